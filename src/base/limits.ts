@@ -1,0 +1,114 @@
+/** Every limit of PeerStor. Sizes in bytes, times in milliseconds. Relations are asserted at load. */
+import assert from 'node:assert/strict'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+const day = 24 * hour
+
+export const limits = {
+  // Cutting and sealing
+  chunkMin: 256 * KiB,
+  chunkNormal: 512 * KiB,
+  chunkMax: 1 * MiB,
+  /** Files known to exceed this are cut four times larger. */
+  hugeFile: 64 * GiB,
+  hugeFactor: 4,
+  /** Longest sealed chunk: four times the largest chunk plus Padmé, header, commitment and tag. */
+  sealedMax: 5 * MiB,
+  sealedMin: 256 + 48,
+  manifestFanout: 1024,
+  manifestNode: 128 * KiB,
+  manifestLevels: 4,
+  /** A version with up to this many chunks carries its references in its body. */
+  inlineChunks: 8,
+  /** Compression is kept when it gains at least this share. */
+  compressionGainMin: 0.03,
+  /** Codec jobs under this many bytes run on the calling thread. */
+  codecInline: 64 * KiB,
+
+  // Records
+  batchRecords: 256,
+  recordHead: 4 * KiB,
+  recordBody: 256 * KiB,
+  batchBytes: 8 * MiB,
+  cborDepth: 16,
+  /** Records further ahead than this lose concurrent comparisons until their time. */
+  clockAheadMs: 5 * minute,
+  /** Batches that wait for a certificate or a previous head. */
+  waitingBatches: 4096,
+
+  // Names
+  pathBytes: 4096,
+  nameBytes: 255,
+  tags: 64,
+  tagBytes: 128,
+  descriptionBytes: 16 * KiB,
+  deviceNameBytes: 128,
+
+  // Disk
+  segmentBytes: 64 * MiB,
+  /** Kept free for compaction, metadata and deletes. */
+  reserveBytes: 64 * MiB,
+  /** A segment with less than this share live is compacted. */
+  segmentLiveMin: 0.5,
+  /** Bulk buffers of all uploads, downloads, fetches and repairs together. */
+  bulkBytes: 48 * MiB,
+
+  // Versions
+  keepMs: 30 * day,
+
+  // Network
+  requestHeadBytes: 16 * KiB,
+  requestBodyBytes: 4 * MiB,
+  /** Bytes a stranger may send in one request. */
+  strangerBodyBytes: 64 * KiB,
+  requestTimeoutMs: 30 * second,
+  stallTimeoutMs: 30 * second,
+  dialTimeoutMs: 10 * second,
+  connections: 300,
+  connectionsPerPeer: 8,
+  inboundPerSecond: 20,
+  streamsPerConnection: 256,
+  laneLifeMs: 24 * hour,
+  laneOfferMs: 60 * second,
+  lanesPerPeer: 2,
+  peers: 1024,
+  peerAddresses: 16,
+
+  // Feed and replication
+  feedChanges: 8192,
+  feedBatches: 256,
+  offerChunks: 1024,
+  getChunks: 64,
+  holdingBuckets: 4096,
+
+  // Invites
+  inviteLifeMs: 24 * hour,
+  invitesOpen: 64,
+
+  // Repair
+  graceMs: 24 * hour,
+  graceLastCopyMs: 10 * minute,
+
+  // HTTP
+  httpHeaderBytes: 32 * KiB,
+  httpJsonBytes: 1 * MiB,
+  listEntries: 1000,
+  sessionLifeMs: 30 * day,
+  sessions: 256,
+  tokens: 1024,
+  eventBacklog: 4096,
+  stopTimeoutMs: 10 * second,
+} as const
+
+assert(limits.chunkMin < limits.chunkNormal && limits.chunkNormal < limits.chunkMax, 'chunk sizes grow')
+assert(limits.sealedMax > limits.chunkMax * limits.hugeFactor, 'a sealed huge chunk fits')
+assert(limits.segmentBytes > limits.sealedMax, 'a chunk fits a segment')
+assert(limits.batchBytes >= limits.batchRecords * limits.recordHead, 'the heads of a full batch fit')
+assert(limits.manifestNode >= limits.manifestFanout * 96, 'a full manifest node fits')
+assert(limits.sealedMax > limits.manifestNode, 'a manifest node is an ordinary sealed chunk')
+assert(limits.bulkBytes > 4 * limits.sealedMax, 'several chunks are in flight at once')

@@ -1,0 +1,35 @@
+/**
+ * The one noun of PeerStor: a place that keeps sealed chunks. Disk is one, memory is one, a remote
+ * peer is one; throttle, quota, verify wrap one. test/conformance/chunk-store.ts runs against all.
+ */
+import type { CallOptions, ChunkId, DeviceId, FolderId } from '../base/words.ts'
+
+/** Why a holder keeps a chunk: a folder and the device that wrote. */
+export interface Pin {
+  folder: FolderId
+  device: DeviceId
+}
+
+export interface ChunkToPut {
+  id: ChunkId
+  /** The sealed bytes; the caller has made or verified them: `id = hash(bytes)`. */
+  bytes: Uint8Array
+  pins: readonly Pin[]
+}
+
+export interface FoundChunk {
+  id: ChunkId
+  /** Unverified: the reader compares their hash with `id`. */
+  bytes: Uint8Array
+}
+
+export interface ChunkStore {
+  /** For each id whether it is here. */
+  has(ids: readonly ChunkId[], options?: CallOptions): Promise<boolean[]>
+  /** Yields those of `ids` that are here, in any order; absent ones are left out. */
+  get(ids: readonly ChunkId[], options?: CallOptions): AsyncIterable<FoundChunk>
+  /** Durable when it resolves. A chunk already here only gets the new pins. */
+  put(chunks: readonly ChunkToPut[], options?: CallOptions): Promise<void>
+  /** Ids that begin with a hex prefix, ascending. */
+  list(prefix: string, options?: CallOptions): AsyncIterable<ChunkId>
+}
