@@ -24,55 +24,152 @@ export const catalogue = {
   BAD_INPUT: row(400, '{what} is not valid: {reason}', 'correct {what} and try again'),
   BAD_USAGE: row(400, '{reason}', 'see: peerstor help', 2),
   BAD_PATH: row(400, 'path {path} is not valid: {reason}', 'choose another name'),
-  BAD_RANGE: row(416, 'range {range} lies outside the {size} bytes of {path}', 'ask for a range inside the file'),
+  BAD_RANGE: row(
+    416,
+    'range {range} lies outside the {size} bytes of {path}',
+    'ask for a range inside the file',
+  ),
   TOO_LARGE: row(413, '{what} is larger than the limit of {limit} bytes', 'send less at once'),
   // Files
   NOT_FOUND: row(404, '{what} {name} does not exist', 'list what is there: peerstor ls'),
   ALREADY_EXISTS: row(409, '{what} {name} exists already', 'choose another name'),
   IS_FOLDER: row(409, '{path} is a folder', 'name a file in it, or use -r'),
-  PRECONDITION_FAILED: row(412, '{path} has changed since it was read', 'read it again, then repeat the change'),
+  PRECONDITION_FAILED: row(
+    412,
+    '{path} has changed since it was read',
+    'read it again, then repeat the change',
+  ),
   SOURCE_CHANGED: row(409, '{path} changed or vanished while it was read', 'run the command again'),
-  QUOTA_FULL: row(507, 'the contributed space of {limit} bytes is full: {what} needs {needed} bytes', 'raise it with: peerstor quota set SIZE, or remove files'),
-  DISK_FULL: row(507, 'the disk that holds {path} is full', 'free space on that disk; nothing stored was lost'),
-  UPLOAD_BUSY: row(409, 'another request is writing upload {id}', 'wait for it to end, then ask for the offset and go on'),
-  DIGEST_MISMATCH: row(400, 'the bytes received for {path} do not match the digest sent with them', 'send the file again'),
+  QUOTA_FULL: row(
+    507,
+    'the contributed space of {limit} bytes is full: {what} needs {needed} bytes',
+    'raise it with: peerstor quota set SIZE, or remove files',
+  ),
+  DISK_FULL: row(
+    507,
+    'the disk that holds {path} is full',
+    'free space on that disk; nothing stored was lost',
+  ),
+  UPLOAD_BUSY: row(
+    409,
+    'another request is writing upload {id}',
+    'wait for it to end, then ask for the offset and go on',
+  ),
+  DIGEST_MISMATCH: row(
+    400,
+    'the bytes received for {path} do not match the digest sent with them',
+    'send the file again',
+  ),
   // Integrity
-  CHUNK_DAMAGED: row(500, 'chunk {id} is damaged on {source}', 'nothing: another copy is fetched; see peerstor doctor if this stays'),
-  CHUNK_INVALID: row(500, 'chunk {id} was written wrongly: {reason}', 'restore an older version: peerstor versions PATH'),
-  CHUNK_UNAVAILABLE: row(503, 'chunk {id} could not be had from any of {count} holders', 'bring one of its holders online: peerstor info PATH'),
+  CHUNK_DAMAGED: row(
+    500,
+    'chunk {id} is damaged on {source}',
+    'nothing: another copy is fetched; see peerstor doctor if this stays',
+  ),
+  CHUNK_INVALID: row(
+    500,
+    'chunk {id} was written wrongly: {reason}',
+    'restore an older version: peerstor versions PATH',
+  ),
+  CHUNK_UNAVAILABLE: row(
+    503,
+    'chunk {id} could not be had from any of {count} holders',
+    'bring one of its holders online: peerstor info PATH',
+  ),
   SEGMENT_DAMAGED: row(500, 'segment {name} is damaged at byte {offset}', 'run: peerstor scrub'),
-  STORAGE_FAILED: row(500, 'the storage folder {path} failed: {reason}', 'check the disk, then restart the peer'),
-  STORAGE_MISSING: row(503, 'the storage folder {path} is missing or read-only', 'connect the disk or set --storage, then restart'),
-  FORMAT_UNKNOWN: row(500, '{what} has format {found}; this program knows up to {known}', 'update PeerStor on this device'),
+  STORAGE_FAILED: row(
+    500,
+    'the storage folder {path} failed: {reason}',
+    'check the disk, then restart the peer',
+  ),
+  STORAGE_MISSING: row(
+    503,
+    'the storage folder {path} is missing or read-only',
+    'connect the disk or set --storage, then restart',
+  ),
+  FORMAT_UNKNOWN: row(
+    500,
+    '{what} has format {found}; this program knows up to {known}',
+    'update PeerStor on this device',
+  ),
   // Records
   RECORD_INVALID: row(400, 'a record of device {device} is not valid: {reason}', 'nothing: it was refused'),
   RECORD_UNKNOWN: row(404, 'record {hash} is not known here', 'wait until the peers have caught up'),
-  KEY_UNAVAILABLE: row(403, 'this device has no key for folder {folder}', 'let a device that can open the folder come online'),
+  KEY_UNAVAILABLE: row(
+    403,
+    'this device has no key for folder {folder}',
+    'let a device that can open the folder come online',
+  ),
   // People and access
   NOT_SIGNED_IN: row(401, 'no valid token or session', 'open the link that peerstor url prints'),
   FORBIDDEN: row(403, '{role} may not {action}', 'ask an admin of the pool'),
-  ORIGIN_REFUSED: row(403, 'request from {origin} refused', 'open the page by an address of this device, or set --public-url'),
-  HOST_REFUSED: row(421, 'host name {host} is not one of this peer', 'open the page by its IP address, or set --public-url'),
+  ORIGIN_REFUSED: row(
+    403,
+    'request from {origin} refused',
+    'open the page by an address of this device, or set --public-url',
+  ),
+  HOST_REFUSED: row(
+    421,
+    'host name {host} is not one of this peer',
+    'open the page by its IP address, or set --public-url',
+  ),
   RATE_LIMITED: row(429, 'too many requests from {who}', 'wait {seconds} seconds'),
   // Pool
   INVITE_INVALID: row(400, 'the code is not an invite: {reason}', 'copy the whole code again'),
   INVITE_USED: row(409, 'the code was used already', 'make a new one: peerstor invite'),
   INVITE_EXPIRED: row(410, 'the code expired at {expires}', 'make a new one: peerstor invite'),
-  INVITE_REFUSED: row(403, 'the inviting device refused the code: {reason}', 'make a new one: peerstor invite'),
-  INVITER_UNREACHABLE: row(503, 'the inviting device {peer} could not be reached at {addresses}', 'start it, or name an address with --bootstrap'),
-  POOL_NOT_EMPTY: row(409, 'this peer already has files in its own pool', 'add --bring-files to take them along, or use another --home'),
-  POOL_OTHER: row(409, 'this home is already in another pool with other devices', 'leave it first: peerstor pool leave, or use another --home'),
-  DEVICE_AMBIGUOUS: row(409, '{name} names more than one device: {matches}', 'use the id that peerstor device list shows'),
+  INVITE_REFUSED: row(
+    403,
+    'the inviting device refused the code: {reason}',
+    'make a new one: peerstor invite',
+  ),
+  INVITER_UNREACHABLE: row(
+    503,
+    'the inviting device {peer} could not be reached at {addresses}',
+    'start it, or name an address with --bootstrap',
+  ),
+  POOL_NOT_EMPTY: row(
+    409,
+    'this peer already has files in its own pool',
+    'add --bring-files to take them along, or use another --home',
+  ),
+  POOL_OTHER: row(
+    409,
+    'this home is already in another pool with other devices',
+    'leave it first: peerstor pool leave, or use another --home',
+  ),
+  DEVICE_AMBIGUOUS: row(
+    409,
+    '{name} names more than one device: {matches}',
+    'use the id that peerstor device list shows',
+  ),
   PEER_UNREACHABLE: row(503, 'peer {peer} cannot be reached: {reason}', 'check that it runs: peerstor peers'),
-  PEER_REFUSED: row(403, 'peer {peer} refused {request} for role {role}', 'check its membership: peerstor device list'),
-  PEER_MISBEHAVED: row(502, 'peer {peer} sent a wrong answer to {request}: {reason}', 'nothing: its answer was dropped'),
-  DURABILITY_PENDING: row(202, '{path} is stored on {have} of the {want} devices asked for', 'nothing: it goes on by itself'),
+  PEER_REFUSED: row(
+    403,
+    'peer {peer} refused {request} for role {role}',
+    'check its membership: peerstor device list',
+  ),
+  PEER_MISBEHAVED: row(
+    502,
+    'peer {peer} sent a wrong answer to {request}: {reason}',
+    'nothing: its answer was dropped',
+  ),
+  DURABILITY_PENDING: row(
+    202,
+    '{path} is stored on {have} of the {want} devices asked for',
+    'nothing: it goes on by itself',
+  ),
   // The peer itself
   PEER_NOT_RUNNING: row(503, 'no peer is running for {home}', 'start it: {start}'),
   HOME_LOCKED: row(409, 'another process uses {home}', 'stop it, or choose another --home'),
   PORT_BUSY: row(500, 'no free port from {port} on {host}', 'choose another with --port'),
   SETTING_UNKNOWN: row(400, 'no setting is named {key}', 'list them: peerstor config', 2),
-  SETTING_INVALID: row(400, 'setting {key} = {value} is not valid: {reason}', 'correct it: peerstor config set {key} VALUE', 2),
+  SETTING_INVALID: row(
+    400,
+    'setting {key} = {value} is not valid: {reason}',
+    'correct it: peerstor config set {key} VALUE',
+    2,
+  ),
   TIMED_OUT: row(504, '{what} did not end within {timeoutMs} ms', 'try again'),
   INTERRUPTED: row(499, '{what} was interrupted', 'run it again: it goes on where it stopped', 130),
   NOT_HERE: row(501, '{what} is not available here: {reason}', 'see docs/ARCHITECTURE.md'),
@@ -115,7 +212,8 @@ export function fail(code: ErrorCode, data: ErrorData = {}, cause?: unknown): Pe
 /** Any thrown value as a catalogue error; what is not one becomes `INTERNAL` with its cause kept. */
 export function asPeerStorError(thrown: unknown): PeerStorError {
   if (thrown instanceof PeerStorError) return thrown
-  if (thrown instanceof Error && thrown.name === 'AbortError') return fail('INTERRUPTED', { what: 'the operation' }, thrown)
+  if (thrown instanceof Error && thrown.name === 'AbortError')
+    return fail('INTERRUPTED', { what: 'the operation' }, thrown)
   return fail('INTERNAL', { reason: thrown instanceof Error ? thrown.message : String(thrown) }, thrown)
 }
 

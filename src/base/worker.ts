@@ -48,7 +48,15 @@ export class WorkerRunner {
   }
 
   add(worker: Worker): void {
-    const running: Running = { worker, state: 'waiting', steps: 0, wake: () => undefined, woken: false, paused: false, loop: Promise.resolve() }
+    const running: Running = {
+      worker,
+      state: 'waiting',
+      steps: 0,
+      wake: () => undefined,
+      woken: false,
+      paused: false,
+      loop: Promise.resolve(),
+    }
     running.wake = () => (running.woken = true)
     this.#running.set(worker.name, running)
     running.loop = this.#loop(running)
@@ -105,7 +113,11 @@ export class WorkerRunner {
       const error = asPeerStorError(thrown)
       running.state = 'failed'
       running.lastError = error.message
-      this.#log.warn('worker step failed', { worker: running.worker.name, code: error.code, reason: error.message })
+      this.#log.warn('worker step failed', {
+        worker: running.worker.name,
+        code: error.code,
+        reason: error.message,
+      })
       return retryMs
     }
   }

@@ -70,5 +70,9 @@ export interface Batch {
 
 /** Total order of concurrent things: later by clock, tie by hash. Negative when `a` is earlier. */
 export function compareTimes(a: { time: Hlc; hash: string }, b: { time: Hlc; hash: string }): number {
-  return a.time.ms - b.time.ms || a.time.counter - b.time.counter || (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0)
+  return (
+    a.time.ms - b.time.ms ||
+    a.time.counter - b.time.counter ||
+    (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0)
+  )
 }

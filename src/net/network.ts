@@ -56,7 +56,13 @@ export interface Connection {
 
 export interface Discovered {
   mdns: { peer: PeerId; addresses: string[]; lastSeen: number }[]
-  bootstrap: { address: string; state: 'connected' | 'waiting' | 'dialling'; attempts: number; nextAttempt: number | undefined; error: string | undefined }[]
+  bootstrap: {
+    address: string
+    state: 'connected' | 'waiting' | 'dialling'
+    attempts: number
+    nextAttempt: number | undefined
+    error: string | undefined
+  }[]
 }
 
 export type NetworkEvent =

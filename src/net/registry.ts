@@ -19,11 +19,16 @@ export interface RequestRule {
 const devices: readonly Role[] = ['storage', 'member', 'admin']
 const anyone: readonly Role[] = ['stranger', 'ex-member', 'storage', 'member', 'admin']
 
-const rule = (roles: readonly Role[], headBytes: number, bodyBytes: number, bulk: boolean): RequestRule => ({ roles, headBytes, bodyBytes, bulk })
+const rule = (roles: readonly Role[], headBytes: number, bodyBytes: number, bulk: boolean): RequestRule => ({
+  roles,
+  headBytes,
+  bodyBytes,
+  bulk,
+})
 
 export const registry = {
   /** Protocol number, features, database id, newest change, clock, statement. */
-  'hello': rule(devices, limits.requestHeadBytes, 0, false),
+  hello: rule(devices, limits.requestHeadBytes, 0, false),
   /** Redeems an invite; the only thing a stranger may ask. */
   'invite.redeem': rule(anyone, limits.requestHeadBytes, 0, false),
   /** One batch from a recovery key's holder, admitted like any record. */
