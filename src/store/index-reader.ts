@@ -1,0 +1,95 @@
+/**
+ * What the rooms above ask the index; synchronous and short, on the caller's own read connection
+ * (`sqlite-reader.ts`). In the simulator reader and writer share one `:memory:` database.
+ */
+import type { ChunkId, DatabaseId, DeviceId, EntryId, FolderId, PeerId, RecordHash } from '../base/words.ts'
+import type { ChunkRef } from '../codec/codec.ts'
+import type { RecordKind } from '../codec/record.ts'
+import type { Pin } from './chunk-store.ts'
+import type { IndexedRecord } from './store.ts'
+import type { EntryRow, VersionRow } from './view.ts'
+
+/** A page of a listing: `next` is given when there is more. */
+export interface Page<T> {
+  entries: T[]
+  next?: string
+}
+
+/** A line of a folder listing: an entry, or a folder implied by paths. */
+export type Listed =
+  | { kind: 'entry'; entry: EntryRow }
+  | { kind: 'folder'; path: string; files: number; bytes: number }
+
+export interface IndexReader {
+  // Chunks on this disk
+  hasChunk(id: ChunkId): boolean
+  pins(id: ChunkId): Pin[]
+  /** Dedup: the chunk that this peer itself sealed or opened for plaintext hash `p`. */
+  known(folder: FolderId, p: Uint8Array): ChunkRef | undefined
+
+  // Records
+  hasRecord(hash: RecordHash): boolean
+  record(hash: RecordHash): IndexedRecord | undefined
+  /** All records of some kinds, in order of arrival. */
+  recordsOf(kinds: readonly RecordKind[]): IndexedRecord[]
+  /** The records that no record of the same device names as previous: one per incarnation's end, more when forked. */
+  heads(device: DeviceId): IndexedRecord[]
+  devices(): DeviceId[]
+  /** Record hashes of one device, chain order, for a verdict's cut. */
+  recordsOfDevice(device: DeviceId): IndexedRecord[]
+  /** Version records not yet opened nor invalid, oldest first (keys may have arrived since). */
+  unopened(folder: FolderId | undefined, limit: number): IndexedRecord[]
+
+  // The feed of this peer
+  lastChange(): number
+  /** Own changes after `since`: batches that arrived, chunks held and dropped here; `upTo` is the last one covered. */
+  changes(
+    since: number,
+    limit: number,
+  ): { batches: RecordHash[]; held: ChunkId[]; dropped: ChunkId[]; upTo: number }
+  hasBatch(last: RecordHash): boolean
+  feedPosition(peer: PeerId): { database: DatabaseId; change: number } | undefined
+
+  // Holdings of other peers, and of this one (its own PeerId counts like any other)
+  holders(ids: readonly ChunkId[]): Map<ChunkId, PeerId[]>
+  /** Chunks held here, pinned for `folder`, with fewer than `want` holders among `peers`; by id after `after`. */
+  lacking(
+    folder: FolderId,
+    want: number,
+    peers: readonly PeerId[],
+    after: ChunkId | undefined,
+    limit: number,
+  ): { id: ChunkId; holders: PeerId[] }[]
+  /** Chunks of counted versions that no holder among `peers` has: what is lost unless one returns. */
+  countHeldBy(peer: PeerId): { chunks: number }
+  statements(): { device: DeviceId; bytes: Uint8Array }[]
+  seen(): { peer: PeerId; at: number; addresses: string[] }[]
+
+  // The view
+  entryAt(folder: FolderId, path: string): EntryRow | undefined
+  entry(folder: FolderId, entry: EntryId): EntryRow | undefined
+  version(version: RecordHash): VersionRow | undefined
+  /** All versions of an entry, newest first. */
+  versions(folder: FolderId, entry: EntryId): VersionRow[]
+  /** Entries that ever had a path (for versions and conflicts of a path). */
+  entriesAt(folder: FolderId, path: string): EntryRow[]
+  /** Direct children of `path` ('' for the top), folders implied by paths included, by name. */
+  list(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<Listed>
+  /** Everything below `path`, by path. */
+  tree(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<EntryRow>
+  /** Removed entries, newest first. */
+  trash(folder: FolderId, cursor: string | undefined, limit: number): Page<EntryRow>
+  held(folder: FolderId): VersionRow[]
+  totals(folder: FolderId): { files: number; bytes: number }
+  contentOf(version: RecordHash): ChunkId[] | undefined
+  /** Versions whose chunk list is not in the index yet. */
+  withoutContent(limit: number): VersionRow[]
+  /** For each version the lowest number of holders among `peers` over its chunks; absent when its list is unknown. */
+  copies(versions: readonly RecordHash[], peers: readonly PeerId[]): Map<RecordHash, number>
+  /** Files (shown entries) by copies: at least `want`, fewer, none. */
+  safety(
+    folder: FolderId,
+    want: number,
+    peers: readonly PeerId[],
+  ): { safe: number; degraded: number; lost: number }
+}

@@ -1,0 +1,103 @@
+/**
+ * This device's disk: append-only segments are the truth, the SQLite index follows them.
+ *
+ * Durability: `commit` and `chunks.put` resolve after one `fdatasync` that covers everything staged
+ * before (one group in flight at a time, the next group is whatever arrived meanwhile) and after the
+ * index transaction, so that a caller reads its own writes. A crash loses nothing acknowledged and
+ * shows nothing half: records come after their chunks in the log.
+ */
+import type { ChunkId, DatabaseId, DeviceId, FolderId, PeerId, RecordHash } from '../base/words.ts'
+import type { Batch, RecordHead } from '../codec/record.ts'
+import type { ChunkRef } from '../codec/codec.ts'
+import type { ChunkStore, ChunkToPut, Pin } from './chunk-store.ts'
+import type { IndexReader } from './index-reader.ts'
+import type { VersionRow, VersionStatus } from './view.ts'
+
+/** What one commit writes; all of it becomes durable and visible together. */
+export interface Group {
+  batches?: readonly Batch[]
+  /** New pins on chunks that are already here. */
+  pins?: readonly { id: ChunkId; pin: Pin }[]
+  /** Chunks to drop from this disk (a `chunk dropped` entry; the bytes go with compaction). */
+  drops?: readonly ChunkId[]
+  /** Derived rows, applied after the raw ones in the same index transaction; lost with the database. */
+  index?: readonly IndexWrite[]
+}
+
+/** One derived fact for the index. Everything here can be computed again from records, keys and peers. */
+export type IndexWrite =
+  /** A version record whose body was opened: stored, and its entry's shown state computed again. */
+  | { op: 'version'; row: VersionRow }
+  /** The body of a version record can not be opened: wrong bytes (kept, listed as invalid). */
+  | { op: 'invalid'; version: RecordHash; reason: string }
+  /** The verdict or the clock changed which versions count. */
+  | { op: 'status'; versions: readonly RecordHash[]; status: VersionStatus }
+  /** The chunks of a version, manifest nodes included. */
+  | { op: 'content'; version: RecordHash; ids: readonly ChunkId[] }
+  /** Dedup: this peer itself sealed or opened plaintext `p` as `ref` (data chunks only). */
+  | { op: 'known'; folder: FolderId; p: Uint8Array; ref: ChunkRef }
+  /** A peer holds, or no longer holds, chunks. `inventory` replaces all that was known of it. */
+  | { op: 'held'; peer: PeerId; ids: readonly ChunkId[] }
+  | { op: 'dropped'; peer: PeerId; ids: readonly ChunkId[] }
+  | { op: 'forget-holdings'; peer: PeerId }
+  /** How far a peer's feed was read. */
+  | { op: 'feed'; peer: PeerId; database: DatabaseId; change: number }
+  /** The latest signed statement of a device, as received. */
+  | { op: 'statement'; device: DeviceId; bytes: Uint8Array }
+  /** Last time a peer was connected, wall milliseconds, and the addresses it was seen at. */
+  | { op: 'seen'; peer: PeerId; at: number; addresses: readonly string[] }
+
+export interface StorageUse {
+  /** Live sealed bytes. */
+  usedBytes: number
+  chunks: number
+  /** Segment files on disk, dead bytes included. */
+  diskBytes: number
+  /** Bytes free under the storage folder. */
+  freeBytes: number
+}
+
+export interface Store {
+  /** Names this index database; a new one after every rebuild. */
+  readonly database: DatabaseId
+  readonly chunks: ChunkStore
+  readonly read: IndexReader
+  /** Rows that only this peer knows: tokens, sessions, transfers, invites. */
+  readonly own: OwnState
+  /**
+   * Writes chunks behind everything staged before; durable with the next `commit`. Fails with
+   * `QUOTA_FULL` or `DISK_FULL` before writing. Space is reserved, so concurrent writers never exceed it.
+   */
+  stage(chunks: readonly ChunkToPut[]): Promise<void>
+  commit(group: Group): Promise<void>
+  /** Index rows alone: no segment write, no sync. */
+  index(writes: readonly IndexWrite[]): Promise<void>
+  /** The stored bytes of a batch, by the hash of its last record. */
+  batch(last: RecordHash): Promise<Batch>
+  /** The batch that holds a record. */
+  batchOf(record: RecordHash): Promise<Batch>
+  /** The hard limit of chunk bytes kept here; live. */
+  setContributed(bytes: number): void
+  use(): Promise<StorageUse>
+  /** Copies segments that are under half live; one bounded step. */
+  compact(signal: AbortSignal): Promise<boolean>
+  close(): Promise<void>
+}
+
+export type OwnKind = 'token' | 'session' | 'invite' | 'transfer' | 'upload' | 'setting' | 'pool'
+
+/** Small JSON rows, durable (SQLite FULL) when `put` resolves; kept when the index is rebuilt for another pool. */
+export interface OwnState {
+  get<T>(kind: OwnKind, id: string): T | undefined
+  list<T>(kind: OwnKind): { id: string; value: T }[]
+  put(kind: OwnKind, id: string, value: unknown): Promise<void>
+  remove(kind: OwnKind, id: string): Promise<void>
+}
+
+/** A record as the index knows it, without its body. */
+export interface IndexedRecord {
+  hash: RecordHash
+  head: RecordHead
+  /** Hash of the last record of its batch. */
+  batch: RecordHash
+}
