@@ -1,0 +1,166 @@
+/**
+ * The catalogue: every record of the pool, who counts (`verdict.ts`), with which keys it opens, and
+ * the writing of this device's own records. `open-catalogue.ts` builds it over a Store.
+ *
+ * Taking in and writing are the same path: parse, check signature and chain, store, run the verdict
+ * when an authority record is new, open what the keys allow, index. Validity depends only on the set
+ * of records held, never on the order of arrival.
+ */
+import type {
+  ChunkId,
+  DeviceId,
+  EntryId,
+  FolderId,
+  PeerId,
+  PoolId,
+  RecordHash,
+  Role,
+  UserId,
+} from '../base/words.ts'
+import type { FolderKeys } from '../codec/codec.ts'
+import type { VersionBody } from '../codec/version-body.ts'
+import type { Pin } from '../store/chunk-store.ts'
+import type { IndexWrite } from '../store/store.ts'
+
+/** What one certificate made, as the verdict judges it now. */
+export interface Device {
+  device: DeviceId
+  /** Absent for a recovery key. */
+  peer: PeerId | undefined
+  user: UserId
+  /** What its requests may ask: `storage`, `member`, `admin`; `ex-member` once cut. */
+  role: Role
+  /** `recovery` keys are devices without PeerId. */
+  kind: 'device' | 'storage' | 'recovery'
+  certificate: RecordHash
+  /** Device that issued the certificate. */
+  issuer: DeviceId
+  revoked: boolean
+  recordKey: Uint8Array
+  encryptionKey: Uint8Array
+  /** From the pool directory; undefined where this peer cannot open it. */
+  name: string | undefined
+}
+
+/** Redundancy and retention of a folder (contract.md `folder set`). */
+export interface Policy {
+  copies: number
+  min: number
+  max: number
+  factor: number
+  keepMs: number
+}
+
+export const defaultPolicy: Policy = { copies: 3, min: 2, max: 5, factor: 0.1, keepMs: 30 * 86_400_000 }
+
+export interface Folder {
+  id: FolderId
+  /** Undefined on a device that cannot open the folder. */
+  name: string | undefined
+  policy: Policy
+  created: number
+  /** Whether this device can read and write it now. */
+  open: boolean
+}
+
+/** A new version to write. `entry` absent: a new entry. */
+export interface NewVersion {
+  folder: FolderId
+  entry?: EntryId | undefined
+  /** Every head version that this one replaces; empty for a new entry. */
+  parents: readonly RecordHash[]
+  body: VersionBody
+  /** All chunks of the version, manifest nodes included: indexed with it. */
+  chunks: readonly ChunkId[]
+  /** More index rows of the same transaction (dedup entries). */
+  index?: readonly IndexWrite[]
+  /** New pins for chunks that were already here. */
+  pins?: readonly { id: ChunkId; pin: Pin }[]
+}
+
+export interface WrittenVersion {
+  version: RecordHash
+  entry: EntryId
+}
+
+export interface AdmitReport {
+  added: number
+  /** Batches kept aside until a certificate or an earlier record arrives. */
+  waiting: number
+  refused: { reason: string }[]
+}
+
+export type CatalogueEvent =
+  /** Version records became visible, hidden or newly readable. */
+  | { type: 'versions'; folders: FolderId[] }
+  /** Who counts has changed: members, roles, revocations. */
+  | { type: 'authority' }
+  | { type: 'folders' }
+  /** Proof of two records with one (device, incarnation, seq), or a device continued twice. */
+  | { type: 'alarm'; kind: 'equivocation' | 'cloned'; device: DeviceId }
+
+/** What an inviter answers to a joiner, and a joiner needs to become a device. */
+export interface Welcome {
+  pool: PoolId
+  certificate: RecordHash
+  poolSecret: Uint8Array
+  /** All batches the joiner must hold to know who counts and to open its folders, chain order. */
+  batches: Uint8Array[]
+}
+
+/** The changing state of a device: one signed statement, the later replaces the earlier. */
+export interface DeviceState {
+  /** Bytes it will keep for the pool. */
+  contributed: number
+  used: number
+  /** First 8 bytes of the zone tag, hex; absent without a zone. */
+  zone?: string | undefined
+  full: boolean
+  retiring: boolean
+  /** `--client`: keeps nothing for others. */
+  client: boolean
+  /** Multiaddrs where it may be dialled. */
+  addresses: string[]
+  /** Program version. */
+  version: string
+}
+
+export interface Catalogue {
+  readonly pool: PoolId
+  readonly device: DeviceId
+  readonly user: UserId
+  readonly peer: PeerId
+
+  /** Takes in batches from anywhere; the same batch twice is nothing. */
+  admit(batches: readonly Uint8Array[], from?: PeerId): Promise<AdmitReport>
+  /** Writes versions: signed in batches, one durable group with what was staged before. */
+  write(versions: readonly NewVersion[]): Promise<WrittenVersion[]>
+
+  devices(): Device[]
+  deviceOf(peer: PeerId): Device | undefined
+  roleOf(peer: PeerId): Role
+  folders(): Folder[]
+  folderNamed(name: string): Folder | undefined
+  /** Keys to write with now; `KEY_UNAVAILABLE` when this device has none. */
+  writeKeys(folder: FolderId): Promise<FolderKeys>
+  /** Keys of the epoch a version was written under. */
+  readKeys(version: RecordHash): FolderKeys
+
+  createFolder(name: string, policy?: Partial<Policy>): Promise<Folder>
+  setPolicy(folder: FolderId, policy: Partial<Policy>): Promise<Folder>
+  removeFolder(folder: FolderId): Promise<void>
+  setDeviceName(device: DeviceId, name: string): Promise<void>
+  /** Cuts devices at the heads held here; returns all that fall with them. New epochs are made in the same batch. */
+  revoke(devices: readonly DeviceId[]): Promise<Device[]>
+  /** Held-back versions of a device that a writer takes over. */
+  adopt(versions: readonly RecordHash[]): Promise<void>
+
+  /** Signs this device's changing state; `statement.ts`. */
+  makeStatement(state: DeviceState): Uint8Array
+  /** Checks another device's statement; stores and returns it when it is newer. */
+  admitStatement(bytes: Uint8Array): Promise<DeviceState | undefined>
+  stateOf(device: DeviceId): DeviceState | undefined
+
+  on(listener: (event: CatalogueEvent) => void): () => void
+  close(): Promise<void>
+}

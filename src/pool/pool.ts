@@ -1,0 +1,92 @@
+/**
+ * Many peers as one store: where chunks belong (`place.ts`), bringing them there (`replicate.ts`),
+ * getting them back from whoever has them (`fetch.ts`), learning what others know (`feed.ts`), and
+ * mending what is lost (`repair.ts`). `open-pool.ts` builds it. The pool knows ids, holders and
+ * sizes; never names or plaintext.
+ */
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { CallOptions, ChunkId, DeviceId, FolderId, PeerId } from '../base/words.ts'
+import type { Worker } from '../base/worker.ts'
+import type { Codec, VerifiedBytes } from '../codec/codec.ts'
+import type { Network } from '../net/network.ts'
+import type { Store } from '../store/store.ts'
+
+/** A device as the pool sees it. */
+export interface Member {
+  peer: PeerId
+  device: DeviceId
+  /** Groups devices of one person; distinct owners are preferred. */
+  owner: string
+  role: 'storage' | 'member' | 'admin'
+  /** Bytes it will keep; 0 when it said nothing yet. */
+  contributed: number
+  zone: string | undefined
+  full: boolean
+  /** False for clients and retiring devices: nothing new is placed there. */
+  keeps: boolean
+  addresses: readonly string[]
+}
+
+/** What the pool must know about people and folders; `access/` provides it, `peer/` connects them. */
+export interface Membership {
+  readonly self: PeerId
+  readonly pool: string
+  /** Devices that are not revoked, this one included. */
+  members(): Member[]
+  /** Folders with their policy; storage-only devices know them by id. */
+  folders(): { id: FolderId; copies: number; min: number; max: number; factor: number }[]
+  /** Takes in batches of records; returns when they are stored. */
+  admit(batches: readonly Uint8Array[], from: PeerId): Promise<void>
+  /** This device's signed statement, and another's. */
+  statement(): Uint8Array
+  admitStatement(bytes: Uint8Array): Promise<void>
+  onChange(listener: () => void): () => void
+}
+
+export interface PoolParts {
+  network: Network
+  store: Store
+  codec: Codec
+  membership: Membership
+  clock: Clock
+  random: Random
+  log: Log
+}
+
+export interface FetchOptions extends CallOptions {
+  /** Read by a person now, a download, or repair. */
+  priority?: 'read' | 'download' | 'repair'
+}
+
+export type PoolEvent =
+  /** Holdings of chunks changed: copies of files may have. */
+  | { type: 'copies' }
+  /** A peer's records and holdings are known up to its newest change. */
+  | { type: 'caught-up'; peer: PeerId }
+
+export interface Pool {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** One verified chunk: from this disk, else from any holder; wrong data and dead holders fall back to the next. */
+  get(id: ChunkId, options?: FetchOptions): Promise<VerifiedBytes>
+  /** Verified chunks in the order of `ids`, several in flight, bounded by the bulk budget. */
+  getAll(
+    ids: AsyncIterable<ChunkId> | Iterable<ChunkId>,
+    options?: FetchOptions,
+  ): AsyncIterable<{ id: ChunkId; bytes: VerifiedBytes }>
+  /** Chunks just stored here: offered to their holders soon; repair does what fails now. */
+  replicate(folder: FolderId, ids: readonly ChunkId[]): void
+  /** Waits until every chunk has `copies` holders (this peer included) or `timeoutMs` passed; resolves to the lowest number. */
+  durable(ids: readonly ChunkId[], copies: number, timeoutMs: number, options?: CallOptions): Promise<number>
+  /** Copies wanted in a folder now: policy, at most the members that keep chunks. */
+  want(folder: FolderId): number
+  /** Peers whose holdings count: members not away beyond their grace. */
+  countedPeers(): PeerId[]
+  /** New records here: connected peers are told. */
+  announce(): void
+  /** feed, replicate, repair. */
+  workers(): Worker[]
+  on(listener: (event: PoolEvent) => void): () => void
+}
