@@ -1,0 +1,170 @@
+/**
+ * The verbs people use on files, one file per verb; every protocol (HTTP, CLI, library) goes through
+ * them and through nothing else. `open-files.ts` builds the object.
+ *
+ * A path is `FOLDER/PATH`: the folder's name, then the path inside it; `paths.ts` is the one place
+ * where outside names become paths.
+ */
+import type { CallOptions, PeerId, RecordHash } from '../base/words.ts'
+import type { Page } from '../store/index-reader.ts'
+import type { EntryKind } from '../store/view.ts'
+
+export interface PutOptions extends CallOptions<PutProgress> {
+  /** Bytes of the source when known: refused with QUOTA_FULL before the first byte when they do not fit. */
+  size?: number | undefined
+  mode?: number | undefined
+  modified?: number | undefined
+  created?: number | undefined
+  type?: string | undefined
+  tags?: readonly string[] | undefined
+  description?: string | undefined
+  /** Keep a symbolic link as a link to this target; `source` is then empty. */
+  link?: string | undefined
+  /** Replace only this version (If-Match); `'none'`: only when nothing is there (If-None-Match: *). */
+  replaces?: RecordHash | 'none' | undefined
+  /** Wait for this many holders, up to `durabilityTimeoutMs`. */
+  durability?: number | undefined
+}
+
+export interface PutProgress {
+  bytes: number
+  total: number | undefined
+  chunks: number
+}
+
+/** contract.md `put`. */
+export interface PutResult {
+  path: string
+  size: number
+  hash: string
+  version: RecordHash
+  copies: number
+  /** Sealed bytes stored anew; plaintext bytes that were known already. */
+  sentBytes: number
+  savedBytes: number
+}
+
+export interface Holder {
+  peer: PeerId
+  name: string
+  zone: string | undefined
+  state: 'online' | 'offline'
+  lastSeen: string | undefined
+  verified: string | undefined
+}
+
+export interface Copies {
+  have: number
+  want: number
+  possible: number
+  scheme: 'copies'
+  holders: Holder[]
+}
+
+/** A line of `ls`. `copies` is `{have, want}` of the file; absent for folders. */
+export interface ListedEntry {
+  path: string
+  kind: Exclude<EntryKind, 'removed'>
+  size: number
+  modified: string
+  type: string
+  copies?: { have: number; want: number }
+  /** Folders: files below. */
+  files?: number
+  /** Another entry of the same path, or another head of this one, is kept. */
+  conflict?: boolean
+}
+
+export interface VersionInfo {
+  version: RecordHash
+  path: string
+  kind: EntryKind
+  size: number
+  modified: string
+  written: string
+  author: string
+  hash: string
+  state: 'current' | 'conflict' | 'old' | 'held' | 'future'
+}
+
+/** contract.md `info`. */
+export interface FileInfo {
+  path: string
+  kind: Exclude<EntryKind, 'removed'>
+  size: number
+  hash: string
+  created: string
+  modified: string
+  mode: number
+  type: string
+  category: string
+  tags: readonly string[]
+  description: string
+  author: string
+  /** Id of the manifest root, or of the only chunk; empty for an empty file. */
+  root: string
+  version: RecordHash
+  versions: VersionInfo[]
+  copies: Copies
+  chunks?: { id: string; size: number; holders: PeerId[] }[]
+  /** With `sha256`: of the whole content, read and computed. */
+  sha256?: string
+}
+
+export interface GetOptions extends CallOptions {
+  /** First and last byte, inclusive; `last` absent: to the end; negative `first`: that many from the end. */
+  range?: { first: number; last?: number | undefined } | undefined
+  version?: RecordHash | undefined
+  priority?: 'read' | 'download' | undefined
+}
+
+/** An open download: what it is, and its bytes in order. Nothing is fetched before `bytes` is read. */
+export interface Download {
+  path: string
+  kind: 'file' | 'link'
+  version: RecordHash
+  /** Whole size; `first` and `last` are what `bytes` yields. */
+  size: number
+  first: number
+  last: number
+  hash: string
+  type: string
+  modified: number
+  mode: number
+  target: string | undefined
+  bytes: AsyncIterable<Uint8Array>
+  /** Peers that served chunks so far. */
+  sources(): PeerId[]
+}
+
+export interface ListOptions extends CallOptions {
+  cursor?: string | undefined
+  limit?: number | undefined
+  /** Everything below instead of the direct children. */
+  recursive?: boolean | undefined
+}
+
+export interface Files {
+  put(path: string, source: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult>
+  get(path: string, options?: GetOptions): Promise<Download>
+  info(
+    path: string,
+    options?: CallOptions & { chunks?: boolean | undefined; sha256?: boolean | undefined },
+  ): Promise<FileInfo>
+  /** `''` lists the folders of the pool. */
+  list(path: string, options?: ListOptions): Promise<Page<ListedEntry>>
+  has(path: string): boolean
+  /** An empty folder inside a folder. */
+  makeFolder(path: string): Promise<void>
+  /** Moves a file or everything below a folder; never payload bytes inside one folder. */
+  move(from: string, to: string, options?: CallOptions): Promise<{ moved: number }>
+  /** To the trash, recoverable for the folder's retention. */
+  remove(
+    path: string,
+    options?: CallOptions & { recursive?: boolean | undefined },
+  ): Promise<{ removed: number }>
+  trash(folder: string, options?: ListOptions): Promise<Page<VersionInfo>>
+  versions(path: string): Promise<VersionInfo[]>
+  /** Writes an earlier version (or the last one of a removed file) as the newest. */
+  restore(path: string, options?: CallOptions & { version?: RecordHash | undefined }): Promise<PutResult>
+}

@@ -1,0 +1,153 @@
+/**
+ * The public face of one running PeerStor: what the HTTP API, the CLI and `import { createPeer }`
+ * use. `create-peer.ts` puts the rooms together; this file names what comes out.
+ */
+import type { LogLevel } from '../base/log.ts'
+import type { CallOptions, DeviceId, PeerId } from '../base/words.ts'
+import type { WorkerState } from '../base/worker.ts'
+import type { Folder, Policy } from '../access/catalogue.ts'
+import type { Tokens } from '../access/tokens.ts'
+import type { Files } from '../files/files.ts'
+import type { Settings, SettingsValues } from './settings.ts'
+
+/** contract.md `status`. */
+export interface PeerStatus {
+  peer: PeerId
+  name: string
+  url: string
+  addresses: string[]
+  version: string
+  pool: { id: string; role: string; peers: number }
+  storage: { used: number; contributed: number; free: number }
+  files: { count: number; bytes: number }
+  safety: { safe: number; degraded: number; lost: number; statement: string }
+  transfers: number
+  uptimeSeconds: number
+  warnings: string[]
+}
+
+/** contract.md `peers`. */
+export interface PeerLine {
+  peer: PeerId
+  name: string
+  role: string
+  addresses: string[]
+  path: 'direct' | 'relayed' | 'lane' | undefined
+  state: 'self' | 'online' | 'offline'
+  latencyMs: number | undefined
+  /** Bytes per second received from it lately. */
+  rate: number
+  /** 0 to 1. */
+  reputation: number
+  lastSeen: string | undefined
+  version: string | undefined
+  storage: { used: number; contributed: number } | undefined
+}
+
+export interface DeviceLine {
+  device: DeviceId
+  peer: PeerId | undefined
+  name: string
+  role: string
+  kind: 'device' | 'storage' | 'recovery'
+  state: 'active' | 'revoked'
+  lastSeen: string | undefined
+}
+
+/** contract.md `discover`. */
+export interface DiscoverReport {
+  mdns: { peer: PeerId; name: string | undefined; addresses: string[]; lastSeen: string }[]
+  bootstrap: { address: string; state: string; attempts: number; nextAttempt: string | undefined }[]
+  pex: { known: number; lastRound: string | undefined; nextRound: string | undefined }
+  dht: { state: 'off' }
+}
+
+export interface InviteLine {
+  code: string
+  link: string
+  expires: string
+}
+
+export interface PoolVerbs {
+  peers(): Promise<{ peers: PeerLine[] }>
+  addPeer(address: string, options?: CallOptions): Promise<PeerLine>
+  discover(): Promise<DiscoverReport>
+  invite(options: { storageOnly: boolean }): Promise<InviteLine>
+  /** Joins the pool of a code. An empty, lone pool is replaced; else `bringFiles` takes the files along. */
+  join(
+    code: string,
+    options?: CallOptions & { bringFiles?: boolean | undefined },
+  ): Promise<{ pool: string; peers: number }>
+  /** Retires this device from the pool and begins a new, empty one. */
+  leave(): Promise<void>
+  devices(): Promise<{ devices: DeviceLine[] }>
+  /** By device id, peer id or unique name. Answers all devices that fall. */
+  revoke(names: readonly string[]): Promise<{ devices: DeviceLine[] }>
+  rename(name: string, newName: string): Promise<DeviceLine>
+}
+
+export interface FolderVerbs {
+  list(): Promise<{ folders: (Folder & { files: number; bytes: number; copies: number })[] }>
+  create(name: string, policy: Partial<Policy>): Promise<Folder>
+  set(name: string, policy: Partial<Policy>): Promise<Folder>
+  remove(name: string): Promise<void>
+}
+
+/** Typed events of `/events`: `{seq, type, data}`. */
+export type PeerEvent =
+  | { type: 'files'; data: { folder: string } }
+  | { type: 'copies'; data: Record<string, never> }
+  | { type: 'peers'; data: { peer: PeerId; state: 'online' | 'offline' } }
+  | { type: 'pool'; data: { id: string } }
+  | {
+      type: 'upload'
+      data: {
+        id: string
+        path: string
+        bytes: number
+        total: number | null
+        state: 'running' | 'done' | 'failed'
+      }
+    }
+  | { type: 'alarm'; data: { kind: string; device: string } }
+
+export interface NumberedEvent {
+  seq: number
+  event: PeerEvent
+}
+
+export interface Peer {
+  readonly home: string
+  readonly files: Files
+  readonly folders: FolderVerbs
+  readonly pool: PoolVerbs
+  readonly tokens: Tokens
+  readonly settings: Settings
+  start(): Promise<void>
+  /** Ends uploads in flight or leaves them resumable, closes everything within 10 s. */
+  stop(): Promise<void>
+  status(): Promise<PeerStatus>
+  quota(): Promise<{
+    used: number
+    contributed: number
+    free: number
+    perUser: unknown[]
+    perFolder: { folder: string; bytes: number }[]
+  }>
+  workers(): WorkerState[]
+  health(): { healthy: boolean; uptimeSeconds: number }
+  metrics(): { json(): unknown; prometheus(): string; human(): string }
+  /** Events after `since`, then live ones; the result ends the subscription. */
+  events(since: number | undefined, listener: (event: NumberedEvent) => void): () => void
+  /** The web face tells where it listens (for status, links and announcements). */
+  listening(web: { host: string; port: number }): void
+}
+
+/** Programs that embed a peer may set every setting and where log lines go. */
+export interface PeerOptions {
+  home?: string | undefined
+  settings?: Partial<SettingsValues> | undefined
+  onLog?: ((level: LogLevel, line: Record<string, unknown>) => void) | undefined
+  /** A code to join before `start` resolves; a refused one fails and makes no home. */
+  join?: string | undefined
+}
