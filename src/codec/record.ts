@@ -17,6 +17,8 @@ export const recordKinds = {
   version: 11,
   release: 12,
   link: 13,
+  /** The name of a device, sealed under the pool directory folder. */
+  name: 14,
 } as const
 
 export type RecordKind = keyof typeof recordKinds

@@ -80,6 +80,8 @@ export interface IndexReader {
   /** Removed entries, newest first. */
   trash(folder: FolderId, cursor: string | undefined, limit: number): Page<EntryRow>
   held(folder: FolderId): VersionRow[]
+  /** Versions of status `future`, earliest first: a restarted peer must know when their time comes. */
+  future(limit: number): VersionRow[]
   totals(folder: FolderId): { files: number; bytes: number }
   contentOf(version: RecordHash): ChunkId[] | undefined
   /** Versions whose chunk list is not in the index yet. */

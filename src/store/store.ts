@@ -100,4 +100,6 @@ export interface IndexedRecord {
   head: RecordHead
   /** Hash of the last record of its batch. */
   batch: RecordHash
+  /** Place in its device's chain: its previous record's plus one, 0 without one. Computed on arrival; decides seniority. */
+  position: number
 }
