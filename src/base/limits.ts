@@ -34,6 +34,7 @@ export const limits = {
   batchRecords: 256,
   recordHead: 4 * KiB,
   recordBody: 256 * KiB,
+  recordParents: 64,
   batchBytes: 8 * MiB,
   cborDepth: 16,
   /** Records further ahead than this lose concurrent comparisons until their time. */

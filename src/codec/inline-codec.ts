@@ -1,0 +1,73 @@
+/** The codec on the calling thread: for the simulator, and for jobs too small to hand over. */
+import type { ChunkId } from '../base/words.ts'
+import type {
+  Chunk,
+  ChunkRef,
+  Codec,
+  CompressionLevel,
+  CutOptions,
+  FolderKeys,
+  SealedChunk,
+  VerifiedBytes,
+} from './codec.ts'
+import { Cutter, cutSizes } from './cut.ts'
+import { contentHash, openChunk, sealChunk, verifyChunk } from './seal.ts'
+
+export class InlineCodec implements Codec {
+  async *cut(
+    keys: FolderKeys,
+    source: AsyncIterable<Uint8Array>,
+    options: CutOptions = {},
+  ): AsyncGenerator<Chunk> {
+    const cutter = new Cutter(keys, cutSizes(options.size))
+    for await (const piece of source) {
+      options.signal?.throwIfAborted()
+      for (const bytes of cutter.push(piece)) yield chunkOf(keys, bytes)
+    }
+    const last = cutter.end()
+    if (last !== undefined) yield chunkOf(keys, last)
+  }
+
+  seal(keys: FolderKeys, chunk: Chunk, compression: CompressionLevel): Promise<SealedChunk> {
+    return Promise.try(sealData, keys, chunk, compression)
+  }
+
+  verify(id: ChunkId, bytes: Uint8Array, source: string): Promise<VerifiedBytes> {
+    return Promise.try(verifyChunk, id, bytes, source)
+  }
+
+  open(
+    ref: ChunkRef,
+    bytes: VerifiedBytes,
+    keys?: FolderKeys,
+  ): Promise<{ bytes: Uint8Array; p?: Uint8Array }> {
+    return Promise.try(openData, ref, bytes, keys)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+/** A piece with its `p`. */
+export function chunkOf(keys: FolderKeys, bytes: Uint8Array): Chunk {
+  return { bytes, p: contentHash(keys, bytes) }
+}
+
+/** Seals a data chunk here and now. */
+export function sealData(keys: FolderKeys, chunk: Chunk, compression: CompressionLevel): SealedChunk {
+  const { bytes, p } = chunk
+  const { id, ck, sealed } = sealChunk(keys, { type: 'data', level: 0, plaintext: bytes, p }, compression)
+  return { ref: { id, ck, length: bytes.length, level: 0 }, p, sealed }
+}
+
+/** Opens a data chunk here and now. */
+export function openData(
+  ref: ChunkRef,
+  bytes: VerifiedBytes,
+  keys?: FolderKeys,
+): { bytes: Uint8Array; p?: Uint8Array } {
+  const expected = { type: 'data', level: 0, length: ref.length } as const
+  const { plaintext } = openChunk(ref.id, ref.ck, bytes, expected)
+  return keys === undefined ? { bytes: plaintext } : { bytes: plaintext, p: contentHash(keys, plaintext) }
+}
