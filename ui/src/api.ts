@@ -1,0 +1,140 @@
+/** Calls to the peer's REST API. Shapes are those of the public contract. */
+import { encodePath } from './format.ts'
+
+export interface Entry {
+  path: string
+  kind: 'file' | 'folder' | 'link'
+  size: number
+  modified: string
+  type: string
+  copies?: { have: number; want: number }
+  files?: number
+  conflict?: boolean
+}
+
+export interface Version {
+  version: string
+  path: string
+  kind: string
+  size: number
+  modified: string
+  written: string
+  author: string
+  hash: string
+  state: 'current' | 'conflict' | 'old' | 'held' | 'future'
+}
+
+export interface Holder {
+  peer: string
+  name: string
+  zone?: string
+  state: 'online' | 'offline'
+  lastSeen?: string
+}
+
+export interface FileInfo {
+  path: string
+  size: number
+  hash: string
+  created: string
+  modified: string
+  type: string
+  author: string
+  versions: Version[]
+  copies: { have: number; want: number; possible: number; holders: Holder[] }
+}
+
+export interface PeerLine {
+  peer: string
+  name: string
+  role: string
+  addresses: string[]
+  path?: string
+  state: 'self' | 'online' | 'offline'
+  latencyMs?: number
+  lastSeen?: string
+  version?: string
+  storage?: { used: number; contributed: number }
+}
+
+export interface Status {
+  peer: string
+  name: string
+  version: string
+  pool: { id: string; role: string; peers: number }
+  storage: { used: number; contributed: number; free: number }
+  files: { count: number; bytes: number }
+  safety: { safe: number; degraded: number; lost: number; statement: string }
+  warnings: string[]
+}
+
+export interface Invite {
+  code: string
+  link: string
+  expires: string
+}
+
+/** A refused call: `message` says what failed, `next` what to do. */
+export class ApiError extends Error {
+  readonly status: number
+  readonly code: string
+  readonly next: string
+
+  constructor(status: number, code: string, message: string, next: string) {
+    super(message)
+    this.status = status
+    this.code = code
+    this.next = next
+  }
+}
+
+export async function apiError(response: { status: number; json(): Promise<unknown> }): Promise<ApiError> {
+  const body = (await response.json().catch(() => ({}))) as Record<string, unknown>
+  const text = (key: string): string => (typeof body[key] === 'string' ? body[key] : '')
+  return new ApiError(
+    response.status,
+    text('code'),
+    text('detail') || text('title') || `HTTP ${response.status}`,
+    text('next'),
+  )
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const response = await fetch(path, {
+    method,
+    credentials: 'same-origin',
+    ...(body === undefined
+      ? {}
+      : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  })
+  if (!response.ok) throw await apiError(response)
+  return (response.status === 204 ? undefined : await response.json()) as T
+}
+
+const filesUrl = (path: string): string => `/api/v1/files/${encodePath(path)}`
+
+export const api = {
+  signIn: (token: string) => call<void>('POST', '/api/v1/sessions', { token }),
+  status: () => call<Status>('GET', '/api/v1/status'),
+  list: (path: string, cursor?: string) =>
+    call<{ entries: Entry[]; next?: string }>(
+      'GET',
+      `/api/v1/list?path=${encodeURIComponent(path)}&limit=500${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
+    ),
+  info: (path: string) => call<FileInfo>('GET', filesUrl(path)),
+  makeFolder: (path: string) => call<unknown>('POST', filesUrl(path), { kind: 'folder' }),
+  move: (from: string, to: string) => call<unknown>('PATCH', filesUrl(from), { path: to }),
+  remove: (path: string) => call<unknown>('DELETE', `${filesUrl(path)}?recursive=1`),
+  trash: (folder: string) =>
+    call<{ entries: Version[]; next?: string }>('GET', `/api/v1/trash?folder=${encodeURIComponent(folder)}`),
+  restore: (path: string, version?: string) =>
+    call<unknown>('POST', '/api/v1/restore', version === undefined ? { path } : { path, version }),
+  peers: () => call<{ peers: PeerLine[] }>('GET', '/api/v1/peers'),
+  invite: (storageOnly: boolean) => call<Invite>('POST', '/api/v1/invites', { storageOnly }),
+  join: (code: string, bringFiles: boolean) => call<unknown>('POST', '/api/v1/join', { code, bringFiles }),
+  revoke: (peer: string) => call<unknown>('POST', '/api/v1/devices/revoke', { devices: [peer] }),
+}
+
+export function downloadUrl(path: string): string {
+  return `/files/${encodePath(path)}`
+}
