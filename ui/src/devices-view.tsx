@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { renderSVG } from 'uqr'
 import { api, type Invite, type PeerLine } from './api.ts'
-import { agoText, durationText, sizeText } from './format.ts'
+import { agoText, durationText, fieldText, sizeText } from './format.ts'
 import { attempt, notify, peers, refresh } from './state.ts'
 import { strings } from './strings.ts'
 
@@ -139,7 +139,7 @@ function JoinDialog({ close }: { close: () => void }) {
     event.preventDefault()
     const form = new FormData(event.currentTarget as HTMLFormElement)
     void attempt(async () => {
-      await api.join(String(form.get('code')).trim(), form.get('bring') === 'on')
+      await api.join(fieldText(form, 'code'), form.get('bring') === 'on')
       notify(strings.joined)
       close()
       await refresh()

@@ -42,3 +42,9 @@ export function baseName(path: string): string {
 export function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/')
 }
+
+/** The text of a form's field. */
+export function fieldText(form: FormData, name: string): string {
+  const value = form.get(name)
+  return typeof value === 'string' ? value.trim() : ''
+}

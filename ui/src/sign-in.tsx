@@ -1,11 +1,12 @@
 import { api } from './api.ts'
+import { fieldText } from './format.ts'
 import { attempt, notify, signedIn } from './state.ts'
 import { strings } from './strings.ts'
 
 export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
   const submit = (event: SubmitEvent): void => {
     event.preventDefault()
-    const token = String(new FormData(event.currentTarget as HTMLFormElement).get('token')).trim()
+    const token = fieldText(new FormData(event.currentTarget as HTMLFormElement), 'token')
     void attempt(async () => {
       await api.signIn(token.replace(/^.*#token=/, ''))
       signedIn.value = true
