@@ -65,6 +65,16 @@ export const limits = {
   // Network
   requestHeadBytes: 16 * KiB,
   requestBodyBytes: 4 * MiB,
+  /** Head of an answer; what is larger goes into its body. */
+  answerHeadBytes: 4 * MiB,
+  /** Request line and header fields of the HTTP that carries a request. */
+  requestHttpHeaderBytes: 8 * KiB,
+  /** A socket between two requests is closed after this by the answering end … */
+  requestIdleMs: minute,
+  /** … and a good while earlier by the asking end, so that the two never race. */
+  requestKeepMs: 20 * second,
+  /** How long a refused caller may take to hang up. */
+  lingerMs: 1 * second,
   /** Bytes a stranger may send in one request. */
   strangerBodyBytes: 64 * KiB,
   requestTimeoutMs: 30 * second,
@@ -73,7 +83,17 @@ export const limits = {
   connections: 300,
   connectionsPerPeer: 8,
   inboundPerSecond: 20,
-  streamsPerConnection: 256,
+  /** libp2p streams in one connection, and those of them that carry requests. */
+  streamsPerConnection: 128,
+  requestStreams: 64,
+  /** Sockets with requests under way to one peer; further requests wait their turn. */
+  requestsPerPeer: 32,
+  /** What strangers and ex-members together, and each of them, may hold open. */
+  strangerConnections: 32,
+  strangerStreams: 4,
+  /** Unread bytes of one stream; also its largest yamux window. */
+  streamWindow: 2 * MiB,
+  pingMs: 20 * second,
   laneLifeMs: 24 * hour,
   laneOfferMs: 60 * second,
   lanesPerPeer: 2,
@@ -112,4 +132,7 @@ assert(limits.segmentBytes > limits.sealedMax, 'a chunk fits a segment')
 assert(limits.batchBytes >= limits.batchRecords * limits.recordHead, 'the heads of a full batch fit')
 assert(limits.manifestNode >= limits.manifestFanout * 96, 'a full manifest node fits')
 assert(limits.sealedMax > limits.manifestNode, 'a manifest node is an ordinary sealed chunk')
+assert(limits.requestKeepMs < limits.requestIdleMs, 'the asking end closes idle sockets first')
+assert(limits.requestStreams < limits.streamsPerConnection, 'ping and identify find a free stream')
+assert(limits.strangerConnections < limits.connections, 'strangers leave room for members')
 assert(limits.bulkBytes > 4 * limits.sealedMax, 'several chunks are in flight at once')
