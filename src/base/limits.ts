@@ -124,6 +124,8 @@ export const limits = {
   tokens: 1024,
   eventBacklog: 4096,
   stopTimeoutMs: 10 * second,
+  /** How often a peer looks whether the process that began it is still there. */
+  parentPollMs: 1 * second,
 } as const
 
 assert(limits.chunkMin < limits.chunkNormal && limits.chunkNormal < limits.chunkMax, 'chunk sizes grow')
