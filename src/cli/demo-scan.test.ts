@@ -11,7 +11,11 @@ test('finds planted windows across block borders and nothing else', async (conte
   context.after(() => rm(folder, { recursive: true }))
   const bytes = randomBytes(9 * 2 ** 20)
   await writeFile(join(folder, 'large'), bytes)
-  const planted = [bytes.subarray(0, 32), bytes.subarray(8 * 2 ** 20 - 16, 8 * 2 ** 20 + 16), bytes.subarray(-32)]
+  const planted = [
+    bytes.subarray(0, 32),
+    bytes.subarray(8 * 2 ** 20 - 16, 8 * 2 ** 20 + 16),
+    bytes.subarray(-32),
+  ]
   const absent = Array.from({ length: 100 }, () => randomBytes(32))
   const hits = await findNeedles(await filesBelow(folder), [...planted, ...absent])
   assert.deepEqual([...hits].toSorted(Buffer.compare), planted.toSorted(Buffer.compare))
