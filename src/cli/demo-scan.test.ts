@@ -18,7 +18,7 @@ test('finds planted windows across block borders and nothing else', async (conte
   ]
   const absent = Array.from({ length: 100 }, () => randomBytes(32))
   const hits = await findNeedles(await filesBelow(folder), [...planted, ...absent])
-  assert.deepEqual([...hits].toSorted(Buffer.compare), planted.toSorted(Buffer.compare))
+  assert.deepEqual(hits, new Set(planted))
 })
 
 test('windows are taken from the files', async (context) => {
@@ -28,5 +28,5 @@ test('windows are taken from the files', async (context) => {
   await writeFile(join(folder, 'zeros'), Buffer.alloc(4096))
   const windows = await randomWindows(await filesBelow(folder), 50, 32)
   assert.equal(windows.length, 50)
-  assert.equal((await findNeedles(await filesBelow(folder), windows)).size, new Set(windows.map(String)).size)
+  assert.equal((await findNeedles(await filesBelow(folder), windows)).size, windows.length)
 })
