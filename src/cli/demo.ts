@@ -8,7 +8,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { DemoPeer, runCommand, runJson } from './demo-peer.ts'
+import { PeerProcess, thisProgram } from './peer-process.ts'
 import { filesBelow, findNeedles, randomWindows } from './demo-scan.ts'
 
 export interface DemoCheck {
@@ -33,6 +33,7 @@ interface Listed {
 }
 
 const settleMs = 120_000
+const demoSettings = ['--no-mdns', '--contribute', '8GB', '--log', 'error']
 
 /** Runs the whole demo; resolves to its checks. */
 export async function runDemo(options: DemoOptions): Promise<DemoCheck[]> {
@@ -53,16 +54,18 @@ class Demo {
   readonly checks: DemoCheck[] = []
   readonly #folder: string
   readonly #options: DemoOptions
-  readonly #peers: DemoPeer[]
+  readonly #peers: PeerProcess[]
 
   constructor(folder: string, options: DemoOptions) {
     this.#folder = folder
     this.#options = options
-    this.#peers = ['laptop', 'desktop', 'tablet', 'nas'].map((name) => new DemoPeer(name, join(folder, name)))
+    this.#peers = ['laptop', 'desktop', 'tablet', 'nas'].map(
+      (name) => new PeerProcess(thisProgram, name, join(folder, name), demoSettings),
+    )
   }
 
   async run(): Promise<void> {
-    const [laptop, desktop, tablet, nas] = this.#peers as [DemoPeer, DemoPeer, DemoPeer, DemoPeer]
+    const [laptop, desktop, tablet, nas] = this.#peers as [PeerProcess, PeerProcess, PeerProcess, PeerProcess]
     const source = await this.#realFiles()
     await this.#grow(laptop, desktop, tablet, nas)
     const before = await this.#put(laptop, source)
@@ -101,46 +104,46 @@ class Demo {
     return source
   }
 
-  async #grow(laptop: DemoPeer, ...others: DemoPeer[]): Promise<void> {
+  async #grow(laptop: PeerProcess, ...others: PeerProcess[]): Promise<void> {
     const { signal } = this.#options
     await laptop.start(signal)
     this.#say(`laptop runs (pid ${laptop.pid}) and made a new pool`)
     for (const peer of others) {
       const storageOnly = peer.name === 'nas' ? ['--storage-only'] : []
-      const [invite] = await runJson<{ code: string }>(['invite', ...storageOnly, ...laptop.at()], signal)
-      await peer.start(signal, invite?.code ?? '')
+      const invite = await laptop.json<{ code: string }>(['invite', ...storageOnly], signal)
+      await peer.start(signal, invite.code)
       this.#say(
         `${peer.name} joined with a code (pid ${peer.pid})${storageOnly.length > 0 ? ', for storage only' : ''}`,
       )
     }
-    const [found] = await runJson<{ peers: unknown[] }>(['peers', ...laptop.at()], signal)
-    this.check('four devices form one pool', found?.peers.length === 4, `${found?.peers.length} devices`)
+    const found = await laptop.json<{ peers: unknown[] }>(['peers'], signal)
+    this.check('four devices form one pool', found.peers.length === 4, `${found.peers.length} devices`)
   }
 
-  async #put(laptop: DemoPeer, source: string): Promise<Map<string, string>> {
+  async #put(laptop: PeerProcess, source: string): Promise<Map<string, string>> {
     const hashes = await hashTree(source, basename(source))
     const began = Date.now()
-    await runCommand(['put', '-r', source, '--quiet', ...laptop.at()], this.#options.signal)
+    await laptop.run(['put', '-r', source, '--quiet'], this.#options.signal)
     const seconds = ((Date.now() - began) / 1000).toFixed(1)
     this.#say(`put ${hashes.size} files on laptop in ${seconds} s; SHA-256 over all: ${digestOf(hashes)}`)
     return hashes
   }
 
-  async #list(peer: DemoPeer): Promise<Listed[]> {
+  async #list(peer: PeerProcess): Promise<Listed[]> {
     const found: Listed[] = []
     for (let cursor: string | undefined = ''; cursor !== undefined;) {
       const more: string[] = cursor === '' ? [] : ['--cursor', cursor]
-      const [page] = await runJson<{ entries: Listed[]; next?: string }>(
-        ['ls', '-r', 'files', '--limit', '1000', ...more, ...peer.at()],
+      const page = await peer.json<{ entries: Listed[]; next?: string }>(
+        ['ls', '-r', 'files', '--limit', '1000', ...more],
         this.#options.signal,
       )
-      found.push(...(page?.entries ?? []))
-      cursor = page?.next
+      found.push(...page.entries)
+      cursor = page.next
     }
     return found.filter((entry) => entry.kind === 'file')
   }
 
-  async #waitForCopies(check: string, peer: DemoPeer, files: number, want: number): Promise<void> {
+  async #waitForCopies(check: string, peer: PeerProcess, files: number, want: number): Promise<void> {
     const began = Date.now()
     for (;;) {
       const listed = await this.#list(peer)
@@ -155,7 +158,7 @@ class Demo {
   }
 
   /** Random windows of content and names must be nowhere in the storage-only device's home. */
-  async #scanStorageOnly(nas: DemoPeer, source: string): Promise<void> {
+  async #scanStorageOnly(nas: PeerProcess, source: string): Promise<void> {
     const files = await filesBelow(source)
     const windows = await randomWindows(files, 1000, 32)
     const names = [...new Set(files.map((file) => basename(file)).filter((name) => name.length > 8))].map(
@@ -169,17 +172,17 @@ class Demo {
     )
   }
 
-  async #kill(...peers: DemoPeer[]): Promise<void> {
+  async #kill(...peers: PeerProcess[]): Promise<void> {
     for (const peer of peers) {
       this.#say(`kill -9 ${peer.name} (pid ${peer.pid})`)
       await peer.kill()
     }
   }
 
-  async #readBack(check: string, peer: DemoPeer, before: Map<string, string>): Promise<void> {
+  async #readBack(check: string, peer: PeerProcess, before: Map<string, string>): Promise<void> {
     const output = join(this.#folder, `read-from-${peer.name}-${this.checks.length}`)
     const listed = await this.#list(peer)
-    await runCommand(['get', '-r', 'files', '-o', output, '--quiet', ...peer.at()], this.#options.signal)
+    await peer.run(['get', '-r', 'files', '-o', output, '--quiet'], this.#options.signal)
     const top = [...before.keys()][0]?.split('/')[0] ?? ''
     const after = await hashTree(join(output, top), top)
     const same = digestOf(after) === digestOf(before) && listed.length === before.size
@@ -187,7 +190,7 @@ class Demo {
     await rm(output, { recursive: true, force: true })
   }
 
-  async #comeBack(...peers: DemoPeer[]): Promise<void> {
+  async #comeBack(...peers: PeerProcess[]): Promise<void> {
     for (const peer of peers) {
       await peer.start(this.#options.signal)
       this.#say(`${peer.name} is back (pid ${peer.pid})`)
