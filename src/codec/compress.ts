@@ -19,16 +19,29 @@ const triedFrom = 1.15
 export function compress(bytes: Uint8Array, level: CompressionLevel): Buffer | undefined {
   if (level === 0 || bytes.length === 0 || !looksCompressible(bytes)) return undefined
   const params = { [constants.ZSTD_c_compressionLevel]: level }
-  const packed = zstdCompressSync(bytes, { params, pledgedSrcSize: bytes.length })
+  const packed = zstdCompressSync(bytes, {
+    params,
+    pledgedSrcSize: bytes.length,
+    chunkSize: outputStep(bytes.length),
+  })
   return packed.length <= bytes.length * (1 - limits.compressionGainMin) ? packed : undefined
 }
 
 /** Undoes `compress`; throws when it is no zstd frame of exactly `length` bytes. Never makes more. */
 export function decompress(packed: Uint8Array, length: number): Buffer {
   const params = { [constants.ZSTD_d_windowLogMax]: 23 }
-  const bytes = zstdDecompressSync(packed, { maxOutputLength: length, params })
+  const bytes = zstdDecompressSync(packed, {
+    params,
+    maxOutputLength: length,
+    chunkSize: outputStep(length),
+  })
   if (bytes.length !== length) throw new RangeError(`${bytes.length} bytes instead of ${length}`)
   return bytes
+}
+
+/** The size of zlib's output buffers: one holds the whole, since many are joined by a copy. */
+function outputStep(length: number): number {
+  return Math.max(1024, length)
 }
 
 const counts = new Uint32Array(256)
