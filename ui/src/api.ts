@@ -119,16 +119,16 @@ export const api = {
   list: (path: string, cursor?: string) =>
     call<{ entries: Entry[]; next?: string }>(
       'GET',
-      `/api/v1/list?path=${encodeURIComponent(path)}&limit=500${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
+      `/api/v1/list/${encodePath(path)}?limit=500${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
     ),
   info: (path: string) => call<FileInfo>('GET', filesUrl(path)),
   makeFolder: (path: string) => call<unknown>('POST', filesUrl(path), { kind: 'folder' }),
   move: (from: string, to: string) => call<unknown>('PATCH', filesUrl(from), { path: to }),
-  remove: (path: string) => call<unknown>('DELETE', `${filesUrl(path)}?recursive=1`),
+  remove: (path: string) => call<unknown>('DELETE', `${downloadUrl(path)}?recursive=1`),
   trash: (folder: string) =>
-    call<{ entries: Version[]; next?: string }>('GET', `/api/v1/trash?folder=${encodeURIComponent(folder)}`),
+    call<{ entries: Version[]; next?: string }>('GET', `/api/v1/trash/${encodePath(folder)}`),
   restore: (path: string, version?: string) =>
-    call<unknown>('POST', '/api/v1/restore', version === undefined ? { path } : { path, version }),
+    call<unknown>('POST', `/api/v1/restore/${encodePath(path)}`, version === undefined ? {} : { version }),
   peers: () => call<{ peers: PeerLine[] }>('GET', '/api/v1/peers'),
   invite: (storageOnly: boolean) => call<Invite>('POST', '/api/v1/invites', { storageOnly }),
   join: (code: string, bringFiles: boolean) => call<unknown>('POST', '/api/v1/join', { code, bringFiles }),

@@ -77,7 +77,7 @@ function start(upload: Upload): void {
   request.addEventListener('error', () => end({ state: 'failed', text: strings.connectionLost }))
   request.addEventListener('abort', () => end({ state: 'cancelled', text: strings.uploadCancelled }))
   request.open('PUT', downloadUrl(upload.path))
-  request.setRequestHeader('x-modified', new Date(upload.file.lastModified).toISOString())
+  request.setRequestHeader('peerstor-modified', String(upload.file.lastModified))
   change(id, { state: 'running', text: '', cancel: () => request.abort() })
   request.send(upload.file)
 }
