@@ -163,7 +163,7 @@ export const catalogue = {
   PEER_NOT_RUNNING: row(503, 'no peer is running for {home}', 'start it: {start}'),
   HOME_LOCKED: row(409, 'another process uses {home}', 'stop it, or choose another --home'),
   PORT_BUSY: row(500, 'no free port from {port} on {host}', 'choose another with --port'),
-  SETTING_UNKNOWN: row(400, 'no setting is named {key}', 'list them: peerstor config', 2),
+  SETTING_UNKNOWN: row(400, 'no setting is named {key}{hint}', 'list them: peerstor config', 2),
   SETTING_INVALID: row(
     400,
     'setting {key} = {value} is not valid: {reason}',

@@ -123,6 +123,9 @@ export const limits = {
   sessions: 256,
   tokens: 1024,
   eventBacklog: 4096,
+  /** The log file is rotated at this size; so many are kept, the one in use included. */
+  logFileBytes: 10 * MiB,
+  logFiles: 7,
   stopTimeoutMs: 10 * second,
   /** How often a peer looks whether the process that began it is still there. */
   parentPollMs: 1 * second,

@@ -38,7 +38,8 @@ const sources: Record<string, string> = {
   zst: 'application/zstd',
 }
 
-const archive = /^(?:zip|gzip|zstd|x-(?:tar|7z|rar|bzip2?|xz|lzma|compress|gtar|cpio|debian-package|rpm|iso9660)|vnd\.rar|java-archive|x-.*-compressed)/
+const archive =
+  /^(?:zip|gzip|zstd|x-(?:tar|7z|rar|bzip2?|xz|lzma|compress|gtar|cpio|debian-package|rpm|iso9660)|vnd\.rar|java-archive|x-.*-compressed)/
 const code =
   /^(?:(?:x-)?(?:javascript|ecmascript|typescript|python|rust|go|ruby|kotlin|swift|csharp|vue|c|java|java-source|sh|csh|perl|php|httpd-php|sql|lua|tcl|scss|less|sass|handlebars-template|asm|fortran|pascal)|json|wasm|toml|yaml|x-yaml|css|html|jsx|coffeescript|.*\+json|xml)$/
 const document =

@@ -53,18 +53,54 @@ test('no string over the letters of traversal escapes, on either platform', () =
 
 test('paths that name no place are refused', () => {
   const bad = [
-    '', '/', '//', '/etc/passwd', 'files//a', 'files/../x', 'files/./x', 'files/..', '..', '.',
-    'files/a\0b', 'files/a\nb', 'files/\u007f', 'files/\u0085', 'files/\ud800', 'files/..\\x', '\\\\host\\share',
-    'files/a\\..\\..\\b', 'files/C:\\x', 'C:/x', 'files/\\x', `files/${'x'.repeat(256)}`,
-    `files/${'x/'.repeat(2100)}y`, `files/${'é'.repeat(128)}`, 'files/a//',
+    '',
+    '/',
+    '//',
+    '/etc/passwd',
+    'files//a',
+    'files/../x',
+    'files/./x',
+    'files/..',
+    '..',
+    '.',
+    'files/a\0b',
+    'files/a\nb',
+    'files/\u007f',
+    'files/\u0085',
+    'files/\ud800',
+    'files/..\\x',
+    '\\\\host\\share',
+    'files/a\\..\\..\\b',
+    'files/C:\\x',
+    'C:/x',
+    'files/\\x',
+    `files/${'x'.repeat(256)}`,
+    `files/${'x/'.repeat(2100)}y`,
+    `files/${'é'.repeat(128)}`,
+    'files/a//',
   ]
-  for (const path of bad) assert.ok(refused(() => parsePath(path)), JSON.stringify(path))
+  for (const path of bad)
+    assert.ok(
+      refused(() => parsePath(path)),
+      JSON.stringify(path),
+    )
 })
 
 test('ordinary and odd names are kept', () => {
   const good = [
-    'files/a', 'files/.hidden', 'files/...', 'files/a..b', 'files/CON', 'files/end.', 'files/dev\\x2ddisk.mount',
-    'files/ñandú/日本語.txt', 'files/100%', 'files/%2e%2e', 'files/ a ', `files/${'x'.repeat(255)}`, 'files/a:b',
+    'files/a',
+    'files/.hidden',
+    'files/...',
+    'files/a..b',
+    'files/CON',
+    'files/end.',
+    'files/dev\\x2ddisk.mount',
+    'files/ñandú/日本語.txt',
+    'files/100%',
+    'files/%2e%2e',
+    'files/ a ',
+    `files/${'x'.repeat(255)}`,
+    'files/a:b',
   ]
   for (const path of good) assert.equal(pathText(parsePath(path)), path)
 })
@@ -78,8 +114,18 @@ test('mixed Unicode forms become one', () => {
 test('a URL is decoded once', () => {
   assert.deepEqual(parseUrlPath('files/a%20b'), { folder: 'files', path: 'a b' })
   assert.deepEqual(parseUrlPath('files/%252e%252e'), { folder: 'files', path: '%2e%2e' })
-  for (const raw of ['files/%2e%2e/x', 'files/a%2fb', 'files/%00', 'files/%zz', 'files/%ff', 'files/%5c%2e%2e'])
-    assert.ok(refused(() => parseUrlPath(raw)), raw)
+  for (const raw of [
+    'files/%2e%2e/x',
+    'files/a%2fb',
+    'files/%00',
+    'files/%zz',
+    'files/%ff',
+    'files/%5c%2e%2e',
+  ])
+    assert.ok(
+      refused(() => parseUrlPath(raw)),
+      raw,
+    )
 })
 
 test('one trailing slash means the same folder', () => {
@@ -89,10 +135,20 @@ test('one trailing slash means the same folder', () => {
 
 test('names that Windows reads as something else are refused there only', () => {
   for (const name of ['CON', 'nul.txt', 'com1', 'end.', 'end ', 'a:b', 'a\\b', 'a?', 'x/aux/y']) {
-    assert.ok(refused(() => localPath('root', name, 'win32')), name)
-    assert.equal(refused(() => localPath('root', name, 'linux')), false, name)
+    assert.ok(
+      refused(() => localPath('root', name, 'win32')),
+      name,
+    )
+    assert.equal(
+      refused(() => localPath('root', name, 'linux')),
+      false,
+      name,
+    )
   }
-  assert.equal(refused(() => localPath('root', 'control/console.txt', 'win32')), false)
+  assert.equal(
+    refused(() => localPath('root', 'control/console.txt', 'win32')),
+    false,
+  )
 })
 
 test('folders above a path, nearest last', () => {

@@ -70,7 +70,11 @@ export function checkPath(text: string): string {
  * Where a path is written out below a local folder, or `BAD_PATH` when this platform could not hold
  * the name or would read it as another place.
  */
-export function localPath(folder: string, path: string, platform: NodeJS.Platform = process.platform): string {
+export function localPath(
+  folder: string,
+  path: string,
+  platform: NodeJS.Platform = process.platform,
+): string {
   const checked = checkPath(path)
   if (platform === 'win32') {
     const bad = checked.split('/').find((part) => windowsRefuses.test(part))
@@ -93,7 +97,8 @@ function whyNot(path: string): string | undefined {
   if (Buffer.byteLength(path) > limits.pathBytes) return `it is longer than ${limits.pathBytes} bytes`
   if (/(?:^|\/)[a-z]:[/\\]/i.test(path)) return 'it names a drive'
   for (const part of path.split('/')) {
-    if (Buffer.byteLength(part) > limits.nameBytes) return `a name in it is longer than ${limits.nameBytes} bytes`
+    if (Buffer.byteLength(part) > limits.nameBytes)
+      return `a name in it is longer than ${limits.nameBytes} bytes`
     const bad = part.split('\\').find((piece) => piece === '' || piece === '.' || piece === '..')
     if (bad !== undefined) return bad === '' ? 'a name in it is empty' : `${bad} is no name`
   }

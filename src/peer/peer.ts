@@ -139,8 +139,8 @@ export interface Peer {
   metrics(): { json(): unknown; prometheus(): string; human(): string }
   /** Events after `since`, then live ones; the result ends the subscription. */
   events(since: number | undefined, listener: (event: NumberedEvent) => void): () => void
-  /** The web face tells where it listens (for status, links and announcements). */
-  listening(web: { host: string; port: number }): void
+  /** The web face tells where it listens; resolves when run.json says so, before any link is printed. */
+  listening(web: { host: string; port: number }): Promise<void>
 }
 
 /** Programs that embed a peer may set every setting and where log lines go. */

@@ -4,6 +4,7 @@
  * `<home>/config.toml` > default.
  */
 import { z } from 'zod'
+import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 
 const units: Record<string, number> = { '': 1, B: 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
@@ -135,6 +136,33 @@ export type SettingOrigin = 'flag' | 'environment' | 'config' | 'default'
 
 export const settingKeys = Object.keys(settingsTable) as SettingKey[]
 
+/** The setting of that name, or `SETTING_UNKNOWN` with the nearest name. */
+export function settingKey(name: string): SettingKey {
+  if (Object.hasOwn(settingsTable, name)) return name as SettingKey
+  const nearest = settingKeys
+    .map((key) => ({ key, away: distance(name.toLowerCase().replaceAll('_', '-'), key) }))
+    .sort((a, b) => a.away - b.away)[0]
+  const near = nearest !== undefined && nearest.away <= Math.max(2, name.length / 3)
+  throw fail('SETTING_UNKNOWN', {
+    key: name.slice(0, 80),
+    hint: near ? ` (did you mean ${nearest.key}?)` : '',
+  })
+}
+
+/** Letters to add, drop or change between two words. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let index = 0; index < Math.min(from.length, 80); index++) {
+    const next = [index + 1]
+    for (let at = 0; at < to.length; at++) {
+      const changed = (row[at] ?? 0) + (from[index] === to[at] ? 0 : 1)
+      next.push(Math.min(changed, (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row.at(-1) ?? 0
+}
+
 /** `peer-port` → `PEERSTOR_PEER_PORT`, `net.dial_timeout` → `PEERSTOR_NET_DIAL_TIMEOUT`. */
 export function environmentName(key: SettingKey): string {
   return `PEERSTOR_${key.toUpperCase().replaceAll(/[-.]/g, '_')}`
@@ -154,4 +182,6 @@ export interface Settings {
   /** Saves to config.toml; `live` tells whether it took effect at once. */
   set(key: string, value: string): Promise<SettingLine & { live: boolean }>
   unset(key: string): Promise<SettingLine & { live: boolean }>
+  /** Called with each live setting whose value changed; the result ends it. */
+  on(listener: (key: SettingKey) => void): () => void
 }

@@ -1,0 +1,130 @@
+/**
+ * The home of one peer: keys, index, settings, temporary files, and the lock that keeps it to one
+ * process. The lock is an exclusive SQLite transaction on an empty file: the system lets go of it
+ * when the process dies, however it dies, so there is nothing stale to judge.
+ */
+import { chmod, mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { z } from 'zod'
+import { fail } from '../base/errors.ts'
+import { writeFileWhole } from './write-file.ts'
+
+/** What commands need to reach a running peer. */
+export interface RunFile {
+  url: string
+  token: string
+  pid: number
+}
+
+export interface Home {
+  readonly folder: string
+  /** Private keys, one file each, 0600. */
+  readonly keys: string
+  readonly database: string
+  readonly config: string
+  /** Emptied at every start. */
+  readonly tmp: string
+  /** Whether this process made the folder: a peer whose code is refused removes it again. */
+  readonly made: boolean
+  writeRun(run: RunFile): Promise<void>
+  /** Takes run.json away and lets go of the lock. */
+  close(): Promise<void>
+  /** `close`, and nothing of a folder made by this process is left. */
+  discard(): Promise<void>
+}
+
+/** The platform's data folder. */
+export function defaultHome(
+  platform: NodeJS.Platform = process.platform,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  user: string = homedir(),
+): string {
+  if (platform === 'win32')
+    return join(environment['LOCALAPPDATA'] ?? join(user, 'AppData', 'Local'), 'PeerStor')
+  if (platform === 'darwin') return join(user, 'Library', 'Application Support', 'PeerStor')
+  return join(environment['XDG_DATA_HOME'] ?? join(user, '.local', 'share'), 'peerstor')
+}
+
+/** Makes what is missing, locks; `HOME_LOCKED` while another process uses it. */
+export async function openHome(place: string): Promise<Home> {
+  const folder = resolve(place)
+  const made = !(await exists(folder))
+  await privateFolder(folder)
+  const lock = takeLock(folder)
+  const tmp = join(folder, 'tmp')
+  const run = join(folder, 'run.json')
+  const close = async (): Promise<void> => {
+    await rm(run, { force: true })
+    lock.close()
+  }
+  try {
+    await rm(run, { force: true })
+    await rm(tmp, { recursive: true, force: true })
+    for (const path of [tmp, join(folder, 'keys')]) await privateFolder(path)
+  } catch (thrown) {
+    lock.close()
+    throw thrown
+  }
+  return {
+    folder,
+    keys: join(folder, 'keys'),
+    database: join(folder, 'peerstor.db'),
+    config: join(folder, 'config.toml'),
+    tmp,
+    made,
+    writeRun: (content) => writeFileWhole(run, `${JSON.stringify(content)}\n`),
+    close,
+    discard: async () => {
+      await close()
+      if (made) await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+const runFile = z.object({ url: z.url(), token: z.string().min(1).max(256), pid: z.int().positive() })
+
+/** How to reach the peer that runs on a home; undefined when none does. */
+export async function readRun(folder: string): Promise<RunFile | undefined> {
+  const text = await readFile(join(folder, 'run.json'), 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  try {
+    const run = runFile.parse(JSON.parse(text))
+    return isAlive(run.pid) ? run : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+function takeLock(folder: string): DatabaseSync {
+  const lock = new DatabaseSync(join(folder, 'lock'), { timeout: 0 })
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+    return lock
+  } catch (cause) {
+    lock.close()
+    throw fail('HOME_LOCKED', { home: folder }, cause)
+  }
+}
+
+async function privateFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  if (process.platform !== 'win32') await chmod(path, 0o700)
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
