@@ -97,6 +97,8 @@ export const limits = {
   laneLifeMs: 24 * hour,
   laneOfferMs: 60 * second,
   lanesPerPeer: 2,
+  /** After a lane could not be had, streams serve this long. */
+  laneRetryMs: minute,
   peers: 1024,
   peerAddresses: 16,
 

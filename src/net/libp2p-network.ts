@@ -15,7 +15,8 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { CallOptions, PeerId, Role } from '../base/words.ts'
 import { AddressBook } from './address-book.ts'
-import { listenAddresses, parseAddress, withoutPeer } from './addresses.ts'
+import { hostAndPort, listenAddresses, parseAddress, withoutPeer } from './addresses.ts'
+import { Lanes, type Reach } from './lanes.ts'
 import { startNode } from './libp2p-node.ts'
 import type {
   Connection,
@@ -28,7 +29,7 @@ import type {
 } from './network.ts'
 import { PeerAgent } from './peer-agent.ts'
 import { peerIdOf } from './peer-key.ts'
-import type { RequestName } from './registry.ts'
+import { registry, type RequestName } from './registry.ts'
 import { ask } from './request-client.ts'
 import { RequestServer } from './request-server.ts'
 import { StreamSocket } from './stream-socket.ts'
@@ -67,6 +68,7 @@ export class Libp2pNetwork implements Network {
   readonly #book = new AddressBook()
   readonly #traffic = new Traffic()
   readonly #listeners = new Set<(event: NetworkEvent) => void>()
+  readonly #lanes: Lanes
   #node: Libp2p | undefined
   #port = 0
 
@@ -74,9 +76,20 @@ export class Libp2pNetwork implements Network {
     this.#options = options
     this.peer = peerIdOf(options.privateKey)
     this.#log = options.log.child({ room: 'net' })
-    const { clock, roleOf } = options
+    const { clock, random, roleOf } = options
     this.#server = new RequestServer({ self: this.peer, roleOf, clock, log: this.#log })
     this.#agent = new PeerAgent(clock, (peer) => this.#openStream(peer))
+    this.#lanes = new Lanes({
+      clock,
+      random,
+      log: this.#log,
+      port: () => this.#port,
+      reach: (peer) => this.#reach(peer),
+      open: (peer, head) => this.request(peer, 'lane.open', head),
+      answer: (socket, peer) => this.#server.accept(socket, peer),
+      track: (socket, peer) => this.#traffic.track(socket, peer),
+    })
+    this.#server.serve('lane.open', (call) => this.#lanes.handle(call))
   }
 
   async start(): Promise<void> {
@@ -88,7 +101,7 @@ export class Libp2pNetwork implements Network {
       dialTimeoutMs: this.#dialTimeoutMs,
       gater: this.#gater(),
       announce: (port) => this.#announced(port),
-      onTls: (socket) => socket.destroy(),
+      onTls: (socket) => this.#lanes.accept(socket),
     })
     this.#node = node
     this.#port = free
@@ -105,6 +118,7 @@ export class Libp2pNetwork implements Network {
 
   async stop(): Promise<void> {
     this.#agent.destroy()
+    this.#lanes.close()
     this.#server.close()
     for (const connection of this.#node?.getConnections() ?? []) connection.abort(new Error('stopped'))
     await this.#node?.stop()
@@ -126,7 +140,9 @@ export class Libp2pNetwork implements Network {
     options: RequestOptions = {},
   ): Promise<Reply> {
     const { clock } = this.#options
-    return await ask({ agent: this.#agent, clock, peer, name, head, options })
+    const lane = registry[name].bulk ? this.#lanes.take(peer) : undefined
+    const agent = lane?.agent ?? this.#agent
+    return await ask({ agent, clock, peer, name, head, options, onDone: lane?.free })
   }
 
   async dial(address: string, { signal }: CallOptions = {}): Promise<PeerId> {
@@ -157,6 +173,7 @@ export class Libp2pNetwork implements Network {
   }
 
   async disconnect(peer: PeerId): Promise<void> {
+    this.#lanes.drop(peer)
     this.#server.drop(peer)
     for (const connection of this.#connectionsTo(peer)) connection.abort(new Error('disconnected'))
   }
@@ -243,13 +260,22 @@ export class Libp2pNetwork implements Network {
     return connections.filter(({ status }) => status === 'open')
   }
 
+  /** How to open a lane to a device; strangers get none. */
+  #reach(peer: PeerId): Reach | undefined {
+    const connections = this.#connectionsTo(peer).filter(({ direct }) => direct)
+    const connection = connections.find(({ direction }) => direction === 'outbound') ?? connections[0]
+    if (connection === undefined || this.#isStrange(peer)) return undefined
+    const { host } = hostAndPort(connection.remoteAddr)
+    return { host, inbound: connection.direction === 'inbound' }
+  }
+
   #describe(peer: PeerId): Connection | undefined {
     const [connection] = this.#connectionsTo(peer)
     if (connection === undefined) return undefined
     return {
       peer,
       address: connection.remoteAddr.toString(),
-      path: connection.direct ? 'direct' : 'relayed',
+      path: this.#lanes.has(peer) ? 'lane' : connection.direct ? 'direct' : 'relayed',
       inbound: connection.direction === 'inbound',
       latencyMs: connection.rtt,
       connectedAt: connection.timeline.open,
@@ -258,6 +284,7 @@ export class Libp2pNetwork implements Network {
   }
 
   #disconnected(peer: PeerId): void {
+    this.#lanes.drop(peer)
     this.#server.drop(peer)
     this.#traffic.forget(peer)
     this.#emit({ type: 'disconnect', peer })

@@ -12,8 +12,13 @@ export class PeerAgent extends Agent {
   readonly #connect: (peer: PeerId) => Promise<Duplex>
   readonly #cancelIdle = new WeakMap<Duplex, () => void>()
 
-  constructor(clock: Clock, connect: (peer: PeerId) => Promise<Duplex>) {
-    super({ keepAlive: true, maxSockets: limits.requestsPerPeer, maxFreeSockets: limits.requestsPerPeer })
+  /** At most `sockets` to one peer; further requests wait for one. */
+  constructor(
+    clock: Clock,
+    connect: (peer: PeerId) => Promise<Duplex>,
+    sockets: number = limits.requestsPerPeer,
+  ) {
+    super({ keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets })
     this.#clock = clock
     this.#connect = connect
   }

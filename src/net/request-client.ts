@@ -18,7 +18,7 @@ export interface Question {
   head: Uint8Array
   options: RequestOptions
   /** Called once, when the answer is read to its end, given up or failed. */
-  onDone?: () => void
+  onDone?: (() => void) | undefined
 }
 
 /** Sends a request and resolves with the answer's head; its body follows as it is read. */
@@ -116,10 +116,7 @@ async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
 /** What a failed transport means to the caller. */
 function asAnswerError(error: unknown, { peer, name }: Question): PeerStorError {
   const known = error instanceof PeerStorError ? error : undefined
-  if (
-    known?.code === 'BAD_INPUT' ||
-    (known?.code === 'TOO_LARGE' && known.data['what'] === `the answer to ${name}`)
-  )
+  if (known?.data['what'] === `the answer to ${name}`)
     return fail('PEER_MISBEHAVED', { peer, request: name, reason: known.message }, known)
   if (known !== undefined) return known
   const { data } = asPeerStorError(error)
