@@ -26,7 +26,7 @@ export function selfSigned(name: string): { key: string; cert: string } {
   const signature = der(0x03, Buffer.from([0]), sign(null, content, privateKey))
   const cert = sequence(content, ed25519, signature).toString('base64')
   return {
-    key: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+    key: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string,
     cert: `-----BEGIN CERTIFICATE-----\n${cert}\n-----END CERTIFICATE-----\n`,
   }
 }
