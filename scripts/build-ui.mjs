@@ -3,8 +3,8 @@
  * first line names the hash of the sources it was made from: an unchanged app is not built again.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { extname, join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, extname, join } from 'node:path'
 import { brotliCompressSync, constants } from 'node:zlib'
 import { root, run, pinnedNode, ScriptError } from './runtime.mjs'
 
@@ -37,6 +37,7 @@ export async function buildUi() {
     '--logLevel=warn',
   ])
   if (code !== 0) throw new ScriptError('the web page could not be built; the reason stands above')
+  mkdirSync(dirname(generated), { recursive: true })
   writeFileSync(generated, embed())
 }
 
