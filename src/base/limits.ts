@@ -99,6 +99,16 @@ export const limits = {
   lanesPerPeer: 2,
   /** After a lane could not be had, streams serve this long. */
   laneRetryMs: minute,
+  /** Pause between attempts to reach a member: doubled from the first to the second. */
+  reconnectMinMs: 1 * second,
+  reconnectMaxMs: minute,
+  /** Peers that mDNS remembers, those of one sender, and addresses of one peer. */
+  mdnsPeers: 256,
+  mdnsPeersPerSender: 32,
+  mdnsAddresses: 4,
+  mdnsRoundMs: minute,
+  mdnsForgetMs: 5 * minute,
+  mdnsAnswerMs: 900,
   peers: 1024,
   peerAddresses: 16,
 

@@ -8,22 +8,26 @@ export class AddressBook {
   /** Peers in the order they were last spoken of; the first is forgotten first. */
   readonly #addresses = new Map<PeerId, string[]>()
 
-  learn(peer: PeerId, addresses: readonly string[]): void {
+  /** Whether that was news. */
+  learn(peer: PeerId, addresses: readonly string[]): boolean {
     const known = this.#addresses.get(peer) ?? []
-    const all = dialable([...addresses, ...known], peer, limits.peerAddresses)
+    const useful = dialable([...addresses, ...known], peer, limits.peerAddresses)
+    const texts = useful.map((address) => address.toString())
     this.#addresses.delete(peer)
-    this.#addresses.set(
-      peer,
-      all.map((address) => address.toString()),
-    )
+    this.#addresses.set(peer, texts)
+    this.#forgetOldest()
+    return texts.some((text) => !known.includes(text))
+  }
+
+  /** What to dial for a peer, with what mDNS `sighted`; loopback last. */
+  of(peer: PeerId, sighted: readonly string[]): Multiaddr[] {
+    return dialable([...sighted, ...(this.#addresses.get(peer) ?? [])], peer, limits.peerAddresses)
+  }
+
+  #forgetOldest(): void {
     for (const oldest of this.#addresses.keys()) {
       if (this.#addresses.size <= limits.peers) return
       this.#addresses.delete(oldest)
     }
-  }
-
-  /** What to dial for a peer, loopback last. */
-  of(peer: PeerId): Multiaddr[] {
-    return dialable(this.#addresses.get(peer) ?? [], peer, limits.peerAddresses)
   }
 }

@@ -16,8 +16,10 @@ import type { Random } from '../base/random.ts'
 import type { CallOptions, PeerId, Role } from '../base/words.ts'
 import { AddressBook } from './address-book.ts'
 import { hostAndPort, listenAddresses, parseAddress, withoutPeer } from './addresses.ts'
+import { KeepConnected } from './keep-connected.ts'
 import { Lanes, type Reach } from './lanes.ts'
 import { startNode } from './libp2p-node.ts'
+import { Mdns } from './mdns.ts'
 import type {
   Connection,
   Discovered,
@@ -69,6 +71,8 @@ export class Libp2pNetwork implements Network {
   readonly #traffic = new Traffic()
   readonly #listeners = new Set<(event: NetworkEvent) => void>()
   readonly #lanes: Lanes
+  readonly #keep: KeepConnected
+  #mdns: Mdns | undefined
   #node: Libp2p | undefined
   #port = 0
 
@@ -89,6 +93,16 @@ export class Libp2pNetwork implements Network {
       answer: (socket, peer) => this.#server.accept(socket, peer),
       track: (socket, peer) => this.#traffic.track(socket, peer),
     })
+    this.#keep = new KeepConnected(
+      {
+        clock,
+        random,
+        isConnected: (peer) => this.isConnected(peer),
+        dialPeer: (peer, signal) => this.#connect(peer, this.#dialSignal(signal)),
+        dialAddress: (address, signal) => this.dial(address, { signal }),
+      },
+      options.bootstrap,
+    )
     this.#server.serve('lane.open', (call) => this.#lanes.handle(call))
   }
 
@@ -109,14 +123,17 @@ export class Libp2pNetwork implements Network {
       maxInboundStreams: limits.requestStreams,
       maxOutboundStreams: limits.requestStreams,
     })
-    node.addEventListener('peer:connect', ({ detail }) =>
-      this.#emit({ type: 'connect', peer: detail.toString() as PeerId }),
-    )
+    node.addEventListener('peer:connect', ({ detail }) => this.#connected(detail.toString() as PeerId))
     node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail.toString() as PeerId))
     this.#log.info('listening', { addresses: this.addresses() })
+    if (this.#options.mdns) this.#startMdns()
+    this.#keep.start()
   }
 
   async stop(): Promise<void> {
+    this.#keep.stop()
+    await this.#mdns?.stop()
+    this.#mdns = undefined
     this.#agent.destroy()
     this.#lanes.close()
     this.#server.close()
@@ -158,10 +175,12 @@ export class Libp2pNetwork implements Network {
   }
 
   learn(peer: PeerId, addresses: readonly string[]): void {
-    if (peer !== this.peer) this.#book.learn(peer, addresses)
+    if (peer !== this.peer && this.#book.learn(peer, addresses)) this.#keep.wake(peer)
   }
 
-  keepConnected(_peers: readonly PeerId[]): void {}
+  keepConnected(peers: readonly PeerId[]): void {
+    this.#keep.setPeers(peers.filter((peer) => peer !== this.peer))
+  }
 
   connections(): Connection[] {
     const peers = new Set(this.#node?.getConnections().map(({ remotePeer }) => remotePeer.toString()))
@@ -179,7 +198,7 @@ export class Libp2pNetwork implements Network {
   }
 
   discovered(): Discovered {
-    return { mdns: [], bootstrap: [] }
+    return { mdns: this.#mdns?.sightings() ?? [], bootstrap: this.#keep.bootstrap() }
   }
 
   on(listener: (event: NetworkEvent) => void): () => void {
@@ -250,7 +269,8 @@ export class Libp2pNetwork implements Network {
   async #connect(peer: PeerId, signal: AbortSignal): Promise<Libp2pConnection> {
     const [open] = this.#connectionsTo(peer)
     if (open !== undefined) return open
-    const addresses = this.#book.of(peer).map((address) => multiaddr(`${address.toString()}/p2p/${peer}`))
+    const known = this.#book.of(peer, this.#mdns?.addressesOf(peer) ?? [])
+    const addresses = known.map((address) => multiaddr(`${address.toString()}/p2p/${peer}`))
     if (addresses.length === 0) throw new Error('no address is known')
     return await this.#started().dial(addresses, { signal })
   }
@@ -283,7 +303,24 @@ export class Libp2pNetwork implements Network {
     }
   }
 
+  #startMdns(): void {
+    const { host, clock, random } = this.#options
+    const onPeer = (peer: PeerId, addresses: string[]): void => {
+      this.#keep.wake(peer)
+      this.#emit({ type: 'discover', peer, addresses })
+    }
+    const port = this.#port
+    this.#mdns = new Mdns({ peer: this.peer, host, port, clock, random, log: this.#log, onPeer })
+    this.#mdns.start()
+  }
+
+  #connected(peer: PeerId): void {
+    this.#keep.connected(peer)
+    this.#emit({ type: 'connect', peer })
+  }
+
   #disconnected(peer: PeerId): void {
+    this.#keep.lost(peer)
     this.#lanes.drop(peer)
     this.#server.drop(peer)
     this.#traffic.forget(peer)
@@ -302,9 +339,11 @@ export class Libp2pNetwork implements Network {
 
 function unreachable(peer: string, error: unknown): PeerStorError {
   if (error instanceof PeerStorError) return error
-  return fail(
-    'PEER_UNREACHABLE',
-    { peer, reason: error instanceof Error ? error.message : String(error) },
-    error,
-  )
+  return fail('PEER_UNREACHABLE', { peer, reason: reasonOf(error) }, error)
+}
+
+/** One line, also for a dial that failed at several addresses. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.slice(0, 4).map(reasonOf).join('; ')
+  return error instanceof Error ? error.message : String(error)
 }
