@@ -43,6 +43,8 @@ export interface VersionRow {
   category: string
   tags: readonly string[]
   description: string
+  /** Symbolic links: the target text, never followed. */
+  target: string | undefined
   /** The version's content references, encoded (codec/version-body.ts): inline list or manifest root. */
   content: Uint8Array
 }
