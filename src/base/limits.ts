@@ -130,6 +130,18 @@ export const limits = {
   // HTTP
   httpHeaderBytes: 32 * KiB,
   httpJsonBytes: 1 * MiB,
+  /** Sockets of the web face at once. */
+  httpSockets: 4096,
+  httpHeadTimeoutMs: 10 * second,
+  eventSockets: 128,
+  /** Unsent bytes after which a WebSocket that does not read is closed. */
+  eventBufferBytes: 1 * MiB,
+  /** Larger files of `put -r` are sent by a request of their own. */
+  batchFileBytes: 1 * MiB,
+  batchHeaderBytes: 64 * KiB,
+  /** Files of one batch stream being written at once, and their bytes. */
+  batchFilesInFlight: 512,
+  batchBytesInFlight: 8 * MiB,
   listEntries: 1000,
   sessionLifeMs: 30 * day,
   sessions: 256,
@@ -153,3 +165,4 @@ assert(limits.requestKeepMs < limits.requestIdleMs, 'the asking end closes idle 
 assert(limits.requestStreams < limits.streamsPerConnection, 'ping and identify find a free stream')
 assert(limits.strangerConnections < limits.connections, 'strangers leave room for members')
 assert(limits.bulkBytes > 4 * limits.sealedMax, 'several chunks are in flight at once')
+assert(limits.batchBytesInFlight >= limits.batchFileBytes, 'a file of a batch fits its window')

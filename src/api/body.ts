@@ -1,0 +1,61 @@
+/** Reads request bodies: JSON with a limit and a schema, bulk bytes with back-pressure and a stall timer. */
+import type { IncomingMessage } from 'node:http'
+import type { z } from 'zod'
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Call, Face } from './route.ts'
+
+/** The JSON body of a request as `schema` reads it; an empty body is `{}`. */
+export async function jsonBody<Schema extends z.ZodType>(call: Call, schema: Schema): Promise<z.output<Schema>> {
+  const declared = Number(call.request.headers['content-length'] ?? 0)
+  if (declared > limits.httpJsonBytes) throw tooLarge()
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of bodyBytes(call.face, call.request)) {
+    length += chunk.length
+    if (length > limits.httpJsonBytes) throw tooLarge()
+    parts.push(chunk)
+  }
+  return checked(schema, parseJson(Buffer.concat(parts).toString('utf8')), 'the body')
+}
+
+/** The query of a request as `schema` reads it; parameters that it does not name are refused. */
+export function queryOf<Schema extends z.ZodType>(call: Call, schema: Schema): z.output<Schema> {
+  return checked(schema, Object.fromEntries(call.query), 'the query')
+}
+
+/** Outside input through a schema; `BAD_INPUT` names the field and the rule, never the value. */
+export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const field = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `
+  throw fail('BAD_INPUT', { what, reason: `${field}${issue?.message ?? 'not of the right form'}` })
+}
+
+/**
+ * The bytes of a request as they come. The next piece is read only when it is asked for; a client
+ * that sends nothing for `limits.stallTimeoutMs` is given up. Leaving early keeps the socket open.
+ */
+export async function* bodyBytes(face: Face, request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  const pieces = request.iterator({ destroyOnReturn: false })
+  for (;;) {
+    const cancel = face.clock.after(limits.stallTimeoutMs, () =>
+      request.destroy(fail('TIMED_OUT', { what: 'the upload', timeoutMs: limits.stallTimeoutMs })),
+    )
+    const piece = await pieces.next().finally(cancel)
+    if (piece.done === true) return
+    yield piece.value as Uint8Array
+  }
+}
+
+function parseJson(text: string): unknown {
+  if (text === '') return {}
+  try {
+    return JSON.parse(text)
+  } catch (thrown) {
+    throw fail('BAD_INPUT', { what: 'the body', reason: 'it is no JSON' }, thrown)
+  }
+}
+
+const tooLarge = (): Error => fail('TOO_LARGE', { what: 'the body', limit: limits.httpJsonBytes })

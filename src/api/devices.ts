@@ -1,0 +1,24 @@
+/** `/api/v1/devices`: what counts in the pool, by device id, peer id or unique name. */
+import { z } from 'zod'
+import { limits } from '../base/limits.ts'
+import { jsonBody } from './body.ts'
+import { line } from './inputs.ts'
+import type { Call, Route } from './route.ts'
+
+export const devicesRoutes: Route[] = [
+  { method: 'GET', path: '/api/v1/devices', scope: 'read', handle: (call) => call.peer.pool.devices() },
+  { method: 'POST', path: '/api/v1/devices/revoke', scope: 'admin', handle: revoke },
+  { method: 'PATCH', path: '/api/v1/devices/:name', scope: 'admin', handle: rename },
+]
+
+const revokeBody = z.strictObject({ devices: z.array(line(limits.deviceNameBytes)).min(1).max(limits.peers) })
+
+async function revoke(call: Call): Promise<unknown> {
+  return call.peer.pool.revoke((await jsonBody(call, revokeBody)).devices)
+}
+
+const renameBody = z.strictObject({ name: line(limits.deviceNameBytes) })
+
+async function rename(call: Call): Promise<unknown> {
+  return call.peer.pool.rename(call.params['name'] ?? '', (await jsonBody(call, renameBody)).name)
+}

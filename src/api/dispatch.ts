@@ -1,0 +1,74 @@
+/** One request from its first byte to its answer: rules, route, asker, handler, reply. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { fail } from '../base/errors.ts'
+import { authenticate } from './auth.ts'
+import { errorOf, sendProblem } from './errors.ts'
+import { parseRequestPath } from './request-path.ts'
+import { type Call, type Face, type Route, Reply, answered } from './route.ts'
+import { type Match, matchRoute } from './router.ts'
+import { requireHost, requireOrigin, setCommonHeaders, setCorsHeaders } from './web-rules.ts'
+
+/** Serves one request; never throws, whatever was sent. */
+export async function dispatch(
+  face: Face,
+  routes: readonly Route[],
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  request.on('error', () => undefined)
+  response.on('error', () => undefined)
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort(fail('INTERRUPTED', { what: 'the request' }))
+  })
+  try {
+    setCommonHeaders(face, request, response)
+    await serve(face, routes, request, response, AbortSignal.any([gone.signal, face.stopping]))
+  } catch (thrown) {
+    const error = errorOf(thrown)
+    if (error.status >= 500)
+      face.log.warn('request failed', { code: error.code, reason: error.message, method: request.method })
+    sendProblem(request, response, error, face.clock)
+  }
+}
+
+async function serve(
+  face: Face,
+  routes: readonly Route[],
+  request: IncomingMessage,
+  response: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  requireHost(face, request)
+  setCorsHeaders(face, request, response)
+  requireOrigin(face, request)
+  if (request.method === 'OPTIONS') return void response.writeHead(204).end()
+  const { segments, query } = parseRequestPath(request.url ?? '')
+  const match = matchRoute(routes, request.method ?? '', segments)
+  const subject = authorise(face, match, request)
+  const call: Call = { face, peer: face.peer, request, response, ...match, query, subject, signal }
+  sendValue(call, await match.route.handle(call))
+}
+
+/** The asker, allowed to call the route on the path it names; undefined only on open routes. */
+function authorise(face: Face, match: Match, request: IncomingMessage): Call['subject'] {
+  const { route, path } = match
+  if (route.scope === 'open') return undefined
+  const subject = authenticate(face, request)
+  if (subject === undefined) throw fail('NOT_SIGNED_IN')
+  const touched = route.checksPaths === true ? subject.folder : path === '' ? undefined : path
+  face.peer.tokens.require(subject, route.scope, touched)
+  return subject
+}
+
+function sendValue(call: Call, value: unknown): void {
+  const { response } = call
+  if (value === answered) return
+  response.setHeader('cache-control', 'no-store')
+  if (value === undefined) return void response.writeHead(204).end()
+  const reply = value instanceof Reply ? value : new Reply(200, value)
+  const body = JSON.stringify(reply.value)
+  response.setHeader('content-type', 'application/json')
+  response.setHeader('content-length', Buffer.byteLength(body))
+  response.writeHead(reply.status).end(body)
+}

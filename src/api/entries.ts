@@ -1,0 +1,61 @@
+/** `/api/v1`: what is known of files and folders, and changes that move no content. */
+import { z } from 'zod'
+import { queryOf, jsonBody } from './body.ts'
+import { filePath, flag, pageQuery, recordHash } from './inputs.ts'
+import { type Call, type Route, Reply } from './route.ts'
+
+export const entriesRoutes: Route[] = [
+  { method: 'GET', path: '/api/v1/list/*', scope: 'read', handle: list },
+  { method: 'GET', path: '/api/v1/files/*', scope: 'read', handle: info },
+  { method: 'PATCH', path: '/api/v1/files/*', scope: 'write', handle: move },
+  { method: 'POST', path: '/api/v1/files/*', scope: 'write', handle: makeFolder },
+  { method: 'GET', path: '/api/v1/versions/*', scope: 'read', handle: versions },
+  { method: 'GET', path: '/api/v1/trash/*', scope: 'read', handle: trash },
+  { method: 'POST', path: '/api/v1/restore/*', scope: 'write', handle: restore },
+]
+
+const listQuery = z.strictObject({ ...pageQuery, recursive: flag })
+
+function list(call: Call): unknown {
+  return call.peer.files.list(call.path, { ...queryOf(call, listQuery), signal: call.signal })
+}
+
+const infoQuery = z.strictObject({ chunks: flag, sha256: flag })
+
+function info(call: Call): unknown {
+  return call.peer.files.info(call.path, { ...queryOf(call, infoQuery), signal: call.signal })
+}
+
+const moveBody = z.strictObject({ path: filePath })
+
+async function move(call: Call): Promise<unknown> {
+  const { path } = await jsonBody(call, moveBody)
+  if (call.subject !== undefined) call.peer.tokens.require(call.subject, 'write', path)
+  const { moved } = await call.peer.files.move(call.path, path, { signal: call.signal })
+  return { path, from: call.path, moved }
+}
+
+const makeBody = z.strictObject({ kind: z.literal('folder') })
+
+async function makeFolder(call: Call): Promise<unknown> {
+  await jsonBody(call, makeBody)
+  await call.peer.files.makeFolder(call.path)
+  return new Reply(201, { path: call.path, kind: 'folder' })
+}
+
+async function versions(call: Call): Promise<unknown> {
+  return { entries: await call.peer.files.versions(call.path) }
+}
+
+const trashQuery = z.strictObject(pageQuery)
+
+function trash(call: Call): unknown {
+  return call.peer.files.trash(call.path, { ...queryOf(call, trashQuery), signal: call.signal })
+}
+
+const restoreBody = z.strictObject({ version: recordHash.optional() })
+
+async function restore(call: Call): Promise<unknown> {
+  const { version } = await jsonBody(call, restoreBody)
+  return call.peer.files.restore(call.path, { version, signal: call.signal })
+}

@@ -1,0 +1,59 @@
+/**
+ * Facts of a file that HTTP has no header for. `GET` answers them, `PUT` takes them, and the command
+ * line and the batch stream use the same, so that a tree survives the way there and back.
+ */
+import type { IncomingMessage } from 'node:http'
+import { z } from 'zod'
+import { limits } from '../base/limits.ts'
+import { checked } from './body.ts'
+
+const wholeNumber = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+
+export const fileFacts = z.object({
+  /** POSIX mode bits. */
+  mode: z.coerce.number().int().min(0).max(0o7777).optional(),
+  /** Wall milliseconds. */
+  modified: wholeNumber.optional(),
+  created: wholeNumber.optional(),
+  /** Target of a symbolic link. */
+  link: z.string().min(1).max(limits.pathBytes).optional(),
+})
+
+export type FileFacts = z.output<typeof fileFacts>
+
+/** `PeerStor-Mode` (octal), `PeerStor-Modified` and `-Created` (milliseconds), `PeerStor-Link` (percent-encoded). */
+export function factsOf(request: IncomingMessage): FileFacts {
+  const text = (name: string): string | undefined => {
+    const value = request.headers[name]
+    return typeof value === 'string' ? value : undefined
+  }
+  const mode = text('peerstor-mode')
+  const link = text('peerstor-link')
+  return checked(
+    fileFacts,
+    {
+      mode: mode === undefined ? undefined : /^[0-7]{1,5}$/.test(mode) ? Number.parseInt(mode, 8) : Number.NaN,
+      modified: text('peerstor-modified'),
+      created: text('peerstor-created'),
+      link: link === undefined ? undefined : decodeText(link),
+    },
+    'a PeerStor header',
+  )
+}
+
+export function factHeaders(facts: FileFacts): Record<string, string> {
+  return {
+    ...(facts.mode === undefined ? {} : { 'peerstor-mode': facts.mode.toString(8).padStart(4, '0') }),
+    ...(facts.modified === undefined ? {} : { 'peerstor-modified': String(Math.round(facts.modified)) }),
+    ...(facts.created === undefined ? {} : { 'peerstor-created': String(Math.round(facts.created)) }),
+    ...(facts.link === undefined ? {} : { 'peerstor-link': encodeURIComponent(facts.link) }),
+  }
+}
+
+function decodeText(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,45 @@
+/** `/api/v1/folders`: the top-level containers and their policies. */
+import { z } from 'zod'
+import { limits } from '../base/limits.ts'
+import type { Policy } from '../access/catalogue.ts'
+import { jsonBody } from './body.ts'
+import { line } from './inputs.ts'
+import { type Call, type Route, Reply } from './route.ts'
+
+export const foldersRoutes: Route[] = [
+  { method: 'GET', path: '/api/v1/folders', scope: 'read', handle: (call) => call.peer.folders.list() },
+  { method: 'POST', path: '/api/v1/folders', scope: 'admin', handle: create },
+  { method: 'PATCH', path: '/api/v1/folders/:name', scope: 'admin', handle: change },
+  { method: 'DELETE', path: '/api/v1/folders/:name', scope: 'admin', handle: remove },
+]
+
+const copies = z.number().int().min(1).max(64)
+
+const policy = {
+  copies: copies.optional(),
+  min: copies.optional(),
+  max: copies.optional(),
+  factor: z.number().min(0).max(1).optional(),
+  keepMs: z.number().int().min(0).optional(),
+}
+
+const newFolder = z.strictObject({ name: line(limits.nameBytes), ...policy })
+const changedFolder = z.strictObject(policy)
+
+async function create(call: Call): Promise<unknown> {
+  const { name, ...rest } = await jsonBody(call, newFolder)
+  return new Reply(201, await call.peer.folders.create(name, policyOf(rest)))
+}
+
+async function change(call: Call): Promise<unknown> {
+  return call.peer.folders.set(call.params['name'] ?? '', policyOf(await jsonBody(call, changedFolder)))
+}
+
+async function remove(call: Call): Promise<void> {
+  await call.peer.folders.remove(call.params['name'] ?? '')
+}
+
+/** Only what was given. */
+function policyOf(given: z.output<typeof changedFolder>): Partial<Policy> {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+}

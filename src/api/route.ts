@@ -1,0 +1,68 @@
+/** What a resource file exports: routes. `routes.ts` lists them all, `dispatch.ts` serves them. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { Scope, Subject } from '../access/tokens.ts'
+import type { Peer } from '../peer/peer.ts'
+import type { SignInLimit } from './sign-in-limit.ts'
+import type { Tickets } from './tickets.ts'
+
+/** What all requests of one web face share. */
+export interface Face {
+  peer: Peer
+  clock: Clock
+  random: Random
+  log: Log
+  signIns: SignInLimit
+  tickets: Tickets
+  /** Host and port it listens on. */
+  bound: { host: string; port: number }
+  /** Aborted when the face closes. */
+  stopping: AbortSignal
+}
+
+/** One request whose host, origin, token and scope were checked. */
+export interface Call {
+  face: Face
+  peer: Peer
+  request: IncomingMessage
+  response: ServerResponse
+  /** Values of `:name` parts of the route. */
+  params: Record<string, string>
+  /** What `*` at the end of the route matched, as `FOLDER/PATH`; '' when the route has none. */
+  path: string
+  query: URLSearchParams
+  /** Who asks; on open routes nobody may. */
+  subject: Subject | undefined
+  /** Aborted when the client goes away or the face closes. */
+  signal: AbortSignal
+}
+
+export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
+
+export interface Route {
+  /** `GET` serves `HEAD` too. */
+  method: Method
+  /** `/api/v1/devices/:name`; a last part `*` matches everything below, and nothing. */
+  path: string
+  /** What the asker must be allowed on the path that `*` matched, or on the whole peer. */
+  scope: Scope | 'open'
+  /** Tokens confined to a folder may call it: it checks each path itself. */
+  checksPaths?: true
+  /** A value is sent as JSON, `undefined` as 204, `answered` not at all. */
+  handle(call: Call): unknown
+}
+
+/** A handler has written the response itself. */
+export const answered = Symbol('answered')
+
+/** A JSON answer with another status than 200. */
+export class Reply {
+  readonly status: number
+  readonly value: unknown
+  constructor(status: number, value: unknown) {
+    this.status = status
+    this.value = value
+  }
+}

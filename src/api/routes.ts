@@ -1,0 +1,34 @@
+/** Every route of the web face. Tests make the table of who may call what from this list. */
+import { assetsRoutes } from './assets.ts'
+import { batchRoutes } from './batch.ts'
+import { devicesRoutes } from './devices.ts'
+import { entriesRoutes } from './entries.ts'
+import { eventsRoutes } from './events.ts'
+import { filesRoutes } from './files.ts'
+import { foldersRoutes } from './folders.ts'
+import { metricsRoutes } from './metrics.ts'
+import { poolRoutes } from './pool.ts'
+import { quotaRoutes } from './quota.ts'
+import type { Route } from './route.ts'
+import { sessionsRoutes } from './sessions.ts'
+import { settingsRoutes } from './settings.ts'
+import { statusRoutes } from './status.ts'
+import { tokensRoutes } from './tokens.ts'
+
+/** The app's own files come last: they match what is left. */
+export const routes: readonly Route[] = [
+  ...filesRoutes,
+  ...batchRoutes,
+  ...entriesRoutes,
+  ...foldersRoutes,
+  ...poolRoutes,
+  ...devicesRoutes,
+  ...quotaRoutes,
+  ...settingsRoutes,
+  ...statusRoutes,
+  ...tokensRoutes,
+  ...sessionsRoutes,
+  ...eventsRoutes,
+  ...metricsRoutes,
+  ...assetsRoutes,
+]

@@ -1,0 +1,36 @@
+/** Sends a stream of bytes with back-pressure: the next piece is asked for when the socket has taken the last. */
+import type { ServerResponse } from 'node:http'
+import type { Clock } from '../base/clock.ts'
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+
+/** Writes all of `bytes`; fails when the client goes away or takes nothing for `limits.stallTimeoutMs`. */
+export async function sendBytes(
+  response: ServerResponse,
+  bytes: AsyncIterable<Uint8Array>,
+  clock: Clock,
+): Promise<void> {
+  for await (const piece of bytes) {
+    if (response.destroyed) throw interrupted()
+    if (!response.write(piece)) await drained(response, clock)
+  }
+}
+
+/** Resolves when the socket has taken what was written; fails when it is gone or stalls. */
+export function drained(response: ServerResponse, clock: Clock): Promise<void> {
+  if (response.destroyed) return Promise.reject(interrupted())
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(limits.stallTimeoutMs, () => response.destroy())
+    const settle = (): void => {
+      cancel()
+      response.off('drain', settle)
+      response.off('close', settle)
+      if (response.destroyed) reject(interrupted())
+      else resolve()
+    }
+    response.on('drain', settle)
+    response.on('close', settle)
+  })
+}
+
+const interrupted = (): Error => fail('INTERRUPTED', { what: 'the download' })

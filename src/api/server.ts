@@ -1,0 +1,159 @@
+/** The web face of a peer: HTTP on the next free port, with limits on everything a client can hold. */
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { networkInterfaces } from 'node:os'
+import { type Clock, realClock } from '../base/clock.ts'
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import { type Log, silentLog } from '../base/log.ts'
+import { type Random, systemRandom } from '../base/random.ts'
+import type { Peer } from '../peer/peer.ts'
+import { dispatch } from './dispatch.ts'
+import { Events } from './events.ts'
+import type { Face } from './route.ts'
+import { routes } from './routes.ts'
+import { SignInLimit } from './sign-in-limit.ts'
+import { Tickets } from './tickets.ts'
+
+const portsTried = 100
+
+export interface WebFaceOptions {
+  host: string
+  /** 0 takes any free port. */
+  port: number
+  clock?: Clock | undefined
+  random?: Random | undefined
+  log?: Log | undefined
+}
+
+export interface WebFace {
+  /** For people on the network: `http://<LAN address>:<port>`. */
+  url: string
+  /** For programs on this machine. */
+  localUrl: string
+  port: number
+  /** Answers what is in flight for a moment, then ends everything. */
+  close(): Promise<void>
+}
+
+/** Listens on `port` or the next free one; `PORT_BUSY` when there is none. */
+export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise<WebFace> {
+  const stopping = new AbortController()
+  const clock = options.clock ?? realClock
+  const random = options.random ?? systemRandom
+  const face: Face = {
+    peer,
+    clock,
+    random,
+    log: options.log ?? silentLog,
+    signIns: new SignInLimit(clock),
+    tickets: new Tickets(clock, random),
+    bound: { host: options.host, port: options.port },
+    stopping: stopping.signal,
+  }
+  const events = new Events(face)
+  const server = createLimitedServer(face, events)
+  const port = await listen(server, options.host, options.port)
+  face.bound = { host: options.host, port }
+  peer.listening({ host: options.host, port })
+  return {
+    url: addressOf(shownHost(options.host), port),
+    localUrl: addressOf(isAny(options.host) ? '127.0.0.1' : options.host, port),
+    port,
+    close: () => close(server, events, stopping, clock),
+  }
+}
+
+function createLimitedServer(face: Face, events: Events): Server {
+  const serve = (request: IncomingMessage, response: ServerResponse): void =>
+    void dispatch(face, routes, request, response)
+  const server = createServer(
+    {
+      maxHeaderSize: limits.httpHeaderBytes,
+      headersTimeout: limits.httpHeadTimeoutMs,
+      connectionsCheckingInterval: 2_000,
+      keepAliveTimeout: 30_000,
+      // Uploads may take days; each body has its own stall timer (body.ts).
+      requestTimeout: 0,
+    },
+    serve,
+  )
+  server.maxConnections = limits.httpSockets
+  server.on('checkContinue', serve)
+  server.on('checkExpectation', (_request, response: ServerResponse) => response.writeHead(417).end())
+  server.on('connection', (socket) => socket.on('error', () => socket.destroy()))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket))
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    events.upgrade(request, socket, head),
+  )
+  return server
+}
+
+/** What is no HTTP, too long or too slow gets one line and is cut. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request'
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  socket.destroySoon?.()
+}
+
+async function listen(server: Server, host: string, port: number): Promise<number> {
+  const last = port === 0 ? 0 : Math.min(port + portsTried - 1, 65_535)
+  for (let tried = port; tried <= last; tried += 1) {
+    const found = await tryListen(server, host, tried)
+    if (found !== undefined) return found
+  }
+  throw fail('PORT_BUSY', { port, host })
+}
+
+/** The port, or undefined when it is taken or may not be used. */
+function tryListen(server: Server, host: string, port: number): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException): void => {
+      if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(undefined)
+      else reject(fail('SETTING_INVALID', { key: 'host', value: host, reason: error.code ?? error.message }, error))
+    }
+    server.once('error', onError)
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off('error', onError)
+      server.on('error', () => undefined)
+      const address = server.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : port)
+    })
+  })
+}
+
+async function close(
+  server: Server,
+  events: Events,
+  stopping: AbortController,
+  clock: Clock,
+): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  events.close()
+  server.closeIdleConnections()
+  const cancelSoft = clock.after(limits.stopTimeoutMs / 4, () =>
+    stopping.abort(fail('INTERRUPTED', { what: 'the request' })),
+  )
+  const cancelHard = clock.after(limits.stopTimeoutMs / 2, () => server.closeAllConnections())
+  await closed
+  cancelSoft()
+  cancelHard()
+}
+
+const isAny = (host: string): boolean => host === '0.0.0.0' || host === '::'
+
+/** The address that other devices can use: the first one of this machine when all are bound. */
+function shownHost(host: string): string {
+  if (!isAny(host)) return host
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  return all.find((item) => item.family === 'IPv4' && !item.internal)?.address ?? '127.0.0.1'
+}
+
+const addressOf = (host: string, port: number): string =>
+  `http://${host.includes(':') ? `[${host}]` : host}:${port}`

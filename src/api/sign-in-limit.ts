@@ -1,0 +1,41 @@
+/**
+ * Slows guessing: an address that presented too many wrong tokens is answered 429 for a while. A right
+ * token is never refused: 256 random bits are not found by guessing, and a neighbour behind the same
+ * address must not be able to lock anybody out.
+ */
+import type { Clock } from '../base/clock.ts'
+import { fail } from '../base/errors.ts'
+
+const failuresMax = 20
+const windowMs = 60_000
+const addressesMax = 10_000
+
+export class SignInLimit {
+  readonly #clock: Clock
+  readonly #failures = new Map<string, { count: number; until: number }>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Counts a wrong token; fails with `RATE_LIMITED` when there were too many. */
+  failed(address: string): void {
+    const key = networkOf(address)
+    const now = this.#clock.monotonicMs()
+    const known = this.#failures.get(key)
+    const entry = known !== undefined && known.until > now ? known : { count: 0, until: now + windowMs }
+    entry.count += 1
+    this.#failures.delete(key)
+    this.#failures.set(key, entry)
+    if (this.#failures.size > addressesMax) this.#failures.delete(this.#failures.keys().next().value ?? '')
+    if (entry.count > failuresMax)
+      throw fail('RATE_LIMITED', { who: address, seconds: Math.ceil((entry.until - now) / 1000) })
+  }
+}
+
+/** An IPv4 address, or the /64 of an IPv6 address: what one asker can hold. */
+function networkOf(address: string): string {
+  if (!address.includes(':')) return address
+  if (address.startsWith('::ffff:')) return address.slice(7)
+  return address.split(':').slice(0, 4).join(':')
+}
