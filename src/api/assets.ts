@@ -37,7 +37,7 @@ function sendAsset(call: Call): typeof answered {
   response.setHeader('vary', 'accept-encoding')
   response.setHeader('cache-control', isHashed(name) ? 'public, max-age=31536000, immutable' : 'no-cache')
   if (request.headers['if-none-match'] === asset.etag) return finish(call, 304)
-  const encoding = encodingFor(String(request.headers['accept-encoding'] ?? ''))
+  const encoding = encodingFor(request.headers['accept-encoding'] ?? '')
   const body = bodyOf(name, asset, encoding)
   response.setHeader('content-type', asset.type)
   response.setHeader('content-length', body.length)

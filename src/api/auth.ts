@@ -1,6 +1,6 @@
 /** Who asks: `Authorization: Bearer`, Basic with the token as password, or the session cookie. */
 import type { IncomingMessage } from 'node:http'
-import type { Subject } from '../access/tokens.ts'
+import type { Subject } from '../peer/peer.ts'
 import type { Face } from './route.ts'
 import { clientAddress, isHttps } from './web-rules.ts'
 

@@ -23,17 +23,17 @@ async function batch(call: Call): Promise<typeof answered> {
   const window = new Window(limits.batchFilesInFlight, limits.batchBytesInFlight)
   let stored = 0
   let failed = 0
+  const acknowledge = async (frame: Frame): Promise<void> => {
+    const line = await storeFile(call, frame, durability)
+    if ('error' in line) failed += 1
+    else stored += 1
+    lines.write(line)
+  }
   try {
     for await (const frame of readFrames(bodyBytes(call.face, call.request))) {
       const size = frame.content.length
       await window.enter(size)
-      void storeFile(call, frame, durability)
-        .then((line) => {
-          stored += 'error' in line ? 0 : 1
-          failed += 'error' in line ? 1 : 0
-          lines.write(line)
-        })
-        .finally(() => window.leave(size))
+      void acknowledge(frame).finally(() => window.leave(size))
     }
     await window.empty()
     lines.write({ end: { stored, failed } })

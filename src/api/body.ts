@@ -6,7 +6,10 @@ import { limits } from '../base/limits.ts'
 import type { Call, Face } from './route.ts'
 
 /** The JSON body of a request as `schema` reads it; an empty body is `{}`. */
-export async function jsonBody<Schema extends z.ZodType>(call: Call, schema: Schema): Promise<z.output<Schema>> {
+export async function jsonBody<Schema extends z.ZodType>(
+  call: Call,
+  schema: Schema,
+): Promise<z.output<Schema>> {
   const declared = Number(call.request.headers['content-length'] ?? 0)
   if (declared > limits.httpJsonBytes) throw tooLarge()
   const parts: Uint8Array[] = []
@@ -25,7 +28,11 @@ export function queryOf<Schema extends z.ZodType>(call: Call, schema: Schema): z
 }
 
 /** Outside input through a schema; `BAD_INPUT` names the field and the rule, never the value. */
-export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
+export function checked<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  what: string,
+): z.output<Schema> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]

@@ -32,7 +32,8 @@ export function factsOf(request: IncomingMessage): FileFacts {
   return checked(
     fileFacts,
     {
-      mode: mode === undefined ? undefined : /^[0-7]{1,5}$/.test(mode) ? Number.parseInt(mode, 8) : Number.NaN,
+      mode:
+        mode === undefined ? undefined : /^[0-7]{1,5}$/.test(mode) ? Number.parseInt(mode, 8) : Number.NaN,
       modified: text('peerstor-modified'),
       created: text('peerstor-created'),
       link: link === undefined ? undefined : decodeText(link),

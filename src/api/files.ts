@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import type { RecordHash } from '../base/words.ts'
-import type { Download, PutOptions } from '../files/files.ts'
+import type { Download, PutOptions } from '../peer/peer.ts'
 import { bodyBytes, queryOf } from './body.ts'
 import { entityTag, namesVersion, parseRange } from './conditions.ts'
 import { checkDigest } from './digest.ts'
@@ -25,7 +25,9 @@ async function getFile(call: Call): Promise<unknown> {
   const whole = await call.peer.files.get(path, { version, signal: call.signal })
   setFileHeaders(call, whole)
   if (isUnchanged(call, whole.version)) return finish(call, 304)
-  const range = wantsRange(call, whole.version) ? parseRange(request.headers.range, whole.size, path) : undefined
+  const range = wantsRange(call, whole.version)
+    ? parseRange(request.headers.range, whole.size, path)
+    : undefined
   if (range === undefined) return sendFile(call, whole, 200)
   const part = await call.peer.files.get(path, { version: whole.version, range, signal: call.signal })
   response.setHeader('content-range', `bytes ${range.first}-${range.last}/${whole.size}`)
@@ -66,7 +68,7 @@ async function sendFile(call: Call, file: Download, status: number): Promise<unk
     response.setHeader('content-length', file.size === 0 ? 0 : file.last - file.first + 1)
     return finish(call, status)
   }
-  const trailers = /(^|[ ,])trailers($|[ ,;])/.test(request.headers.te ?? '')
+  const trailers = /(^|[ ,])trailers($|[ ,;])/.test(String(request.headers.te ?? ''))
   if (trailers) response.setHeader('trailer', 'peerstor-sources')
   else response.setHeader('content-length', file.size === 0 ? 0 : file.last - file.first + 1)
   response.writeHead(status)
@@ -91,16 +93,21 @@ async function putFile(call: Call): Promise<unknown> {
   const options: PutOptions = {
     ...factsOf(request),
     ...(await replacedVersion(call)),
-    size: request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length']),
+    size:
+      request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length']),
     type: mediaType(request.headers['content-type']),
     durability,
     signal: call.signal,
   }
-  const { size, hash, version, copies, sentBytes, savedBytes, path: stored } = await call.peer.files.put(
-    path,
-    source,
-    options,
-  )
+  const {
+    size,
+    hash,
+    version,
+    copies,
+    sentBytes,
+    savedBytes,
+    path: stored,
+  } = await call.peer.files.put(path, source, options)
   const pending = durability !== undefined && copies < durability
   call.response.setHeader('etag', entityTag(version))
   return new Reply(pending ? 202 : existed ? 200 : 201, {
@@ -152,5 +159,8 @@ async function deleteFile(call: Call): Promise<unknown> {
 }
 
 function encodeRfc8187(name: string): string {
-  return encodeURIComponent(name).replaceAll(/['()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)
+  return encodeURIComponent(name).replaceAll(
+    /['()*]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 }

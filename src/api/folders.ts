@@ -1,7 +1,7 @@
 /** `/api/v1/folders`: the top-level containers and their policies. */
 import { z } from 'zod'
 import { limits } from '../base/limits.ts'
-import type { Policy } from '../access/catalogue.ts'
+import type { Policy } from '../peer/peer.ts'
 import { jsonBody } from './body.ts'
 import { line } from './inputs.ts'
 import { type Call, type Route, Reply } from './route.ts'

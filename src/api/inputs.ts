@@ -14,7 +14,10 @@ export const flag = z
   .default(false)
 
 export const pageQuery = {
-  cursor: z.string().max(2 * limits.pathBytes).optional(),
+  cursor: z
+    .string()
+    .max(2 * limits.pathBytes)
+    .optional(),
   limit: z.coerce.number().int().min(1).max(limits.listEntries).optional(),
 }
 

@@ -8,7 +8,8 @@ export const metricsRoutes: Route[] = [
     method: 'GET',
     path: '/metrics',
     scope: 'metrics',
-    handle: (call) => sendText(call, 'text/plain; version=0.0.4; charset=utf-8', metricsOf(call).prometheus()),
+    handle: (call) =>
+      sendText(call, 'text/plain; version=0.0.4; charset=utf-8', metricsOf(call).prometheus()),
   },
   { method: 'GET', path: '/metrics/json', scope: 'metrics', handle: (call) => metricsOf(call).json() },
   {

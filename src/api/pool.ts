@@ -5,7 +5,12 @@ import { line } from './inputs.ts'
 import { type Call, type Route, Reply } from './route.ts'
 
 export const poolRoutes: Route[] = [
-  { method: 'GET', path: '/api/v1/pool', scope: 'read', handle: async (call) => (await call.peer.status()).pool },
+  {
+    method: 'GET',
+    path: '/api/v1/pool',
+    scope: 'read',
+    handle: async (call) => (await call.peer.status()).pool,
+  },
   { method: 'POST', path: '/api/v1/pool/leave', scope: 'admin', handle: (call) => call.peer.pool.leave() },
   { method: 'GET', path: '/api/v1/peers', scope: 'read', handle: (call) => call.peer.pool.peers() },
   { method: 'POST', path: '/api/v1/peers', scope: 'admin', handle: addPeer },

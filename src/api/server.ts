@@ -55,7 +55,7 @@ export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise
   const server = createLimitedServer(face, events)
   const port = await listen(server, options.host, options.port)
   face.bound = { host: options.host, port }
-  peer.listening({ host: options.host, port })
+  await peer.listening({ host: options.host, port })
   return {
     url: addressOf(shownHost(options.host), port),
     localUrl: addressOf(isAny(options.host) ? '127.0.0.1' : options.host, port),
@@ -98,8 +98,7 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? '408 Request Timeout'
         : '400 Bad Request'
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-  socket.destroySoon?.()
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy())
 }
 
 async function listen(server: Server, host: string, port: number): Promise<number> {
@@ -116,7 +115,10 @@ function tryListen(server: Server, host: string, port: number): Promise<number |
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
       if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(undefined)
-      else reject(fail('SETTING_INVALID', { key: 'host', value: host, reason: error.code ?? error.message }, error))
+      else
+        reject(
+          fail('SETTING_INVALID', { key: 'host', value: host, reason: error.code ?? error.message }, error),
+        )
     }
     server.once('error', onError)
     server.listen({ host, port, exclusive: true }, () => {
@@ -128,12 +130,7 @@ function tryListen(server: Server, host: string, port: number): Promise<number |
   })
 }
 
-async function close(
-  server: Server,
-  events: Events,
-  stopping: AbortController,
-  clock: Clock,
-): Promise<void> {
+async function close(server: Server, events: Events, stopping: AbortController, clock: Clock): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   events.close()
   server.closeIdleConnections()

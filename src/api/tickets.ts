@@ -1,7 +1,7 @@
 /** Single-use tickets for WebSockets opened where neither a header nor a cookie can be sent. */
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
-import type { Subject } from '../access/tokens.ts'
+import type { Subject } from '../peer/peer.ts'
 
 const lifeMs = 30_000
 const ticketsMax = 1024

@@ -22,7 +22,10 @@ export const tokensRoutes: Route[] = [
 
 const tokenBody = z.strictObject({
   name: line(128),
-  scopes: z.array(z.enum(['read', 'write', 'admin', 'metrics'])).min(1).max(4),
+  scopes: z
+    .array(z.enum(['read', 'write', 'admin', 'metrics']))
+    .min(1)
+    .max(4),
   folder: filePath.optional(),
   expiresMs: z.number().int().min(1000).optional(),
 })

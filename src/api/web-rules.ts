@@ -42,7 +42,8 @@ export function requireOrigin(face: Face, request: IncomingMessage, always = fal
     origin === undefined
       ? site !== undefined && site !== 'same-origin' && site !== 'none'
       : !isOwnOrigin(face, request, origin) && !isAllowedOrigin(face, origin)
-  if (refused) throw fail('ORIGIN_REFUSED', { origin: JSON.stringify((origin ?? 'another site').slice(0, 100)) })
+  if (refused)
+    throw fail('ORIGIN_REFUSED', { origin: JSON.stringify((origin ?? 'another site').slice(0, 100)) })
 }
 
 /** Lets the origins of the setting `cors` read answers; they sign in by token, never by cookie. */
@@ -51,7 +52,10 @@ export function setCorsHeaders(face: Face, request: IncomingMessage, response: S
   if (origin === undefined || !isAllowedOrigin(face, origin)) return
   response.setHeader('access-control-allow-origin', origin)
   response.setHeader('access-control-allow-methods', 'GET, HEAD, PUT, POST, PATCH, DELETE')
-  response.setHeader('access-control-allow-headers', 'authorization, content-type, range, if-match, if-none-match')
+  response.setHeader(
+    'access-control-allow-headers',
+    'authorization, content-type, range, if-match, if-none-match',
+  )
   response.setHeader('access-control-expose-headers', 'etag, content-range, content-length')
   response.setHeader('cross-origin-resource-policy', 'cross-origin')
   response.appendHeader('vary', 'origin')
