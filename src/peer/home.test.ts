@@ -5,7 +5,8 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
-import { defaultHome, openHome, readRun } from './home.ts'
+import { openHome } from './home.ts'
+import { defaultHome, readRun } from './run-file.ts'
 
 async function place(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'home-'))

@@ -3,20 +3,12 @@
  * process. The lock is an exclusive SQLite transaction on an empty file: the system lets go of it
  * when the process dies, however it dies, so there is nothing stale to judge.
  */
-import { chmod, mkdir, readFile, rm, stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { chmod, mkdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { z } from 'zod'
 import { fail } from '../base/errors.ts'
+import type { RunFile } from './run-file.ts'
 import { writeFileWhole } from './write-file.ts'
-
-/** What commands need to reach a running peer. */
-export interface RunFile {
-  url: string
-  token: string
-  pid: number
-}
 
 export interface Home {
   readonly folder: string
@@ -33,18 +25,6 @@ export interface Home {
   close(): Promise<void>
   /** `close`, and nothing of a folder made by this process is left. */
   discard(): Promise<void>
-}
-
-/** The platform's data folder. */
-export function defaultHome(
-  platform: NodeJS.Platform = process.platform,
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-  user: string = homedir(),
-): string {
-  if (platform === 'win32')
-    return join(environment['LOCALAPPDATA'] ?? join(user, 'AppData', 'Local'), 'PeerStor')
-  if (platform === 'darwin') return join(user, 'Library', 'Application Support', 'PeerStor')
-  return join(environment['XDG_DATA_HOME'] ?? join(user, '.local', 'share'), 'peerstor')
 }
 
 /** Makes what is missing, locks; `HOME_LOCKED` while another process uses it. */
@@ -80,29 +60,6 @@ export async function openHome(place: string): Promise<Home> {
       await close()
       if (made) await rm(folder, { recursive: true, force: true })
     },
-  }
-}
-
-const runFile = z.object({ url: z.url(), token: z.string().min(1).max(256), pid: z.int().positive() })
-
-/** How to reach the peer that runs on a home; undefined when none does. */
-export async function readRun(folder: string): Promise<RunFile | undefined> {
-  const text = await readFile(join(folder, 'run.json'), 'utf8').catch(() => undefined)
-  if (text === undefined) return undefined
-  try {
-    const run = runFile.parse(JSON.parse(text))
-    return isAlive(run.pid) ? run : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (thrown) {
-    return (thrown as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 
