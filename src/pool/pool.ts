@@ -37,8 +37,11 @@ export interface Membership {
   members(): Member[]
   /** Folders with their policy; storage-only devices know them by id. */
   folders(): { id: FolderId; copies: number; min: number; max: number; factor: number }[]
-  /** Takes in batches of records; returns when they are stored. */
-  admit(batches: readonly Uint8Array[], from: PeerId): Promise<void>
+  /** Takes in batches of records; returns when they are stored. `waiting` ones are not: asked for again later. */
+  admit(
+    batches: readonly Uint8Array[],
+    from: PeerId,
+  ): Promise<{ waiting: number; refused: readonly { reason: string }[] }>
   /** This device's signed statement, and another's. */
   statement(): Uint8Array
   admitStatement(bytes: Uint8Array): Promise<void>
@@ -48,11 +51,38 @@ export interface Membership {
 export interface PoolParts {
   network: Network
   store: Store
-  codec: Codec
+  codec: Pick<Codec, 'verify'>
+  /** One for the whole peer: `limits.bulkBytes`. */
+  budget: Budget
   membership: Membership
   clock: Clock
   random: Random
   log: Log
+  /** Ends a worker's wait; `WorkerRunner.wake`. */
+  wake: (worker: string) => void
+}
+
+/** Memory for bulk buffers, shared by uploads, downloads, fetch and repair. */
+export interface Budget {
+  /** Waits until `bytes` are free; the result gives them back. Ask only while holding none, or two may wait for each other. */
+  take(bytes: number, signal?: AbortSignal): Promise<() => void>
+  /** The same without waiting; undefined when they are not free. */
+  tryTake(bytes: number): (() => void) | undefined
+}
+
+/** What this peer has seen of another. */
+export interface PeerHealth {
+  peer: PeerId
+  connected: boolean
+  /** Wall milliseconds; undefined: never. */
+  lastSeen: number | undefined
+  latencyMs: number | undefined
+  /** Bytes a second, of its answers. */
+  rate: number | undefined
+  /** 0 to 1: what its recent answers were worth. */
+  reputation: number
+  /** Its wall clock minus ours at the last hello, milliseconds. */
+  clockAheadMs: number | undefined
 }
 
 export interface FetchOptions extends CallOptions {
@@ -82,10 +112,12 @@ export interface Pool {
   durable(ids: readonly ChunkId[], copies: number, timeoutMs: number, options?: CallOptions): Promise<number>
   /** Copies wanted in a folder now: policy, at most the members that keep chunks. */
   want(folder: FolderId): number
-  /** Peers whose holdings count: members not away beyond their grace. */
+  /** Peers whose holdings count: members that keep chunks and are not away beyond their grace. */
   countedPeers(): PeerId[]
   /** New records here: connected peers are told. */
   announce(): void
+  /** What this peer has seen of each member. */
+  health(): PeerHealth[]
   /** feed, replicate, repair. */
   workers(): Worker[]
   on(listener: (event: PoolEvent) => void): () => void

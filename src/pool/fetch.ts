@@ -1,0 +1,257 @@
+/**
+ * Gets chunks back: from this disk, else from the holder that should answer soonest, else from the
+ * next. Wrong bytes rule a peer out for the whole transfer; a slow one gets company after a while, and
+ * whoever is first wins.
+ */
+import type { Clock } from '../base/clock.ts'
+import { asPeerStorError, fail, isCode } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Log } from '../base/log.ts'
+import type { CallOptions, ChunkId, PeerId } from '../base/words.ts'
+import type { Codec, VerifiedBytes } from '../codec/codec.ts'
+import type { Store } from '../store/store.ts'
+import { ChunkRequests, type Priority } from './chunk-requests.ts'
+import type { Health } from './health.ts'
+import type { Budget, FetchOptions } from './pool.ts'
+import type { RemoteStore } from './remote-store.ts'
+import type { Roster } from './roster.ts'
+
+/** Chunks of one transfer in flight or waiting for their turn. */
+const windowChunks = 64
+/** Another holder is asked too when the first has sent nothing for so long. */
+const hedgeMs = 5_000
+/** What a chunk is taken to need before it is here. */
+const expectedBytes = limits.chunkNormal
+
+export interface FetcherParts {
+  store: Store
+  codec: Pick<Codec, 'verify'>
+  roster: Roster
+  health: Health
+  budget: Budget
+  remote: (peer: PeerId) => RemoteStore
+  clock: Clock
+  log: Log
+  /** A chunk on this disk does not match its id. */
+  onDamage: (id: ChunkId) => void
+}
+
+/** What one transfer has learnt. */
+interface Transfer {
+  priority: Priority
+  signal: AbortSignal
+  /** Peers that sent wrong data. */
+  banned: Set<PeerId>
+}
+
+interface Coming {
+  id: ChunkId
+  bytes: Promise<VerifiedBytes>
+  release: () => void
+}
+
+export class Fetcher {
+  readonly #parts: FetcherParts
+  readonly #requests = new Map<PeerId, ChunkRequests>()
+  readonly #stopping = new AbortController()
+
+  constructor(parts: FetcherParts) {
+    this.#parts = parts
+  }
+
+  get(id: ChunkId, options: FetchOptions = {}): Promise<VerifiedBytes> {
+    return this.#one(id, this.#transfer(options, []))
+  }
+
+  /**
+   * In the order of `ids`. The chunk that is next is always fetched; those after it only while the
+   * budget has room, so that transfers never wait for each other.
+   */
+  async *getAll(
+    ids: AsyncIterable<ChunkId> | Iterable<ChunkId>,
+    options: FetchOptions = {},
+  ): AsyncGenerator<{ id: ChunkId; bytes: VerifiedBytes }> {
+    const stop = new AbortController()
+    const transfer = this.#transfer(options, [stop.signal])
+    const source = new Lookahead(ids)
+    const coming: Coming[] = []
+    try {
+      while (true) {
+        await this.#fill(coming, source, transfer)
+        const next = coming.shift()
+        if (next === undefined) return
+        try {
+          yield { id: next.id, bytes: await next.bytes }
+        } finally {
+          next.release()
+        }
+      }
+    } finally {
+      stop.abort()
+      for (const { release } of coming) release()
+      await source.close()
+    }
+  }
+
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  #transfer({ priority = 'download', signal }: FetchOptions, more: AbortSignal[]): Transfer {
+    const signals = [this.#stopping.signal, ...more, ...(signal === undefined ? [] : [signal])]
+    return { priority, signal: AbortSignal.any(signals), banned: new Set() }
+  }
+
+  async #fill(coming: Coming[], source: Lookahead, transfer: Transfer): Promise<void> {
+    while (coming.length < windowChunks) {
+      // Only the first is worth waiting for; the rest comes with what is known already.
+      if (coming.length > 0 && !source.ready) return source.prepare()
+      const release = coming.length === 0 ? () => undefined : this.#parts.budget.tryTake(expectedBytes)
+      if (release === undefined) return
+      const id = await source.next()
+      if (id === undefined) return release()
+      const bytes = this.#one(id, transfer)
+      // Failures are met in order, by whoever reads.
+      bytes.catch(() => undefined)
+      coming.push({ id, bytes, release })
+    }
+  }
+
+  async #one(id: ChunkId, transfer: Transfer): Promise<VerifiedBytes> {
+    transfer.signal.throwIfAborted()
+    return (await this.#local(id)) ?? (await this.#remote(id, transfer))
+  }
+
+  async #local(id: ChunkId): Promise<VerifiedBytes | undefined> {
+    const { store, codec, onDamage, log } = this.#parts
+    if (!store.read.hasChunk(id)) return undefined
+    try {
+      for await (const { bytes } of store.chunks.get([id])) return await codec.verify(id, bytes, 'this device')
+    } catch (error) {
+      log.warn('a chunk on this disk could not be read', { id, reason: asPeerStorError(error).message })
+      if (isCode(error, 'CHUNK_DAMAGED')) onDamage(id)
+    }
+    return undefined
+  }
+
+  /** Asks holder after holder; the next one starts when the one before fails or takes too long. */
+  async #remote(id: ChunkId, transfer: Transfer): Promise<VerifiedBytes> {
+    const left = this.#candidates(id, transfer)
+    const count = left.length
+    const causes: string[] = []
+    const stop = new AbortController()
+    const signal = AbortSignal.any([transfer.signal, stop.signal])
+    try {
+      return await new Promise<VerifiedBytes>((resolve, reject) => {
+        let open = 0
+        const next = (): void => {
+          const peer = left.find((peer) => !transfer.banned.has(peer))
+          if (peer === undefined) {
+            if (open === 0) reject(transfer.signal.aborted ? asError(transfer.signal.reason) : unavailable(id, count, causes))
+            return
+          }
+          left.splice(left.indexOf(peer), 1)
+          open += 1
+          const cancel = this.#parts.clock.after(hedgeMs, next)
+          this.#of(peer)
+            .get(id, transfer.priority, signal)
+            .then(resolve, (error: unknown) => {
+              cancel()
+              open -= 1
+              this.#note(peer, error, transfer, causes)
+              if (transfer.signal.aborted) reject(asError(transfer.signal.reason))
+              else next()
+            })
+          stop.signal.addEventListener('abort', cancel, { once: true })
+        }
+        next()
+      })
+    } finally {
+      stop.abort(fail('INTERRUPTED', { what: `another request for chunk ${id}` }))
+    }
+  }
+
+  #note(peer: PeerId, error: unknown, transfer: Transfer, causes: string[]): void {
+    const { code, message } = asPeerStorError(error)
+    causes.push(`${peer}: ${message}`)
+    if (code === 'CHUNK_DAMAGED' || code === 'PEER_MISBEHAVED') transfer.banned.add(peer)
+    if (code !== 'INTERRUPTED') this.#parts.log.debug('a holder did not give a chunk', { peer, code, reason: message })
+  }
+
+  /** Known holders, the one that should answer soonest first; then, for want of news, everybody else connected. */
+  #candidates(id: ChunkId, transfer: Transfer): PeerId[] {
+    const { roster, health } = this.#parts
+    const holders = (roster.holders([id]).get(id) ?? []).filter((peer) => peer !== roster.self)
+    const others = roster
+      .others()
+      .map(({ peer }) => peer)
+      .filter((peer) => health.isConnected(peer) && !holders.includes(peer))
+    const byCost = (peers: PeerId[]): PeerId[] =>
+      peers
+        .map((peer) => ({ peer, cost: health.cost(peer) * (1 + this.#of(peer).waiting / limits.getChunks) }))
+        .sort((a, b) => a.cost - b.cost || (a.peer < b.peer ? -1 : 1))
+        .map(({ peer }) => peer)
+    return [...byCost(holders), ...byCost(others)].filter((peer) => !transfer.banned.has(peer))
+  }
+
+  #of(peer: PeerId): ChunkRequests {
+    let requests = this.#requests.get(peer)
+    if (requests === undefined) {
+      const { remote, health, codec } = this.#parts
+      this.#requests.set(peer, (requests = new ChunkRequests(remote(peer), health, codec)))
+    }
+    return requests
+  }
+}
+
+function unavailable(id: ChunkId, count: number, causes: readonly string[]): Error {
+  return fail('CHUNK_UNAVAILABLE', { id, count, causes })
+}
+
+function asError(reason: unknown): Error {
+  return asPeerStorError(reason)
+}
+
+/** Reads ids one ahead, so that the window can see whether the next is known without waiting. */
+class Lookahead {
+  readonly #source: AsyncIterator<ChunkId> | Iterator<ChunkId>
+  #next: Promise<IteratorResult<ChunkId>> | undefined
+  #ready = false
+
+  constructor(ids: AsyncIterable<ChunkId> | Iterable<ChunkId>) {
+    this.#source = Symbol.asyncIterator in ids ? ids[Symbol.asyncIterator]() : ids[Symbol.iterator]()
+  }
+
+  /** Whether `next` answers at once. */
+  get ready(): boolean {
+    return this.#ready
+  }
+
+  prepare(): void {
+    if (this.#next !== undefined) return
+    this.#ready = false
+    this.#next = Promise.resolve(this.#source.next())
+    const settled = (): void => {
+      this.#ready = true
+    }
+    this.#next.then(settled, settled)
+  }
+
+  async next(): Promise<ChunkId | undefined> {
+    this.prepare()
+    const result = await this.#next!
+    this.#next = undefined
+    this.#ready = false
+    if (result.done === true) return undefined
+    this.prepare()
+    // A source that has the next id at once is ready before the caller asks.
+    await Promise.resolve()
+    await Promise.resolve()
+    return result.value
+  }
+
+  async close(): Promise<void> {
+    this.#next?.catch(() => undefined)
+    await this.#source.return?.()
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * Takes in what others offer: pulls the chunks that are not here from the offering peer, compares each
+ * with its id, stores it with its pins and reports it once it is durable.
+ *
+ * Pins (crypto.md §5): a member pins for his own device; a holder that repairs or hands over passes on
+ * the pins it holds. A lie costs space within this peer's contribution, never data.
+ */
+import type { Clock } from '../base/clock.ts'
+import { asPeerStorError, fail, isCode } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Log } from '../base/log.ts'
+import type { ChunkId, PeerId } from '../base/words.ts'
+import type { Codec, VerifiedBytes } from '../codec/codec.ts'
+import type { Call } from '../net/network.ts'
+import type { Pin } from '../store/chunk-store.ts'
+import type { Store } from '../store/store.ts'
+import { Channel } from './channel.ts'
+import type { Health } from './health.ts'
+import type { Budget, Membership } from './pool.ts'
+import type { RemoteStore } from './remote-store.ts'
+import { outcomePart, type Offer, type Outcome } from './wire.ts'
+
+/** Requests for chunks in flight to one offering peer: the next answer streams while the last is written. */
+const pullsAtOnce = 2
+/** Chunks are written together up to this many bytes, or when the oldest has waited so long. */
+const writeBytes = 8 * 1024 * 1024
+const writeAfterMs = 1_000
+/** Offers of one peer at once; more are refused. */
+const offersAtOnce = 4
+
+export interface KeeperParts {
+  store: Store
+  codec: Pick<Codec, 'verify'>
+  budget: Budget
+  membership: Membership
+  clock: Clock
+  log: Log
+  health: Health
+  remote: (peer: PeerId) => RemoteStore
+  /** Called when chunks became durable here. */
+  onKept: () => void
+}
+
+interface Wanted {
+  index: number
+  id: ChunkId
+  pins: Pin[]
+}
+
+export class Keeper {
+  readonly #parts: KeeperParts
+  readonly #offers = new Map<PeerId, number>()
+  /** Chunks being pulled from somebody; a second offer of one waits for the first. */
+  readonly #pulling = new Map<ChunkId, Promise<unknown>>()
+
+  constructor(parts: KeeperParts) {
+    this.#parts = parts
+  }
+
+  /** The body of the answer to an offer: a line for each chunk as soon as it is durable here. */
+  keep(call: Call, offer: Offer): AsyncGenerator<Uint8Array> {
+    const wanted = readOffer(call, offer, this.#parts.membership)
+    if ((this.#offers.get(call.from) ?? 0) >= offersAtOnce)
+      throw fail('RATE_LIMITED', { who: call.from, seconds: 1 })
+    return this.#lines(call, wanted)
+  }
+
+  async *#lines(call: Call, wanted: Wanted[]): AsyncGenerator<Uint8Array> {
+    const lines = new Channel<Uint8Array>()
+    const stop = new AbortController()
+    const done: Done = (items, outcome) => {
+      for (const { index } of items) lines.push(outcomePart(index, outcome))
+    }
+    this.#count(call.from, 1)
+    const work = this.#work(call.from, wanted, AbortSignal.any([call.signal, stop.signal]), done).then(
+      () => lines.end(),
+      (error: unknown) => lines.fail(error),
+    )
+    try {
+      yield* lines
+    } finally {
+      stop.abort()
+      await work
+      this.#count(call.from, -1)
+    }
+  }
+
+  #count(from: PeerId, change: number): void {
+    const open = (this.#offers.get(from) ?? 0) + change
+    if (open === 0) this.#offers.delete(from)
+    else this.#offers.set(from, open)
+  }
+
+  async #work(from: PeerId, wanted: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
+    const { store, membership } = this.#parts
+    const here = await store.chunks.has(wanted.map(({ id }) => id))
+    const known = wanted.filter((_, index) => here[index])
+    const lacking = wanted.filter((_, index) => !here[index])
+    if (known.length > 0) {
+      await store.commit({ pins: known.flatMap(({ id, pins }) => pins.map((pin) => ({ id, pin }))) })
+      done(known, 'kept')
+    }
+    const self = membership.members().find(({ peer }) => peer === membership.self)
+    if (self?.keeps === false || self?.full === true) return done(lacking, 'full')
+    await this.#pullAll(from, lacking, signal, done)
+  }
+
+  async #pullAll(from: PeerId, lacking: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
+    const left = lacking.values()
+    const pull = async (): Promise<void> => {
+      while (!signal.aborted) {
+        const page = left.take(limits.getChunks).toArray()
+        if (page.length === 0) return
+        await this.#pullPage(from, page, signal, done)
+      }
+    }
+    await Promise.all(Array.from({ length: pullsAtOnce }, pull))
+  }
+
+  /** Pulls one page; what somebody else is sending already is waited for instead. */
+  async #pullPage(from: PeerId, page: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
+    const mine = page.filter(({ id }) => !this.#pulling.has(id))
+    const others = page.filter(({ id }) => this.#pulling.has(id))
+    const pulled = this.#pull(from, mine, signal, done)
+    for (const { id } of mine) this.#pulling.set(id, pulled)
+    try {
+      await pulled
+    } finally {
+      for (const { id } of mine) this.#pulling.delete(id)
+    }
+    if (others.length > 0) await this.#afterOthers(from, others, signal, done)
+  }
+
+  async #afterOthers(from: PeerId, others: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
+    await Promise.allSettled(others.map(({ id }) => this.#pulling.get(id)))
+    if (!signal.aborted) await this.#work(from, others, signal, done)
+  }
+
+  async #pull(from: PeerId, page: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
+    if (page.length === 0) return
+    const writer = new Writer(this.#parts, done)
+    const left = new Map(page.map((item) => [item.id, item]))
+    try {
+      await this.#parts.health.measured(from, async ({ answered, received }) => {
+        const options = { signal, answered, room: (bytes: number) => writer.room(bytes, signal) }
+        for await (const { id, bytes } of this.#parts.remote(from).getPage([...left.keys()], options)) {
+          received(bytes.byteLength)
+          const item = left.get(id)!
+          left.delete(id)
+          await writer.add(item, await this.#verified(id, bytes, from))
+        }
+      })
+      await writer.flush()
+    } catch (error) {
+      this.#refuse([...writer.drop(), ...left.values()], error, from, done)
+      return
+    }
+    done([...left.values()], 'failed')
+  }
+
+  async #verified(id: ChunkId, bytes: Uint8Array, from: PeerId): Promise<VerifiedBytes> {
+    try {
+      return await this.#parts.codec.verify(id, bytes, from)
+    } catch (error) {
+      throw fail('PEER_MISBEHAVED', { peer: from, request: 'chunks.get', reason: `chunk ${id} is wrong` }, error)
+    }
+  }
+
+  #refuse(items: Wanted[], error: unknown, from: PeerId, done: Done): void {
+    const full = isCode(error, 'QUOTA_FULL') || isCode(error, 'DISK_FULL')
+    const { code, message } = asPeerStorError(error)
+    this.#parts.log.info('an offer was not taken whole', { from, chunks: items.length, code, reason: message })
+    done(items, full ? 'full' : 'failed')
+  }
+}
+
+type Done = (items: readonly Wanted[], outcome: Outcome) => void
+
+/** Collects verified chunks and writes them together; holds budget until they are durable. */
+class Writer {
+  readonly #parts: KeeperParts
+  readonly #done: Done
+  #items: { item: Wanted; bytes: VerifiedBytes }[] = []
+  #bytes = 0
+  #since = 0
+  #releases: (() => void)[] = []
+
+  constructor(parts: KeeperParts, done: Done) {
+    this.#parts = parts
+    this.#done = done
+  }
+
+  /** Waits for room for the next chunk, holding nothing while it waits. */
+  async room(bytes: number, signal: AbortSignal): Promise<void> {
+    let release = this.#parts.budget.tryTake(bytes)
+    if (release === undefined) {
+      await this.flush()
+      release = await this.#parts.budget.take(bytes, signal)
+    }
+    this.#releases.push(release)
+  }
+
+  async add(item: Wanted, bytes: VerifiedBytes): Promise<void> {
+    if (this.#items.length === 0) this.#since = this.#parts.clock.monotonicMs()
+    this.#items.push({ item, bytes })
+    this.#bytes += bytes.byteLength
+    const waited = this.#parts.clock.monotonicMs() - this.#since
+    if (this.#bytes >= writeBytes || waited >= writeAfterMs) await this.flush()
+  }
+
+  async flush(): Promise<void> {
+    if (this.#items.length === 0) return
+    await this.#parts.store.chunks.put(
+      this.#items.map(({ item, bytes }) => ({ id: item.id, bytes, pins: item.pins })),
+    )
+    const written = this.drop()
+    this.#done(written, 'kept')
+    this.#parts.onKept()
+  }
+
+  /** Gives up what is not written; returns it. */
+  drop(): Wanted[] {
+    const items = this.#items.map(({ item }) => item)
+    for (const release of this.#releases.splice(0)) release()
+    this.#items = []
+    this.#bytes = 0
+    return items
+  }
+}
+
+/** The offer's chunks with their pins; a pin list that names what is not there is refused. */
+function readOffer(call: Call, offer: Offer, membership: Membership): Wanted[] {
+  const sender = membership.members().find(({ peer }) => peer === call.from)
+  const seen = new Set<ChunkId>()
+  return offer.chunks.map(([id, places], index) => {
+    if (seen.has(id)) throw fail('BAD_INPUT', { what: 'the offer', reason: `it names chunk ${id} twice` })
+    seen.add(id)
+    const pins = places.map((place) => {
+      const pin = offer.pins[place]
+      if (pin === undefined) throw fail('BAD_INPUT', { what: 'the offer', reason: `it has no pin ${place}` })
+      if (call.role === 'storage' && pin.device === sender?.device)
+        throw fail('FORBIDDEN', { role: call.role, action: 'pin chunks for itself' })
+      return pin
+    })
+    if (pins.length === 0) throw fail('BAD_INPUT', { what: 'the offer', reason: `chunk ${id} has no pin` })
+    return { index, id, pins }
+  })
+}

@@ -1,0 +1,58 @@
+/** What a chunk needs, decided purely: who should get a copy, and who sees to it. */
+import type { PeerId } from '../base/words.ts'
+
+export interface Situation {
+  /** Every device that keeps chunks, in the order of `Placement.rank`. */
+  ranking: readonly PeerId[]
+  /** Peers that hold the chunk, as far as this peer knows. */
+  holders: readonly PeerId[]
+  /** Peers whose holdings count: members that keep chunks and are not away beyond their grace. */
+  counted: ReadonlySet<PeerId>
+  /** Peers that can be reached now, this one included. */
+  live: ReadonlySet<PeerId>
+  /** Peers that can take nothing more: full by their own statement, or failed for this chunk just now. */
+  closed: ReadonlySet<PeerId>
+  /** Copies wanted. */
+  want: number
+}
+
+export interface Plan {
+  /** Peers that should get a copy now, at most as many as are missing. */
+  targets: PeerId[]
+  /** Copies missing that nobody can take now. */
+  unplaced: number
+  /** Live holders, the one that sees to it first; empty when no live peer has the chunk. */
+  responsible: PeerId[]
+}
+
+/**
+ * Missing copies go to the next in rank that have room and can be reached: while one that ranks higher
+ * is offline, the next gets a hand-over copy and the ranking stays as it is.
+ */
+export function plan(situation: Situation): Plan {
+  const holders = new Set(situation.holders)
+  const have = situation.holders.filter((peer) => situation.counted.has(peer)).length
+  const missing = Math.max(0, situation.want - have)
+  const open = situation.ranking.filter(
+    (peer) => !holders.has(peer) && situation.live.has(peer) && !situation.closed.has(peer),
+  )
+  const targets = open.slice(0, missing)
+  return { targets, unplaced: missing - targets.length, responsible: responsible(situation) }
+}
+
+/** Holders outside the ranking (retiring devices, clients) come after those in it. */
+function responsible({ ranking, holders, live }: Situation): PeerId[] {
+  const ranked = ranking.filter((peer) => holders.includes(peer))
+  const others = holders.filter((peer) => !ranking.includes(peer)).sort()
+  return [...ranked, ...others].filter((peer) => live.has(peer))
+}
+
+/** Copies wanted of a folder's chunks: its policy, at most one on each of `keepers` devices. */
+export function wanted(
+  policy: { copies: number; min: number; max: number; factor: number },
+  keepers: number,
+): number {
+  const byFactor = Math.ceil(policy.factor * keepers)
+  const chosen = Math.max(policy.min, Math.min(policy.max, Math.max(policy.copies, byFactor)))
+  return Math.min(chosen, keepers)
+}

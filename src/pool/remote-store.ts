@@ -1,0 +1,186 @@
+/**
+ * A peer as a ChunkStore. Reading asks it; `put` offers chunks, which the peer pulls from us
+ * (`serve-chunks.ts` there and here) and answers once they are durable. What it sends is unverified;
+ * an answer out of form ends the exchange with `PEER_MISBEHAVED`.
+ */
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { CallOptions, ChunkId, PeerId } from '../base/words.ts'
+import { encode } from '../codec/cbor-schema.ts'
+import type { Network } from '../net/network.ts'
+import type { ChunkStore, ChunkToPut, FoundChunk, Pin } from '../store/chunk-store.ts'
+import {
+  challenge,
+  challengeAnswer,
+  chunksAsked,
+  hasAnswer,
+  hasAsked,
+  listAsked,
+  listBody,
+  listBodyBytes,
+  misbehaved,
+  mostPins,
+  mostPinsOfChunk,
+  offer,
+  readAnswer,
+  readBody,
+  readItems,
+  readOutcomes,
+  type Offer,
+  type Outcome,
+} from './wire.ts'
+
+/** Chunks of offers under way that are not in this peer's store: the asked peer pulls them from here. */
+export type Outbox = Map<ChunkId, Uint8Array>
+
+export interface OfferedChunk {
+  id: ChunkId
+  pins: readonly Pin[]
+}
+
+export interface RemoteOptions {
+  network: Network
+  outbox: Outbox
+  peer: PeerId
+}
+
+export class RemoteStore implements ChunkStore {
+  readonly peer: PeerId
+  readonly #network: Network
+  readonly #outbox: Outbox
+
+  constructor({ network, outbox, peer }: RemoteOptions) {
+    this.peer = peer
+    this.#network = network
+    this.#outbox = outbox
+  }
+
+  async has(ids: readonly ChunkId[], options: CallOptions = {}): Promise<boolean[]> {
+    const here: boolean[] = []
+    for (const page of pages(ids, limits.offerChunks)) {
+      const reply = await this.#network.request(this.peer, 'chunks.has', encode(hasAsked, { ids: page }), options)
+      await discard(reply.body)
+      const { here: bits } = readAnswer(hasAnswer, reply.head, this.peer, 'chunks.has')
+      if (bits.length !== Math.ceil(page.length / 8))
+        throw misbehaved(this.peer, 'chunks.has', `${bits.length} bytes for ${page.length} chunks`)
+      here.push(...page.map((_, index) => ((bits[index >> 3]! >> (index & 7)) & 1) === 1))
+    }
+    return here
+  }
+
+  async *get(ids: readonly ChunkId[], options: CallOptions = {}): AsyncGenerator<FoundChunk> {
+    for (const page of pages([...new Set(ids)], limits.getChunks)) yield* this.getPage(page, options)
+  }
+
+  /**
+   * One request for at most `limits.getChunks` distinct ids. `room` is awaited before the bytes of each
+   * chunk are read; `answered` is called with the head.
+   */
+  async *getPage(
+    ids: readonly ChunkId[],
+    options: CallOptions & { room?: (bytes: number) => Promise<void>; answered?: () => void } = {},
+  ): AsyncGenerator<FoundChunk> {
+    const head = encode(chunksAsked, { ids: [...ids] })
+    const reply = await this.#network.request(this.peer, 'chunks.get', head, callOptions(options))
+    options.answered?.()
+    const asked = {
+      peer: this.peer,
+      request: 'chunks.get' as const,
+      count: ids.length,
+      maxBytes: limits.sealedMax,
+    }
+    for await (const { index, bytes } of readItems(reply.body, asked, options.room))
+      yield { id: ids[index]!, bytes }
+  }
+
+  async put(chunks: readonly ChunkToPut[], options: CallOptions = {}): Promise<void> {
+    for (const page of pages(chunks, limits.offerChunks)) await this.#putPage(page, options)
+  }
+
+  async *list(prefix: string, options: CallOptions = {}): AsyncGenerator<ChunkId> {
+    let after: ChunkId | undefined
+    while (true) {
+      const head = encode(listAsked, { prefix, ...(after === undefined ? {} : { after }) })
+      const reply = await this.#network.request(this.peer, 'chunks.list', head, callOptions(options))
+      const page = await readBody(listBody, reply.body, this.peer, 'chunks.list', listBodyBytes)
+      for (const id of page.ids) {
+        if (!id.startsWith(prefix) || (after !== undefined && id <= after))
+          throw misbehaved(this.peer, 'chunks.list', 'its list is not in order')
+        yield (after = id)
+      }
+      if (!page.more || page.ids.length === 0) return
+    }
+  }
+
+  /** Offers at most `limits.offerChunks` chunks that can be pulled from here; yields what became of each. */
+  async *offer(
+    chunks: readonly OfferedChunk[],
+    options: CallOptions = {},
+  ): AsyncGenerator<{ id: ChunkId; outcome: Outcome }> {
+    const head = encode(offer, offerOf(chunks))
+    const reply = await this.#network.request(this.peer, 'chunks.offer', head, callOptions(options))
+    for await (const { index, outcome } of readOutcomes(reply.body, this.peer, chunks.length))
+      yield { id: chunks[index]!.id, outcome }
+  }
+
+  /** `keyed(nonce, sealed chunk)` for each id as the peer computes it now; undefined where it has none. */
+  async challenge(
+    nonce: Uint8Array,
+    ids: readonly ChunkId[],
+    options: CallOptions = {},
+  ): Promise<(Uint8Array | undefined)[]> {
+    const head = encode(challenge, { nonce, ids: [...ids] })
+    const reply = await this.#network.request(this.peer, 'chunks.challenge', head, callOptions(options))
+    await discard(reply.body)
+    const { proofs } = readAnswer(challengeAnswer, reply.head, this.peer, 'chunks.challenge')
+    if (proofs.length !== ids.length || proofs.some(({ length }) => length !== 0 && length !== 32))
+      throw misbehaved(this.peer, 'chunks.challenge', 'its proofs do not fit the question')
+    return proofs.map((proof) => (proof.length === 0 ? undefined : proof))
+  }
+
+  async #putPage(chunks: readonly ChunkToPut[], options: CallOptions): Promise<void> {
+    const left = new Set(chunks.map(({ id }) => id))
+    const mine = chunks.filter(({ id }) => !this.#outbox.has(id))
+    for (const { id, bytes } of mine) this.#outbox.set(id, bytes)
+    try {
+      for await (const { id, outcome } of this.offer(chunks, options)) {
+        if (outcome === 'full')
+          throw fail('QUOTA_FULL', { limit: 0, what: `chunk ${id} on ${this.peer}`, needed: 0 })
+        if (outcome === 'kept') left.delete(id)
+      }
+    } finally {
+      for (const { id } of mine) this.#outbox.delete(id)
+    }
+    if (left.size > 0)
+      throw fail('PEER_UNREACHABLE', { peer: this.peer, reason: `it took ${left.size} chunks less than offered` })
+  }
+}
+
+function offerOf(chunks: readonly OfferedChunk[]): Offer {
+  const places = new Map<string, number>()
+  const pins: Offer['pins'] = []
+  const placeOf = (pin: Pin): number[] => {
+    const key = `${pin.folder}/${pin.device}`
+    const known = places.get(key)
+    if (known !== undefined) return [known]
+    // Only a chunk that a thousand writers share would leave pins out; theirs come with their own offers.
+    if (pins.length >= mostPins) return []
+    const place = pins.push({ folder: pin.folder, device: pin.device }) - 1
+    places.set(key, place)
+    return [place]
+  }
+  return { chunks: chunks.map(({ id, pins: own }) => [id, own.slice(0, mostPinsOfChunk).flatMap(placeOf)]), pins }
+}
+
+/** Only what the network knows of: `exactOptionalPropertyTypes` and stray options stay outside. */
+function callOptions({ signal }: CallOptions): CallOptions {
+  return signal === undefined ? {} : { signal }
+}
+
+function* pages<T>(items: readonly T[], size: number): Generator<T[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
+}
+
+async function discard(body: AsyncIterable<Uint8Array>): Promise<void> {
+  await body[Symbol.asyncIterator]().return?.()
+}

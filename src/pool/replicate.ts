@@ -1,0 +1,262 @@
+/**
+ * Brings chunks to the peers that should hold them. Runs beside the upload: every call adds to the
+ * queues of the planned peers, each queue keeps a few offers in flight, and what gathered meanwhile
+ * goes with the next offer, so that ten thousand small chunks need few of them.
+ *
+ * A peer that is full, gone or refuses is passed over for the next in rank; what nobody takes now is
+ * left to repair.
+ */
+import { asPeerStorError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Log } from '../base/log.ts'
+import type { ChunkId, FolderId, PeerId } from '../base/words.ts'
+import type { Worker, WorkResult } from '../base/worker.ts'
+import type { Store } from '../store/store.ts'
+import type { Health } from './health.ts'
+import type { RemoteStore } from './remote-store.ts'
+import type { Roster } from './roster.ts'
+
+/** Offers in flight to one peer: while one is being made durable the next already flows. */
+const offersAtOnce = 2
+/** More chunks than this wait for repair, which finds them in the index. */
+const mostWaiting = 65_536
+
+export interface ReplicatorParts {
+  store: Store
+  roster: Roster
+  health: Health
+  remote: (peer: PeerId) => RemoteStore
+  log: Log
+  /** New holdings are in the index. */
+  onHeld: () => void
+  /** Something was left to repair. */
+  onLeft: () => void
+}
+
+/** A chunk on its way. */
+interface Task {
+  id: ChunkId
+  folder: FolderId
+  /** Peers that took it or would not, in this run. */
+  kept: Set<PeerId>
+  failed: Set<PeerId>
+  /** Peers it waits for. */
+  open: Set<PeerId>
+  urgent: boolean
+  settle: (left: number) => void
+}
+
+/** What waits for one peer: chunks just written before those of repair. */
+interface Lane {
+  urgent: Task[]
+  later: Task[]
+  offers: number
+}
+
+export class Replicator {
+  readonly #parts: ReplicatorParts
+  readonly #lanes = new Map<PeerId, Lane>()
+  readonly #stopping = new AbortController()
+  readonly #offers = new Set<Promise<void>>()
+  #waiting = 0
+  #paused = false
+  #sent = 0
+
+  constructor(parts: ReplicatorParts) {
+    this.#parts = parts
+  }
+
+  /** Chunks just stored here. */
+  replicate(folder: FolderId, ids: readonly ChunkId[]): void {
+    const room = Math.max(0, mostWaiting - this.#waiting)
+    if (ids.length > room) this.#parts.onLeft()
+    this.#begin(folder, ids.slice(0, room), true, (left) => {
+      if (left > 0) this.#parts.onLeft()
+    })
+  }
+
+  /** Brings chunks held here to `want`; resolves to how many are still short of it. */
+  async bring(folder: FolderId, ids: readonly ChunkId[]): Promise<number> {
+    if (ids.length === 0) return 0
+    return new Promise((resolve) => {
+      let open = ids.length
+      let short = 0
+      this.#begin(folder, ids, false, (left) => {
+        if (left > 0) short += 1
+        open -= 1
+        if (open === 0) resolve(short)
+      })
+    })
+  }
+
+  /** A peer came: what waits for it may go. */
+  wake(): void {
+    for (const peer of this.#lanes.keys()) this.#pump(peer)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    for (const lane of this.#lanes.values())
+      for (const task of [...lane.urgent.splice(0), ...lane.later.splice(0)]) this.#settle(task)
+    await Promise.allSettled(this.#offers)
+  }
+
+  worker(): Worker {
+    return {
+      name: 'replicate',
+      work: (): Promise<WorkResult> => {
+        this.wake()
+        return Promise.resolve({ waitMs: 60_000 })
+      },
+      status: () =>
+        this.#waiting === 0
+          ? `all chunks written here were handed on (${this.#sent} copies sent)`
+          : `${this.#waiting} chunks are on their way to other devices (${this.#sent} copies sent)`,
+    }
+  }
+
+  #begin(folder: FolderId, ids: readonly ChunkId[], urgent: boolean, settled: (left: number) => void): void {
+    const holders = this.#parts.roster.holders(ids)
+    this.#waiting += ids.length
+    const touched = new Set<PeerId>()
+    for (const id of ids) {
+      const task: Task = {
+        id,
+        folder,
+        kept: new Set(),
+        failed: new Set(),
+        open: new Set(),
+        urgent,
+        settle: settled,
+      }
+      for (const peer of this.#place(task, holders.get(id) ?? [])) touched.add(peer)
+    }
+    for (const peer of touched) this.#pump(peer)
+  }
+
+  /** Puts a task into the queues of its next peers; settles it when nothing is left to wait for. */
+  #place(task: Task, known: readonly PeerId[]): PeerId[] {
+    const { roster } = this.#parts
+    const holders = [...new Set([...known, ...task.kept, ...task.open])]
+    const want = roster.want(task.folder)
+    const { targets, unplaced } = roster.plan(task.id, holders, want, task.failed)
+    for (const peer of targets) {
+      task.open.add(peer)
+      const lane = this.#lane(peer)
+      ;(task.urgent ? lane.urgent : lane.later).push(task)
+    }
+    if (task.open.size === 0) this.#settle(task, unplaced)
+    return targets
+  }
+
+  #settle(task: Task, left = 1): void {
+    this.#waiting -= 1
+    task.settle(left)
+  }
+
+  #lane(peer: PeerId): Lane {
+    let lane = this.#lanes.get(peer)
+    if (lane === undefined) this.#lanes.set(peer, (lane = { urgent: [], later: [], offers: 0 }))
+    return lane
+  }
+
+  #pump(peer: PeerId): void {
+    const lane = this.#lane(peer)
+    while (lane.offers < offersAtOnce && !this.#stopping.signal.aborted) {
+      const tasks = lane.urgent.splice(0, limits.offerChunks)
+      if (tasks.length === 0) tasks.push(...lane.later.splice(0, limits.offerChunks))
+      if (tasks.length === 0) return
+      lane.offers += 1
+      const offer = this.#offer(peer, tasks).finally(() => {
+        this.#offers.delete(offer)
+        lane.offers -= 1
+        this.#pump(peer)
+      })
+      this.#offers.add(offer)
+    }
+  }
+
+  async #offer(peer: PeerId, tasks: readonly Task[]): Promise<void> {
+    const { health, remote, log, store } = this.#parts
+    const left = new Map(tasks.map((task) => [task.id, task]))
+    const kept = new HeldRows(store, peer, (ids) => this.#kept(peer, ids, left))
+    const sending = health.measured(peer, async ({ answered }) => {
+      const chunks = tasks.map(({ id }) => ({ id, pins: store.read.pins(id) }))
+      for await (const { id, outcome } of remote(peer).offer(chunks, { signal: this.#stopping.signal })) {
+        answered()
+        if (outcome === 'kept') kept.add(id)
+      }
+    })
+    for (const result of [...(await Promise.allSettled([sending])), ...(await Promise.allSettled([kept.end()]))]) {
+      if (result.status === 'fulfilled') continue
+      const { code, message } = asPeerStorError(result.reason)
+      log.info('an offer failed', { peer, chunks: left.size, code, reason: message })
+    }
+    this.#failed(peer, [...left.values()])
+  }
+
+  /** The peer has made chunks durable and the index knows it. */
+  #kept(peer: PeerId, ids: readonly ChunkId[], left: Map<ChunkId, Task>): void {
+    this.#sent += ids.length
+    for (const id of ids) {
+      const task = left.get(id)
+      left.delete(id)
+      if (task === undefined) continue
+      task.open.delete(peer)
+      task.kept.add(peer)
+      if (task.open.size === 0) this.#again([task])
+    }
+    this.#parts.onHeld()
+  }
+
+  #failed(peer: PeerId, tasks: readonly Task[]): void {
+    for (const task of tasks) {
+      task.open.delete(peer)
+      task.failed.add(peer)
+    }
+    this.#again(tasks)
+  }
+
+  #again(tasks: readonly Task[]): void {
+    if (this.#stopping.signal.aborted) return tasks.forEach((task) => task.open.size === 0 && this.#settle(task))
+    const holders = this.#parts.roster.holders(tasks.map(({ id }) => id))
+    const touched = new Set<PeerId>()
+    for (const task of tasks) for (const peer of this.#place(task, holders.get(task.id) ?? [])) touched.add(peer)
+    for (const peer of touched) this.#pump(peer)
+  }
+}
+
+/** Gathers kept chunks while an index write is under way, so that many lines cost one transaction. */
+class HeldRows {
+  readonly #store: Pick<Store, 'index'>
+  readonly #peer: PeerId
+  readonly #done: (ids: readonly ChunkId[]) => void
+  #ids: ChunkId[] = []
+  #writing: Promise<void> | undefined
+
+  constructor(store: Pick<Store, 'index'>, peer: PeerId, done: (ids: readonly ChunkId[]) => void) {
+    this.#store = store
+    this.#peer = peer
+    this.#done = done
+  }
+
+  add(id: ChunkId): void {
+    this.#ids.push(id)
+    this.#writing ??= this.#write()
+  }
+
+  async end(): Promise<void> {
+    await this.#writing
+  }
+
+  async #write(): Promise<void> {
+    // Lines that arrived together go together.
+    await Promise.resolve()
+    while (this.#ids.length > 0) {
+      const ids = this.#ids.splice(0)
+      await this.#store.index([{ op: 'held', peer: this.#peer, ids }])
+      this.#done(ids)
+    }
+    this.#writing = undefined
+  }
+}

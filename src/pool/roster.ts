@@ -1,0 +1,119 @@
+/** The pool at this moment: who keeps chunks, who can be reached, whose holdings count, how many copies are wanted. */
+import { limits } from '../base/limits.ts'
+import type { ChunkId, FolderId, PeerId } from '../base/words.ts'
+import type { IndexReader } from '../store/index-reader.ts'
+import type { Health } from './health.ts'
+import { Placement } from './place.ts'
+import { plan, wanted, type Plan } from './plan.ts'
+import type { Member, Membership } from './pool.ts'
+
+export class Roster {
+  readonly #membership: Membership
+  readonly #health: Health
+  readonly #read: IndexReader
+  /** Computed at the first need after a change. */
+  #members: Member[] | undefined
+  #placement: Placement | undefined
+  #folders: ReturnType<Membership['folders']> | undefined
+
+  constructor(membership: Membership, health: Health, read: IndexReader) {
+    this.#membership = membership
+    this.#health = health
+    this.#read = read
+  }
+
+  /** Members, or what they said of themselves, have changed. */
+  changed(): void {
+    this.#members = undefined
+    this.#placement = undefined
+    this.#folders = undefined
+  }
+
+  get self(): PeerId {
+    return this.#membership.self
+  }
+
+  members(): Member[] {
+    return (this.#members ??= this.#membership.members())
+  }
+
+  others(): Member[] {
+    return this.members().filter(({ peer }) => peer !== this.self)
+  }
+
+  member(peer: PeerId): Member | undefined {
+    return this.members().find((member) => member.peer === peer)
+  }
+
+  keepers(): Member[] {
+    return this.members().filter(({ keeps }) => keeps)
+  }
+
+  isLive(peer: PeerId): boolean {
+    return peer === this.self || this.#health.isConnected(peer)
+  }
+
+  /** Keepers that are not away longer than `graceMs`. */
+  counted(graceMs: number = limits.graceMs): PeerId[] {
+    return this.keepers()
+      .map(({ peer }) => peer)
+      .filter((peer) => peer === this.self || this.#health.absentMs(peer) <= graceMs)
+  }
+
+  /** Keepers that can be reached now. */
+  reachable(): PeerId[] {
+    return this.keepers()
+      .map(({ peer }) => peer)
+      .filter((peer) => this.isLive(peer))
+  }
+
+  want(folder: FolderId): number {
+    const policy = this.#policies().find(({ id }) => id === folder)
+    return wanted(policy ?? { copies: 3, min: 2, max: 5, factor: 0.1 }, this.keepers().length)
+  }
+
+  folders(): FolderId[] {
+    return this.#policies().map(({ id }) => id)
+  }
+
+  #policies(): ReturnType<Membership['folders']> {
+    return (this.#folders ??= this.#membership.folders())
+  }
+
+  /** Holders known here of each chunk, this peer included. */
+  holders(ids: readonly ChunkId[]): Map<ChunkId, PeerId[]> {
+    const members = new Set(this.members().map(({ peer }) => peer))
+    const known = this.#read.holders(ids)
+    return new Map(
+      ids.map((id) => {
+        const holders = (known.get(id) ?? []).filter((peer) => peer !== this.self && members.has(peer))
+        return [id, this.#read.hasChunk(id) ? [this.self, ...holders] : holders]
+      }),
+    )
+  }
+
+  /**
+   * What a chunk needs. With one reachable copy left, whoever is away longer than ten minutes counts no
+   * more. `closed`: peers that failed for this chunk just now.
+   */
+  plan(id: ChunkId, holders: readonly PeerId[], want: number, closed: Iterable<PeerId> = []): Plan {
+    const reachable = holders.filter((peer) => this.isLive(peer) && this.member(peer)?.keeps === true)
+    const graceMs = reachable.length <= 1 ? limits.graceLastCopyMs : limits.graceMs
+    const full = this.members()
+      .filter(({ full }) => full)
+      .map(({ peer }) => peer)
+    return plan({
+      ranking: this.ranking(id),
+      holders,
+      counted: new Set(this.counted(graceMs)),
+      live: new Set(this.members().map(({ peer }) => peer).filter((peer) => this.isLive(peer))),
+      closed: new Set([...full, ...closed]),
+      want,
+    })
+  }
+
+  ranking(id: ChunkId): PeerId[] {
+    this.#placement ??= new Placement(this.#membership.pool, this.keepers())
+    return this.#placement.rank(id)
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * What other peers may ask of this peer's chunks. Registered with the network, which has already
+ * checked the caller's role; the forms and limits are `wire.ts`.
+ */
+import { limits } from '../base/limits.ts'
+import { encode, decode, type Schema } from '../codec/cbor-schema.ts'
+import { keyed } from '../codec/hash.ts'
+import type { Answer, Call, Network } from '../net/network.ts'
+import { registry, type RequestName } from '../net/registry.ts'
+import type { Store } from '../store/store.ts'
+import type { Keeper } from './keep.ts'
+import type { Outbox } from './remote-store.ts'
+import {
+  challenge,
+  challengeAnswer,
+  chunksAsked,
+  frameBody,
+  hasAnswer,
+  hasAsked,
+  itemParts,
+  listAsked,
+  listBody,
+  listPageIds,
+  nothing,
+  offer,
+} from './wire.ts'
+
+export interface ServeChunksParts {
+  network: Network
+  store: Pick<Store, 'chunks' | 'read'>
+  outbox: Outbox
+  keeper: Keeper
+}
+
+export function serveChunks(parts: ServeChunksParts): void {
+  const { network, keeper } = parts
+  network.serve('chunks.get', (call) => Promise.resolve(answerGet(parts, call)))
+  network.serve('chunks.has', (call) => answerHas(parts, call))
+  network.serve('chunks.list', (call) => answerList(parts, call))
+  network.serve('chunks.challenge', (call) => answerChallenge(parts, call))
+  network.serve('chunks.offer', (call) => {
+    const offered = readCall(offer, call, 'chunks.offer')
+    return Promise.resolve({ head: encode(nothing, {}), body: keeper.keep(call, offered) })
+  })
+}
+
+/** Reads a request's head by schema; `BAD_INPUT` goes back to the caller. */
+export function readCall<T>(schema: Schema<T>, call: Call, name: RequestName): T {
+  return decode(schema, call.head, `the request ${name}`, registry[name].headBytes)
+}
+
+function answerGet({ store, outbox }: ServeChunksParts, call: Call): Answer {
+  const { ids } = readCall(chunksAsked, call, 'chunks.get')
+  const placeOf = new Map(ids.map((id, index) => [id, index]))
+  async function* body(): AsyncGenerator<Uint8Array> {
+    const elsewhere = [...placeOf].filter(([id]) => !outbox.has(id)).map(([id]) => id)
+    for (const [id, place] of placeOf) {
+      const bytes = outbox.get(id)
+      if (bytes !== undefined) yield* itemParts(place, bytes)
+    }
+    if (elsewhere.length === 0) return
+    for await (const { id, bytes } of store.chunks.get(elsewhere, { signal: call.signal }))
+      yield* itemParts(placeOf.get(id)!, bytes)
+  }
+  return { head: encode(nothing, {}), body: body() }
+}
+
+async function answerHas({ store }: ServeChunksParts, call: Call): Promise<Answer> {
+  const { ids } = readCall(hasAsked, call, 'chunks.has')
+  const here = await store.chunks.has(ids, { signal: call.signal })
+  const bits = Buffer.alloc(Math.ceil(ids.length / 8))
+  here.forEach((is, index) => {
+    if (is) bits[index >> 3]! |= 1 << (index & 7)
+  })
+  return { head: encode(hasAnswer, { here: bits }) }
+}
+
+async function answerList({ store }: ServeChunksParts, call: Call): Promise<Answer> {
+  const { prefix, after } = readCall(listAsked, call, 'chunks.list')
+  const ids = []
+  let more = false
+  for await (const id of store.chunks.list(prefix, { signal: call.signal })) {
+    if (after !== undefined && id <= after) continue
+    if (ids.length === listPageIds) {
+      more = true
+      break
+    }
+    ids.push(id)
+  }
+  return { head: encode(nothing, {}), body: frameBody(encode(listBody, { ids, more })) }
+}
+
+async function answerChallenge({ store }: ServeChunksParts, call: Call): Promise<Answer> {
+  const { nonce, ids } = readCall(challenge, call, 'chunks.challenge')
+  const proofs = new Map<string, Uint8Array>()
+  for await (const { id, bytes } of store.chunks.get(ids, { signal: call.signal }))
+    proofs.set(id, keyed(nonce, bytes))
+  const answer = ids.slice(0, limits.getChunks).map((id) => proofs.get(id) ?? new Uint8Array(0))
+  return { head: encode(challengeAnswer, { proofs: answer }) }
+}
