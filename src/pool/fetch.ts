@@ -9,10 +9,9 @@ import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { CallOptions, ChunkId, PeerId } from '../base/words.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
-import type { Store } from '../store/store.ts'
 import { ChunkRequests, type Priority } from './chunk-requests.ts'
 import type { Health } from './health.ts'
-import type { Budget, FetchOptions } from './pool.ts'
+import type { Budget, FetchOptions, PoolStore } from './pool.ts'
 import type { RemoteStore } from './remote-store.ts'
 import type { Roster } from './roster.ts'
 
@@ -24,7 +23,7 @@ const hedgeMs = 5_000
 const expectedBytes = limits.chunkNormal
 
 export interface FetcherParts {
-  store: Store
+  store: PoolStore
   codec: Pick<Codec, 'verify'>
   roster: Roster
   health: Health
@@ -122,15 +121,24 @@ export class Fetcher {
     return (await this.#local(id)) ?? (await this.#remote(id, transfer))
   }
 
+  /** Read twice before it counts as damaged: memory and cables fail too. */
   async #local(id: ChunkId): Promise<VerifiedBytes | undefined> {
-    const { store, codec, onDamage, log } = this.#parts
+    const { store, onDamage, log } = this.#parts
     if (!store.read.hasChunk(id)) return undefined
-    try {
-      for await (const { bytes } of store.chunks.get([id])) return await codec.verify(id, bytes, 'this device')
-    } catch (error) {
-      log.warn('a chunk on this disk could not be read', { id, reason: asPeerStorError(error).message })
-      if (isCode(error, 'CHUNK_DAMAGED')) onDamage(id)
+    for (const attempt of ['first', 'second'] as const) {
+      try {
+        return await this.#read(id)
+      } catch (error) {
+        log.warn('a chunk on this disk could not be read', { id, reason: asPeerStorError(error).message })
+        if (attempt === 'second' && isCode(error, 'CHUNK_DAMAGED')) onDamage(id)
+      }
     }
+    return undefined
+  }
+
+  async #read(id: ChunkId): Promise<VerifiedBytes | undefined> {
+    const { store, codec } = this.#parts
+    for await (const { bytes } of store.chunks.get([id])) return codec.verify(id, bytes, 'this device')
     return undefined
   }
 

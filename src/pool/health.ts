@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.ts'
 import { isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { PeerId } from '../base/words.ts'
-import type { Store } from '../store/store.ts'
+import type { PoolStore } from './pool.ts'
 
 interface Seen {
   /** Milliseconds from the request to the first byte of the answer. */
@@ -42,12 +42,12 @@ const saveEveryMs = 5 * 60_000
 
 export class Health {
   readonly #clock: Clock
-  readonly #store: Pick<Store, 'read' | 'index'>
+  readonly #store: Pick<PoolStore, 'read' | 'index'>
   readonly #peers = new Map<PeerId, Seen>()
   readonly #startedAt: number
   #savedAt: number
 
-  constructor(clock: Clock, store: Pick<Store, 'read' | 'index'>) {
+  constructor(clock: Clock, store: Pick<PoolStore, 'read' | 'index'>) {
     this.#clock = clock
     this.#store = store
     this.#startedAt = clock.monotonicMs()

@@ -13,10 +13,9 @@ import type { ChunkId, PeerId } from '../base/words.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import type { Call } from '../net/network.ts'
 import type { Pin } from '../store/chunk-store.ts'
-import type { Store } from '../store/store.ts'
 import { Channel } from './channel.ts'
 import type { Health } from './health.ts'
-import type { Budget, Membership } from './pool.ts'
+import type { Budget, Membership, PoolStore } from './pool.ts'
 import type { RemoteStore } from './remote-store.ts'
 import { outcomePart, type Offer, type Outcome } from './wire.ts'
 
@@ -29,7 +28,7 @@ const writeAfterMs = 1_000
 const offersAtOnce = 4
 
 export interface KeeperParts {
-  store: Store
+  store: PoolStore
   codec: Pick<Codec, 'verify'>
   budget: Budget
   membership: Membership

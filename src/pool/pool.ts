@@ -11,6 +11,7 @@ import type { CallOptions, ChunkId, DeviceId, FolderId, PeerId } from '../base/w
 import type { Worker } from '../base/worker.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import type { Network } from '../net/network.ts'
+import type { IndexReader } from '../store/index-reader.ts'
 import type { Store } from '../store/store.ts'
 
 /** A device as the pool sees it. */
@@ -48,9 +49,25 @@ export interface Membership {
   onChange(listener: () => void): () => void
 }
 
+/** What the pool needs of this device's store. */
+export type PoolStore = Pick<Store, 'database' | 'chunks' | 'commit' | 'index' | 'batch'> & {
+  readonly read: Pick<
+    IndexReader,
+    | 'hasChunk'
+    | 'pins'
+    | 'lastChange'
+    | 'changes'
+    | 'hasBatch'
+    | 'feedPosition'
+    | 'holders'
+    | 'lacking'
+    | 'seen'
+  >
+}
+
 export interface PoolParts {
   network: Network
-  store: Store
+  store: PoolStore
   codec: Pick<Codec, 'verify'>
   /** One for the whole peer: `limits.bulkBytes`. */
   budget: Budget

@@ -11,8 +11,8 @@ import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { ChunkId, FolderId, PeerId } from '../base/words.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
-import type { Store } from '../store/store.ts'
 import type { Health } from './health.ts'
+import type { PoolStore } from './pool.ts'
 import type { RemoteStore } from './remote-store.ts'
 import type { Roster } from './roster.ts'
 
@@ -22,7 +22,7 @@ const offersAtOnce = 2
 const mostWaiting = 65_536
 
 export interface ReplicatorParts {
-  store: Store
+  store: PoolStore
   roster: Roster
   health: Health
   remote: (peer: PeerId) => RemoteStore
@@ -228,13 +228,13 @@ export class Replicator {
 
 /** Gathers kept chunks while an index write is under way, so that many lines cost one transaction. */
 class HeldRows {
-  readonly #store: Pick<Store, 'index'>
+  readonly #store: Pick<PoolStore, 'index'>
   readonly #peer: PeerId
   readonly #done: (ids: readonly ChunkId[]) => void
   #ids: ChunkId[] = []
   #writing: Promise<void> | undefined
 
-  constructor(store: Pick<Store, 'index'>, peer: PeerId, done: (ids: readonly ChunkId[]) => void) {
+  constructor(store: Pick<PoolStore, 'index'>, peer: PeerId, done: (ids: readonly ChunkId[]) => void) {
     this.#store = store
     this.#peer = peer
     this.#done = done

@@ -1,22 +1,21 @@
 /** The pool at this moment: who keeps chunks, who can be reached, whose holdings count, how many copies are wanted. */
 import { limits } from '../base/limits.ts'
 import type { ChunkId, FolderId, PeerId } from '../base/words.ts'
-import type { IndexReader } from '../store/index-reader.ts'
 import type { Health } from './health.ts'
 import { Placement } from './place.ts'
 import { plan, wanted, type Plan } from './plan.ts'
-import type { Member, Membership } from './pool.ts'
+import type { Member, Membership, PoolStore } from './pool.ts'
 
 export class Roster {
   readonly #membership: Membership
   readonly #health: Health
-  readonly #read: IndexReader
+  readonly #read: PoolStore['read']
   /** Computed at the first need after a change. */
   #members: Member[] | undefined
   #placement: Placement | undefined
   #folders: ReturnType<Membership['folders']> | undefined
 
-  constructor(membership: Membership, health: Health, read: IndexReader) {
+  constructor(membership: Membership, health: Health, read: PoolStore['read']) {
     this.#membership = membership
     this.#health = health
     this.#read = read

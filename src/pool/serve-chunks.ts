@@ -7,8 +7,8 @@ import { encode, decode, type Schema } from '../codec/cbor-schema.ts'
 import { keyed } from '../codec/hash.ts'
 import type { Answer, Call, Network } from '../net/network.ts'
 import { registry, type RequestName } from '../net/registry.ts'
-import type { Store } from '../store/store.ts'
 import type { Keeper } from './keep.ts'
+import type { PoolStore } from './pool.ts'
 import type { Outbox } from './remote-store.ts'
 import {
   challenge,
@@ -27,7 +27,7 @@ import {
 
 export interface ServeChunksParts {
   network: Network
-  store: Pick<Store, 'chunks' | 'read'>
+  store: Pick<PoolStore, 'chunks' | 'read'>
   outbox: Outbox
   keeper: Keeper
 }

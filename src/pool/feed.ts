@@ -1,0 +1,244 @@
+/**
+ * Keeps this peer's knowledge of others current. On connect both say hello; then each reads the other's
+ * feed when it is told of changes, and now and then unasked. What arrives becomes part of our own feed,
+ * so that records reach peers that never meet their author.
+ */
+import type { Clock } from '../base/clock.ts'
+import { asPeerStorError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { PeerId } from '../base/words.ts'
+import type { Worker, WorkResult } from '../base/worker.ts'
+import { encode } from '../codec/cbor-schema.ts'
+import type { Network } from '../net/network.ts'
+import { FeedReader, type News, type Position } from './feed-reader.ts'
+import { ownGreeting, serveFeed } from './feed-source.ts'
+import type { Health } from './health.ts'
+import type { Membership, PoolStore } from './pool.ts'
+import type { Roster } from './roster.ts'
+import { greeting, notice, protocol, readAnswer, type Greeting } from './wire.ts'
+
+/** Changes within this time are told together. */
+const tellAfterMs = 20
+/** What came from others is told less eagerly: its author has told most peers already. */
+const passOnAfterMs = 250
+/** Unasked hello, for notices that were lost. */
+const greetEveryMs = 5 * 60_000
+/** The whole feed again, for anything that was missed in any other way. */
+const wholeEveryMs = 24 * 3600_000
+const retryFirstMs = 1_000
+const retryMostMs = 5 * 60_000
+
+export interface FeedParts {
+  network: Network
+  store: PoolStore
+  membership: Membership
+  roster: Roster
+  health: Health
+  clock: Clock
+  random: Random
+  log: Log
+  wake: (worker: string) => void
+  /** A peer's feed was read to its end. */
+  onRead: (peer: PeerId, news: News) => void
+}
+
+interface Session {
+  reader: FeedReader
+  /** Newest position the peer told of. */
+  told: Position | undefined
+  /** Monotonic times. */
+  greetAt: number
+  wholeAt: number
+  retryAt: number
+  failures: number
+  running: Promise<void> | undefined
+}
+
+export class Feed {
+  readonly #parts: FeedParts
+  readonly #sessions = new Map<PeerId, Session>()
+  readonly #stopping = new AbortController()
+  /** When the next notice leaves, and what cancels it. */
+  #notice: { at: number; cancel: () => void } | undefined
+
+  constructor(parts: FeedParts) {
+    this.#parts = parts
+    serveFeed({
+      ...parts,
+      onGreeting: (peer, greeting) => void this.#greeted(peer, greeting),
+      onNotice: (peer, told) => this.#told(peer, told),
+    })
+  }
+
+  /** New changes here: connected peers are told soon. */
+  announce(): void {
+    this.#tellAfter(tellAfterMs)
+  }
+
+  /** A connection began: everything may be new. */
+  connected(peer: PeerId): void {
+    const session = this.#session(peer)
+    session.greetAt = session.retryAt = this.#parts.clock.monotonicMs()
+    session.failures = 0
+    this.#parts.wake('feed')
+  }
+
+  /** Whether a peer's feed was read up to the newest change it told of. */
+  isCaughtUp(peer: PeerId): boolean {
+    const { told } = this.#session(peer)
+    return told !== undefined && !this.#isBehind(peer, told)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#notice?.cancel()
+    await Promise.allSettled([...this.#sessions.values()].map(({ running }) => running))
+  }
+
+  worker(): Worker {
+    return { name: 'feed', work: () => Promise.resolve(this.#work()), status: () => this.#status() }
+  }
+
+  /** Starts what is due with each connected peer; one that hangs holds up nobody else. */
+  #work(): WorkResult {
+    const now = this.#parts.clock.monotonicMs()
+    let nextAt = now + greetEveryMs
+    for (const { peer } of this.#parts.roster.others()) {
+      if (!this.#parts.health.isConnected(peer)) continue
+      const session = this.#session(peer)
+      if (session.running !== undefined) continue
+      const behind = session.told !== undefined && this.#isBehind(peer, session.told)
+      const dueAt = Math.max(session.retryAt, behind ? 0 : Math.min(session.greetAt, session.wholeAt))
+      if (dueAt <= now) this.#start(peer, session)
+      else nextAt = Math.min(nextAt, dueAt)
+    }
+    return { waitMs: Math.max(1, nextAt - now) }
+  }
+
+  #start(peer: PeerId, session: Session): void {
+    session.running = this.#run(peer, session)
+      .then(() => {
+        session.failures = 0
+      })
+      .catch((error: unknown) => this.#failed(peer, session, error))
+      .finally(() => {
+        session.running = undefined
+        if (!this.#stopping.signal.aborted) this.#parts.wake('feed')
+      })
+  }
+
+  async #run(peer: PeerId, session: Session): Promise<void> {
+    const { clock, random, onRead } = this.#parts
+    const { signal } = this.#stopping
+    if (session.greetAt <= clock.monotonicMs()) {
+      await this.#greet(peer, signal)
+      session.greetAt = clock.monotonicMs() + greetEveryMs * (0.75 + random.number() / 2)
+    }
+    const whole = session.wholeAt <= clock.monotonicMs()
+    if (whole) session.wholeAt = clock.monotonicMs() + wholeEveryMs * (0.75 + random.number() / 2)
+    if (!whole && session.told !== undefined && !this.#isBehind(peer, session.told)) return
+    const before = this.#parts.store.read.lastChange()
+    const news = await session.reader.read(signal, whole)
+    this.#settle(peer, session)
+    if (this.#parts.store.read.lastChange() > before) this.#tellAfter(passOnAfterMs)
+    onRead(peer, news)
+  }
+
+  /** What was told is read, or held back until what it builds on arrives: neither is asked for again at once. */
+  #settle(peer: PeerId, session: Session): void {
+    const position = this.#parts.store.read.feedPosition(peer)
+    if (session.told === undefined || position === undefined) return
+    if (this.#isBehind(peer, session.told)) session.told = { ...position }
+  }
+
+  #failed(peer: PeerId, session: Session, error: unknown): void {
+    if (this.#stopping.signal.aborted) return
+    const { clock, random, log } = this.#parts
+    const waitMs = Math.min(retryMostMs, retryFirstMs * 2 ** session.failures) * (0.5 + random.number())
+    session.failures += 1
+    session.retryAt = clock.monotonicMs() + waitMs
+    const { code, message } = asPeerStorError(error)
+    log.info('a feed could not be read', { peer, code, reason: message, attempt: session.failures })
+  }
+
+  async #greet(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const { network, health } = this.#parts
+    const answer = await health.measured(peer, async ({ answered }) => {
+      const reply = await network.request(peer, 'hello', encode(greeting, ownGreeting(this.#parts)), { signal })
+      answered()
+      await reply.body[Symbol.asyncIterator]().return?.()
+      return readAnswer(greeting, reply.head, peer, 'hello')
+    })
+    await this.#greeted(peer, answer)
+  }
+
+  async #greeted(peer: PeerId, { protocol: spoken, database, change, time, statement }: Greeting): Promise<void> {
+    const { health, clock, membership, log } = this.#parts
+    if (spoken < protocol) return
+    health.clockAhead(peer, time - clock.now())
+    this.#told(peer, { database, change })
+    if (statement.length === 0) return
+    try {
+      await membership.admitStatement(statement)
+    } catch (error) {
+      log.info('a statement was refused', { peer, reason: asPeerStorError(error).message })
+    }
+  }
+
+  #told(peer: PeerId, { database, change }: Position): void {
+    this.#session(peer).told = { database, change }
+    this.#parts.wake('feed')
+  }
+
+  #isBehind(peer: PeerId, told: Position): boolean {
+    const position = this.#parts.store.read.feedPosition(peer)
+    return position === undefined || position.database !== told.database || position.change < told.change
+  }
+
+  #tellAfter(ms: number): void {
+    const { clock } = this.#parts
+    const at = clock.monotonicMs() + ms
+    if (this.#stopping.signal.aborted || (this.#notice !== undefined && this.#notice.at <= at)) return
+    this.#notice?.cancel()
+    this.#notice = { at, cancel: clock.after(ms, () => this.#tell()) }
+  }
+
+  #tell(): void {
+    this.#notice = undefined
+    const { network, store, health, roster } = this.#parts
+    const head = encode(notice, { database: store.database, change: store.read.lastChange() })
+    for (const { peer } of roster.others()) {
+      if (!health.isConnected(peer)) continue
+      network
+        .request(peer, 'feed.notify', head, { signal: this.#stopping.signal })
+        .then((reply) => reply.body[Symbol.asyncIterator]().return?.())
+        // A lost notice costs time only: the next hello tells the same.
+        .catch(() => undefined)
+    }
+  }
+
+  #session(peer: PeerId): Session {
+    let session = this.#sessions.get(peer)
+    if (session === undefined) {
+      const { clock, random } = this.#parts
+      session = {
+        reader: new FeedReader(this.#parts, peer),
+        told: undefined,
+        greetAt: 0,
+        wholeAt: clock.monotonicMs() + wholeEveryMs * (0.75 + random.number() / 2),
+        retryAt: 0,
+        failures: 0,
+        running: undefined,
+      }
+      this.#sessions.set(peer, session)
+    }
+    return session
+  }
+
+  #status(): string {
+    const connected = this.#parts.roster.others().filter(({ peer }) => this.#parts.health.isConnected(peer))
+    const caughtUp = connected.filter(({ peer }) => this.isCaughtUp(peer)).length
+    return `${caughtUp} of ${connected.length} connected devices are caught up with`
+  }
+}

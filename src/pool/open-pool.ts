@@ -1,0 +1,238 @@
+/** Builds the pool from its parts and connects them. */
+import type { CallOptions, ChunkId, FolderId, PeerId } from '../base/words.ts'
+import type { Worker } from '../base/worker.ts'
+import type { NetworkEvent } from '../net/network.ts'
+import { Feed } from './feed.ts'
+import type { News } from './feed-reader.ts'
+import { Fetcher } from './fetch.ts'
+import { Health } from './health.ts'
+import { Keeper } from './keep.ts'
+import type { FetchOptions, Pool, PoolEvent, PoolParts } from './pool.ts'
+import { RemoteStore, type Outbox } from './remote-store.ts'
+import { Repair } from './repair.ts'
+import { Replicator } from './replicate.ts'
+import { Roster } from './roster.ts'
+import { serveChunks } from './serve-chunks.ts'
+
+/** Serves the pool's requests at once; call before `network.start`. Work begins with `start`. */
+export function openPool(parts: PoolParts): Pool {
+  return new OpenPool(parts)
+}
+
+class OpenPool implements Pool {
+  readonly #parts: PoolParts
+  readonly #health: Health
+  readonly #roster: Roster
+  readonly #feed: Feed
+  readonly #fetcher: Fetcher
+  readonly #replicator: Replicator
+  readonly #repair: Repair
+  readonly #listeners = new Set<(event: PoolEvent) => void>()
+  readonly #remotes = new Map<PeerId, RemoteStore>()
+  readonly #outbox: Outbox = new Map()
+  #known = new Set<PeerId>()
+  #leave: (() => void)[] = []
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts
+    const { membership, store, clock } = parts
+    const remote = (peer: PeerId): RemoteStore => this.#remote(peer)
+    const health = (this.#health = new Health(clock, store))
+    const roster = (this.#roster = new Roster(membership, health, store.read))
+    const replicator = (this.#replicator = new Replicator({
+      ...parts,
+      roster,
+      health,
+      remote,
+      onHeld: () => this.#emit({ type: 'copies' }),
+      onLeft: () => this.#repair.changed(),
+    }))
+    this.#repair = new Repair({ ...parts, roster, health, replicator })
+    this.#feed = new Feed({ ...parts, roster, health, onRead: (peer, news) => this.#read(peer, news) })
+    this.#fetcher = new Fetcher({ ...parts, roster, health, remote, onDamage: (id) => this.#damaged(id) })
+    const keeper = new Keeper({ ...parts, health, remote, onKept: () => this.#kept() })
+    serveChunks({ ...parts, outbox: this.#outbox, keeper })
+  }
+
+  start(): Promise<void> {
+    const { network, membership } = this.#parts
+    this.#leave = [
+      network.on((event) => this.#onNetwork(event)),
+      membership.onChange(() => this.#membersChanged()),
+    ]
+    this.#membersChanged()
+    for (const { peer } of network.connections()) this.#connection(peer, true)
+    return Promise.resolve()
+  }
+
+  async stop(): Promise<void> {
+    for (const leave of this.#leave.splice(0)) leave()
+    this.#fetcher.stop()
+    await Promise.all([this.#feed.stop(), this.#replicator.stop()])
+  }
+
+  get(id: ChunkId, options: FetchOptions = {}): ReturnType<Pool['get']> {
+    return this.#fetcher.get(id, options)
+  }
+
+  getAll(ids: AsyncIterable<ChunkId> | Iterable<ChunkId>, options: FetchOptions = {}): ReturnType<Pool['getAll']> {
+    return this.#fetcher.getAll(ids, options)
+  }
+
+  replicate(folder: FolderId, ids: readonly ChunkId[]): void {
+    this.#replicator.replicate(folder, ids)
+  }
+
+  async durable(
+    ids: readonly ChunkId[],
+    copies: number,
+    timeoutMs: number,
+    { signal }: CallOptions = {},
+  ): Promise<number> {
+    const endAt = this.#parts.clock.monotonicMs() + timeoutMs
+    let open = ids
+    while (true) {
+      const { lowest, short } = this.#lowest(open, copies)
+      const leftMs = endAt - this.#parts.clock.monotonicMs()
+      if (short.length === 0) return this.#lowest(ids, Number.POSITIVE_INFINITY).lowest
+      if (leftMs <= 0) return lowest
+      signal?.throwIfAborted()
+      open = short
+      await this.#change(leftMs, signal)
+    }
+  }
+
+  want(folder: FolderId): number {
+    return this.#roster.want(folder)
+  }
+
+  countedPeers(): PeerId[] {
+    return this.#roster.counted()
+  }
+
+  announce(): void {
+    this.#feed.announce()
+  }
+
+  health(): ReturnType<Pool['health']> {
+    return this.#roster.others().map(({ peer }) => ({ peer, ...this.#health.of(peer) }))
+  }
+
+  workers(): Worker[] {
+    return [this.#feed.worker(), this.#replicator.worker(), this.#repair.worker()]
+  }
+
+  on(listener: (event: PoolEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The lowest number of counted holders, and the chunks that have fewer than `copies`. */
+  #lowest(ids: readonly ChunkId[], copies: number): { lowest: number; short: ChunkId[] } {
+    const counted = new Set(this.#roster.counted())
+    let lowest = Number.POSITIVE_INFINITY
+    const short: ChunkId[] = []
+    for (const [id, holders] of this.#roster.holders(ids)) {
+      const have = holders.filter((peer) => counted.has(peer)).length
+      lowest = Math.min(lowest, have)
+      if (have < copies) short.push(id)
+    }
+    return { lowest: ids.length === 0 ? copies : lowest, short }
+  }
+
+  /** Resolves at the next change of holdings, after `ms`, or when aborted. */
+  #change(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel()
+        leave()
+        signal?.removeEventListener('abort', done)
+        resolve()
+      }
+      const cancel = this.#parts.clock.after(ms, done)
+      const leave = this.on(({ type }) => {
+        if (type === 'copies') done()
+      })
+      signal?.addEventListener('abort', done, { once: true })
+    })
+  }
+
+  #onNetwork(event: NetworkEvent): void {
+    if (event.type === 'connect') this.#connection(event.peer, true)
+    else if (event.type === 'disconnect') this.#connection(event.peer, false)
+  }
+
+  #connection(peer: PeerId, connected: boolean): void {
+    if (this.#roster.member(peer) === undefined) return
+    const { network, log } = this.#parts
+    const addresses = network.connections().filter((line) => line.peer === peer && !line.inbound)
+    const known = addresses.length > 0 ? addresses.map(({ address }) => address) : this.#addressesOf(peer)
+    this.#health
+      .connection(peer, connected, known)
+      .catch((error: unknown) => log.warn('a connection could not be noted', { peer, reason: String(error) }))
+    if (connected) {
+      this.#feed.connected(peer)
+      this.#replicator.wake()
+    }
+    // Who came back, or is gone, changes which copies count and where new ones can go.
+    this.#repair.changed()
+    this.#emit({ type: 'copies' })
+  }
+
+  #addressesOf(peer: PeerId): readonly string[] {
+    const seen = this.#parts.store.read.seen().find((line) => line.peer === peer)
+    return seen?.addresses ?? []
+  }
+
+  #membersChanged(): void {
+    const { network, log } = this.#parts
+    this.#roster.changed()
+    const others = this.#roster.others()
+    for (const { peer, addresses } of others)
+      network.learn(peer, [...new Set([...addresses, ...this.#addressesOf(peer)])])
+    network.keepConnected(others.map(({ peer }) => peer))
+    const now = new Set(others.map(({ peer }) => peer))
+    for (const peer of this.#known.difference(now))
+      network.disconnect(peer).catch((error: unknown) => log.warn('disconnecting failed', { peer, reason: String(error) }))
+    for (const peer of now.difference(this.#known)) if (network.isConnected(peer)) this.#connection(peer, true)
+    this.#known = now
+    this.#repair.changed()
+    this.#emit({ type: 'copies' })
+  }
+
+  #read(peer: PeerId, news: News): void {
+    if (news.lost) this.#repair.changed()
+    if (news.any) this.#emit({ type: 'copies' })
+    if (this.#feed.isCaughtUp(peer)) this.#emit({ type: 'caught-up', peer })
+  }
+
+  #kept(): void {
+    this.#feed.announce()
+    this.#emit({ type: 'copies' })
+  }
+
+  /** A damaged chunk leaves this disk's holdings, so that a holder of a good copy mends it; the only copy stays. */
+  #damaged(id: ChunkId): void {
+    const { store, log } = this.#parts
+    const counted = this.#roster.counted()
+    const others = (this.#roster.holders([id]).get(id) ?? []).filter((peer) => peer !== this.#roster.self)
+    if (!others.some((peer) => counted.includes(peer))) return
+    store
+      .commit({ drops: [id] })
+      .then(() => this.#kept())
+      .catch((error: unknown) => log.error('a damaged chunk could not be dropped', { id, reason: String(error) }))
+  }
+
+  #remote(peer: PeerId): RemoteStore {
+    let remote = this.#remotes.get(peer)
+    if (remote === undefined) {
+      const { network } = this.#parts
+      this.#remotes.set(peer, (remote = new RemoteStore({ network, outbox: this.#outbox, peer })))
+    }
+    return remote
+  }
+
+  #emit(event: PoolEvent): void {
+    for (const listener of this.#listeners) listener(event)
+  }
+}
