@@ -34,6 +34,14 @@ export class Budget {
     return this.#giveBack(share)
   }
 
+  /** Takes `bytes` when they are free and nobody waits; else undefined, at once. */
+  tryTake(bytes: number): (() => void) | undefined {
+    const share = Math.min(bytes, this.total)
+    if (this.#queue.length > 0 || share > this.#free) return undefined
+    this.#free -= share
+    return this.#giveBack(share)
+  }
+
   /** Takes bytes for the time of `run`. */
   async use<T>(bytes: number, run: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const give = await this.take(bytes, signal)

@@ -37,7 +37,10 @@ export class ChunkRequests {
 
   /** Chunks asked for and not yet here. */
   get waiting(): number {
-    return priorities.reduce((sum, priority) => sum + this.#queues[priority].length, 0) + this.#pages * limits.getChunks
+    return (
+      priorities.reduce((sum, priority) => sum + this.#queues[priority].length, 0) +
+      this.#pages * limits.getChunks
+    )
   }
 
   /** `NOT_FOUND` when the peer does not have it, `CHUNK_DAMAGED` when it sent other bytes. */

@@ -86,7 +86,10 @@ export class FeedReader {
 
   async #page(database: DatabaseId | undefined, since: number, signal: AbortSignal): Promise<ChangesPage> {
     const { network, health, store } = this.#parts
-    const asked = encode(changesAsked, { database: database ?? store.database, since: database === undefined ? 0 : since })
+    const asked = encode(changesAsked, {
+      database: database ?? store.database,
+      since: database === undefined ? 0 : since,
+    })
     return health.measured(this.peer, async ({ answered }) => {
       const reply = await network.request(this.peer, 'feed.changes', asked, { signal })
       answered()

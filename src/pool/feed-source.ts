@@ -45,7 +45,11 @@ export function serveFeed(parts: FeedSourceParts): void {
   network.serve('feed.batches', (call) => Promise.resolve(answerBatches(parts, call)))
 }
 
-export function ownGreeting({ store, membership, clock }: Omit<FeedSourceParts, 'onGreeting' | 'onNotice'>): Greeting {
+export function ownGreeting({
+  store,
+  membership,
+  clock,
+}: Omit<FeedSourceParts, 'onGreeting' | 'onNotice'>): Greeting {
   return {
     protocol,
     features: [],

@@ -93,7 +93,7 @@ export class Feed {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#notice?.cancel()
-    await Promise.allSettled([...this.#sessions.values()].map(({ running }) => running))
+    await Promise.allSettled([...this.#sessions.values()].flatMap(({ running }) => running ?? []))
   }
 
   worker(): Worker {
@@ -118,9 +118,6 @@ export class Feed {
 
   #start(peer: PeerId, session: Session): void {
     session.running = this.#run(peer, session)
-      .then(() => {
-        session.failures = 0
-      })
       .catch((error: unknown) => this.#failed(peer, session, error))
       .finally(() => {
         session.running = undefined
@@ -140,6 +137,7 @@ export class Feed {
     if (!whole && session.told !== undefined && !this.#isBehind(peer, session.told)) return
     const before = this.#parts.store.read.lastChange()
     const news = await session.reader.read(signal, whole)
+    session.failures = 0
     this.#settle(peer, session)
     if (this.#parts.store.read.lastChange() > before) this.#tellAfter(passOnAfterMs)
     onRead(peer, news)
@@ -165,7 +163,9 @@ export class Feed {
   async #greet(peer: PeerId, signal: AbortSignal): Promise<void> {
     const { network, health } = this.#parts
     const answer = await health.measured(peer, async ({ answered }) => {
-      const reply = await network.request(peer, 'hello', encode(greeting, ownGreeting(this.#parts)), { signal })
+      const reply = await network.request(peer, 'hello', encode(greeting, ownGreeting(this.#parts)), {
+        signal,
+      })
       answered()
       await reply.body[Symbol.asyncIterator]().return?.()
       return readAnswer(greeting, reply.head, peer, 'hello')
@@ -173,7 +173,10 @@ export class Feed {
     await this.#greeted(peer, answer)
   }
 
-  async #greeted(peer: PeerId, { protocol: spoken, database, change, time, statement }: Greeting): Promise<void> {
+  async #greeted(
+    peer: PeerId,
+    { protocol: spoken, database, change, time, statement }: Greeting,
+  ): Promise<void> {
     const { health, clock, membership, log } = this.#parts
     if (spoken < protocol) return
     health.clockAhead(peer, time - clock.now())

@@ -7,11 +7,12 @@ import type { Clock } from '../base/clock.ts'
 import { asPeerStorError, fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
-import type { CallOptions, ChunkId, PeerId } from '../base/words.ts'
+import type { ChunkId, PeerId } from '../base/words.ts'
+import type { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import { ChunkRequests, type Priority } from './chunk-requests.ts'
 import type { Health } from './health.ts'
-import type { Budget, FetchOptions, PoolStore } from './pool.ts'
+import type { FetchOptions, PoolStore } from './pool.ts'
 import type { RemoteStore } from './remote-store.ts'
 import type { Roster } from './roster.ts'
 
@@ -27,7 +28,7 @@ export interface FetcherParts {
   codec: Pick<Codec, 'verify'>
   roster: Roster
   health: Health
-  budget: Budget
+  budget: Pick<Budget, 'take' | 'tryTake'>
   remote: (peer: PeerId) => RemoteStore
   clock: Clock
   log: Log
@@ -152,15 +153,18 @@ export class Fetcher {
     try {
       return await new Promise<VerifiedBytes>((resolve, reject) => {
         let open = 0
-        const next = (): void => {
+        const askNext = (): void => {
           const peer = left.find((peer) => !transfer.banned.has(peer))
           if (peer === undefined) {
-            if (open === 0) reject(transfer.signal.aborted ? asError(transfer.signal.reason) : unavailable(id, count, causes))
+            if (open === 0)
+              reject(
+                transfer.signal.aborted ? asError(transfer.signal.reason) : unavailable(id, count, causes),
+              )
             return
           }
           left.splice(left.indexOf(peer), 1)
           open += 1
-          const cancel = this.#parts.clock.after(hedgeMs, next)
+          const cancel = this.#parts.clock.after(hedgeMs, askNext)
           this.#of(peer)
             .get(id, transfer.priority, signal)
             .then(resolve, (error: unknown) => {
@@ -168,11 +172,11 @@ export class Fetcher {
               open -= 1
               this.#note(peer, error, transfer, causes)
               if (transfer.signal.aborted) reject(asError(transfer.signal.reason))
-              else next()
+              else askNext()
             })
           stop.signal.addEventListener('abort', cancel, { once: true })
         }
-        next()
+        askNext()
       })
     } finally {
       stop.abort(fail('INTERRUPTED', { what: `another request for chunk ${id}` }))
@@ -183,7 +187,8 @@ export class Fetcher {
     const { code, message } = asPeerStorError(error)
     causes.push(`${peer}: ${message}`)
     if (code === 'CHUNK_DAMAGED' || code === 'PEER_MISBEHAVED') transfer.banned.add(peer)
-    if (code !== 'INTERRUPTED') this.#parts.log.debug('a holder did not give a chunk', { peer, code, reason: message })
+    if (code !== 'INTERRUPTED')
+      this.#parts.log.debug('a holder did not give a chunk', { peer, code, reason: message })
   }
 
   /** Known holders, the one that should answer soonest first; then, for want of news, everybody else connected. */

@@ -115,7 +115,8 @@ export class Health {
     const { connected, lastSeen } = this.#of(peer)
     if (connected) return 0
     const upMs = this.#clock.monotonicMs() - this.#startedAt
-    const awayMs = lastSeen === undefined ? Number.POSITIVE_INFINITY : Math.max(0, this.#clock.now() - lastSeen)
+    const awayMs =
+      lastSeen === undefined ? Number.POSITIVE_INFINITY : Math.max(0, this.#clock.now() - lastSeen)
     return upMs < settleMs ? Math.min(upMs, awayMs) : awayMs
   }
 
@@ -131,7 +132,8 @@ export class Health {
     seen.reputation += (1 - seen.reputation) * newest
     seen.latencyMs = blend(seen.latencyMs, latencyMs)
     // A small answer says nothing about the rate.
-    if (bytes >= limits.codecInline && transferMs > 0) seen.rate = blend(seen.rate, (bytes / transferMs) * 1000)
+    if (bytes >= limits.codecInline && transferMs > 0)
+      seen.rate = blend(seen.rate, (bytes / transferMs) * 1000)
   }
 
   #failed(seen: Seen, error: unknown): void {

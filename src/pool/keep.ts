@@ -10,12 +10,13 @@ import { asPeerStorError, fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { ChunkId, PeerId } from '../base/words.ts'
+import type { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import type { Call } from '../net/network.ts'
 import type { Pin } from '../store/chunk-store.ts'
 import { Channel } from './channel.ts'
 import type { Health } from './health.ts'
-import type { Budget, Membership, PoolStore } from './pool.ts'
+import type { Membership, PoolStore } from './pool.ts'
 import type { RemoteStore } from './remote-store.ts'
 import { outcomePart, type Offer, type Outcome } from './wire.ts'
 
@@ -30,7 +31,7 @@ const offersAtOnce = 4
 export interface KeeperParts {
   store: PoolStore
   codec: Pick<Codec, 'verify'>
-  budget: Budget
+  budget: Pick<Budget, 'take' | 'tryTake'>
   membership: Membership
   clock: Clock
   log: Log
@@ -131,7 +132,7 @@ export class Keeper {
   }
 
   async #afterOthers(from: PeerId, others: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
-    await Promise.allSettled(others.map(({ id }) => this.#pulling.get(id)))
+    await Promise.allSettled(others.flatMap(({ id }) => this.#pulling.get(id) ?? []))
     if (!signal.aborted) await this.#work(from, others, signal, done)
   }
 
@@ -161,14 +162,23 @@ export class Keeper {
     try {
       return await this.#parts.codec.verify(id, bytes, from)
     } catch (error) {
-      throw fail('PEER_MISBEHAVED', { peer: from, request: 'chunks.get', reason: `chunk ${id} is wrong` }, error)
+      throw fail(
+        'PEER_MISBEHAVED',
+        { peer: from, request: 'chunks.get', reason: `chunk ${id} is wrong` },
+        error,
+      )
     }
   }
 
   #refuse(items: Wanted[], error: unknown, from: PeerId, done: Done): void {
     const full = isCode(error, 'QUOTA_FULL') || isCode(error, 'DISK_FULL')
     const { code, message } = asPeerStorError(error)
-    this.#parts.log.info('an offer was not taken whole', { from, chunks: items.length, code, reason: message })
+    this.#parts.log.info('an offer was not taken whole', {
+      from,
+      chunks: items.length,
+      code,
+      reason: message,
+    })
     done(items, full ? 'full' : 'failed')
   }
 }

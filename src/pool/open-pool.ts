@@ -75,7 +75,10 @@ class OpenPool implements Pool {
     return this.#fetcher.get(id, options)
   }
 
-  getAll(ids: AsyncIterable<ChunkId> | Iterable<ChunkId>, options: FetchOptions = {}): ReturnType<Pool['getAll']> {
+  getAll(
+    ids: AsyncIterable<ChunkId> | Iterable<ChunkId>,
+    options: FetchOptions = {},
+  ): ReturnType<Pool['getAll']> {
     return this.#fetcher.getAll(ids, options)
   }
 
@@ -193,8 +196,11 @@ class OpenPool implements Pool {
     network.keepConnected(others.map(({ peer }) => peer))
     const now = new Set(others.map(({ peer }) => peer))
     for (const peer of this.#known.difference(now))
-      network.disconnect(peer).catch((error: unknown) => log.warn('disconnecting failed', { peer, reason: String(error) }))
-    for (const peer of now.difference(this.#known)) if (network.isConnected(peer)) this.#connection(peer, true)
+      network
+        .disconnect(peer)
+        .catch((error: unknown) => log.warn('disconnecting failed', { peer, reason: String(error) }))
+    for (const peer of now.difference(this.#known))
+      if (network.isConnected(peer)) this.#connection(peer, true)
     this.#known = now
     this.#repair.changed()
     this.#emit({ type: 'copies' })
@@ -220,7 +226,9 @@ class OpenPool implements Pool {
     store
       .commit({ drops: [id] })
       .then(() => this.#kept())
-      .catch((error: unknown) => log.error('a damaged chunk could not be dropped', { id, reason: String(error) }))
+      .catch((error: unknown) =>
+        log.error('a damaged chunk could not be dropped', { id, reason: String(error) }),
+      )
   }
 
   #remote(peer: PeerId): RemoteStore {

@@ -9,6 +9,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { CallOptions, ChunkId, DeviceId, FolderId, PeerId } from '../base/words.ts'
 import type { Worker } from '../base/worker.ts'
+import type { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import type { Network } from '../net/network.ts'
 import type { IndexReader } from '../store/index-reader.ts'
@@ -70,21 +71,13 @@ export interface PoolParts {
   store: PoolStore
   codec: Pick<Codec, 'verify'>
   /** One for the whole peer: `limits.bulkBytes`. */
-  budget: Budget
+  budget: Pick<Budget, 'take' | 'tryTake'>
   membership: Membership
   clock: Clock
   random: Random
   log: Log
   /** Ends a worker's wait; `WorkerRunner.wake`. */
   wake: (worker: string) => void
-}
-
-/** Memory for bulk buffers, shared by uploads, downloads, fetch and repair. */
-export interface Budget {
-  /** Waits until `bytes` are free; the result gives them back. Ask only while holding none, or two may wait for each other. */
-  take(bytes: number, signal?: AbortSignal): Promise<() => void>
-  /** The same without waiting; undefined when they are not free. */
-  tryTake(bytes: number): (() => void) | undefined
 }
 
 /** What this peer has seen of another. */

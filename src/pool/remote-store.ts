@@ -58,7 +58,12 @@ export class RemoteStore implements ChunkStore {
   async has(ids: readonly ChunkId[], options: CallOptions = {}): Promise<boolean[]> {
     const here: boolean[] = []
     for (const page of pages(ids, limits.offerChunks)) {
-      const reply = await this.#network.request(this.peer, 'chunks.has', encode(hasAsked, { ids: page }), options)
+      const reply = await this.#network.request(
+        this.peer,
+        'chunks.has',
+        encode(hasAsked, { ids: page }),
+        options,
+      )
       await discard(reply.body)
       const { here: bits } = readAnswer(hasAnswer, reply.head, this.peer, 'chunks.has')
       if (bits.length !== Math.ceil(page.length / 8))
@@ -152,7 +157,10 @@ export class RemoteStore implements ChunkStore {
       for (const { id } of mine) this.#outbox.delete(id)
     }
     if (left.size > 0)
-      throw fail('PEER_UNREACHABLE', { peer: this.peer, reason: `it took ${left.size} chunks less than offered` })
+      throw fail('PEER_UNREACHABLE', {
+        peer: this.peer,
+        reason: `it took ${left.size} chunks less than offered`,
+      })
   }
 }
 
@@ -169,7 +177,10 @@ function offerOf(chunks: readonly OfferedChunk[]): Offer {
     places.set(key, place)
     return [place]
   }
-  return { chunks: chunks.map(({ id, pins: own }) => [id, own.slice(0, mostPinsOfChunk).flatMap(placeOf)]), pins }
+  return {
+    chunks: chunks.map(({ id, pins: own }) => [id, own.slice(0, mostPinsOfChunk).flatMap(placeOf)]),
+    pins,
+  }
 }
 
 /** Only what the network knows of: `exactOptionalPropertyTypes` and stray options stay outside. */

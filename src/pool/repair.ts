@@ -118,7 +118,10 @@ export class Repair {
     const want = roster.want(folder)
     const { least, peers } = this.#asked(round.pass, want)
     const rows = least === 0 ? [] : store.read.lacking(folder, least, peers, round.after, pageChunks)
-    const lacking = this.#lacking(rows.map(({ id }) => id), want)
+    const lacking = this.#lacking(
+      rows.map(({ id }) => id),
+      want,
+    )
     const mine = lacking.filter(({ mine }) => mine).map(({ id }) => id)
     round.looked += rows.length
     const short = await replicator.bring(folder, mine)

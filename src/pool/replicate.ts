@@ -59,7 +59,6 @@ export class Replicator {
   readonly #stopping = new AbortController()
   readonly #offers = new Set<Promise<void>>()
   #waiting = 0
-  #paused = false
   #sent = 0
 
   constructor(parts: ReplicatorParts) {
@@ -187,7 +186,10 @@ export class Replicator {
         if (outcome === 'kept') kept.add(id)
       }
     })
-    for (const result of [...(await Promise.allSettled([sending])), ...(await Promise.allSettled([kept.end()]))]) {
+    for (const result of [
+      ...(await Promise.allSettled([sending])),
+      ...(await Promise.allSettled([kept.end()])),
+    ]) {
       if (result.status === 'fulfilled') continue
       const { code, message } = asPeerStorError(result.reason)
       log.info('an offer failed', { peer, chunks: left.size, code, reason: message })
@@ -218,10 +220,12 @@ export class Replicator {
   }
 
   #again(tasks: readonly Task[]): void {
-    if (this.#stopping.signal.aborted) return tasks.forEach((task) => task.open.size === 0 && this.#settle(task))
+    if (this.#stopping.signal.aborted)
+      return tasks.forEach((task) => task.open.size === 0 && this.#settle(task))
     const holders = this.#parts.roster.holders(tasks.map(({ id }) => id))
     const touched = new Set<PeerId>()
-    for (const task of tasks) for (const peer of this.#place(task, holders.get(task.id) ?? [])) touched.add(peer)
+    for (const task of tasks)
+      for (const peer of this.#place(task, holders.get(task.id) ?? [])) touched.add(peer)
     for (const peer of touched) this.#pump(peer)
   }
 }

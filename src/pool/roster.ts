@@ -105,7 +105,11 @@ export class Roster {
       ranking: this.ranking(id),
       holders,
       counted: new Set(this.counted(graceMs)),
-      live: new Set(this.members().map(({ peer }) => peer).filter((peer) => this.isLive(peer))),
+      live: new Set(
+        this.members()
+          .map(({ peer }) => peer)
+          .filter((peer) => this.isLive(peer)),
+      ),
       closed: new Set([...full, ...closed]),
       want,
     })

@@ -74,7 +74,8 @@ export class SimWorld {
   /** Peers of different groups do not reach each other. */
   partition(groups: readonly (readonly PeerId[])[]): void {
     for (const [index, group] of groups.entries())
-      for (const other of groups.slice(index + 1)) for (const a of group) for (const b of other) this.cut(a, b)
+      for (const other of groups.slice(index + 1))
+        for (const a of group) for (const b of other) this.cut(a, b)
   }
 
   heal(): void {
@@ -181,7 +182,7 @@ export class SimNetwork implements Network {
     try {
       const answer = await exchange.timed(timeoutMs, this.#ask(exchange, peer, name, head, options.body))
       world.tap?.(peer, this.peer, name, answer.head)
-      return { head: Buffer.from(answer.head), body: exchange.carry(peer, this.peer, answer.body) }
+      return { head: Buffer.from(answer.head), body: exchange.carry(peer, this.peer, answer.body, true) }
     } catch (error) {
       exchange.end()
       throw error
@@ -290,9 +291,11 @@ export class SimNetwork implements Network {
     if (there === undefined || !this.connect(peer))
       throw fail('PEER_UNREACHABLE', { peer, reason: 'nobody answers' })
     const carried = exchange.carry(this.peer, peer, body)
-    const answer = await there.answer(this.peer, name, head, carried, exchange.signal).catch((error: unknown) => {
-      throw outsideView(error)
-    })
+    const answer = await there
+      .answer(this.peer, name, head, carried, exchange.signal)
+      .catch((error: unknown) => {
+        throw outsideView(error)
+      })
     await exchange.way(peer, this.peer)
     return answer
   }
@@ -328,7 +331,13 @@ class Exchange {
   readonly #stop = new AbortController()
   readonly signal: AbortSignal
 
-  constructor(world: SimWorld, from: SimNetwork, to: PeerId, name: RequestName, signal: AbortSignal | undefined) {
+  constructor(
+    world: SimWorld,
+    from: SimNetwork,
+    to: PeerId,
+    name: RequestName,
+    signal: AbortSignal | undefined,
+  ) {
     this.#world = world
     this.#name = name
     const lives = [from.life, world.at(to)?.life, signal].filter((life) => life !== undefined)
@@ -343,22 +352,25 @@ class Exchange {
   async way(from: PeerId, to: PeerId): Promise<void> {
     const { clock, random } = this.#world
     await clock.sleep(this.#world.delay(), this.signal)
-    if (random.chance(this.#world.loss)) throw fail('PEER_UNREACHABLE', { peer: to, reason: 'the connection broke' })
+    if (random.chance(this.#world.loss))
+      throw fail('PEER_UNREACHABLE', { peer: to, reason: 'the connection broke' })
     // What a cut way swallows is missed when time is up.
     if (!this.#world.carries(from, to)) await this.#forever()
   }
 
-  /** A body on its way, part by part; the first takes the way's delay. */
+  /** A body on its way, part by part; with the `last` one the exchange is over. */
   async *carry(
     from: PeerId,
     to: PeerId,
     body: AsyncIterable<Uint8Array> | undefined,
+    last = false,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const source = body?.[Symbol.asyncIterator]()
     try {
-      while (source !== undefined) {
+      if (source === undefined) return
+      while (true) {
         const { done, value } = await this.timed(limits.stallTimeoutMs, source.next())
-        if (done === true) break
+        if (done === true) return
         if (!this.#world.carries(from, to)) await this.timed(limits.stallTimeoutMs, this.#forever())
         if (this.#world.random.chance(this.#world.loss / 10))
           throw fail('PEER_UNREACHABLE', { peer: from, reason: 'the connection broke' })
@@ -370,6 +382,7 @@ class Exchange {
     } finally {
       // A source that hangs must not hold up whoever gives it up.
       void Promise.resolve(source?.return?.()).catch(() => undefined)
+      if (last) this.end()
     }
   }
 

@@ -1,0 +1,160 @@
+/** What the pool needs of a store, in memory: for tests of this room alone. */
+import {
+  idOf,
+  type ChunkId,
+  type DatabaseId,
+  type FolderId,
+  type PeerId,
+  type RecordHash,
+} from '../base/words.ts'
+import { fail } from '../base/errors.ts'
+import type { Random } from '../base/random.ts'
+import type { Batch } from '../codec/record.ts'
+import type { ChunkStore, ChunkToPut, FoundChunk, Pin } from '../store/chunk-store.ts'
+import type { Group, IndexWrite } from '../store/store.ts'
+import type { PoolStore } from './pool.ts'
+
+type Change = { batch: RecordHash } | { chunk: ChunkId; held: boolean }
+
+export class MemoryStore implements PoolStore, ChunkStore {
+  readonly database: DatabaseId
+  readonly chunks: ChunkStore = this
+  readonly read: PoolStore['read']
+  readonly bytes = new Map<ChunkId, Buffer>()
+  readonly batches = new Map<RecordHash, Batch>()
+  readonly #pins = new Map<ChunkId, Map<string, Pin>>()
+  readonly #changes: Change[] = []
+  readonly #holdings = new Map<PeerId, Set<ChunkId>>()
+  readonly #positions = new Map<PeerId, { database: DatabaseId; change: number }>()
+  readonly #seen = new Map<PeerId, { at: number; addresses: string[] }>()
+  contributed = Number.POSITIVE_INFINITY
+
+  constructor(random: Random) {
+    this.database = idOf<DatabaseId>(random.bytes(16))
+    this.read = {
+      hasChunk: (id) => this.bytes.has(id),
+      pins: (id) => [...(this.#pins.get(id)?.values() ?? [])],
+      lastChange: () => this.#changes.length,
+      changes: (since, limit) => this.#changesSince(since, limit),
+      hasBatch: (last) => this.batches.has(last),
+      feedPosition: (peer) => this.#positions.get(peer),
+      holders: (ids) => new Map(ids.map((id) => [id, this.#holders(id)])),
+      lacking: (folder, want, peers, after, limit) => this.#lacking(folder, want, peers, after, limit),
+      seen: () => [...this.#seen].map(([peer, seen]) => ({ peer, ...seen })),
+    }
+  }
+
+  has(ids: readonly ChunkId[]): Promise<boolean[]> {
+    return Promise.resolve(ids.map((id) => this.bytes.has(id)))
+  }
+
+  async *get(ids: readonly ChunkId[]): AsyncGenerator<FoundChunk> {
+    for (const id of ids) {
+      await Promise.resolve()
+      const bytes = this.bytes.get(id)
+      if (bytes !== undefined) yield { id, bytes: Buffer.from(bytes) }
+    }
+  }
+
+  async put(chunks: readonly ChunkToPut[]): Promise<void> {
+    await Promise.resolve()
+    const growth = chunks.reduce((sum, { id, bytes }) => sum + (this.bytes.has(id) ? 0 : bytes.byteLength), 0)
+    if (this.usedBytes + growth > this.contributed)
+      throw fail('QUOTA_FULL', { limit: this.contributed, what: 'a chunk', needed: growth })
+    for (const { id, bytes, pins } of chunks) {
+      if (!this.bytes.has(id)) this.#changes.push({ chunk: id, held: true })
+      this.bytes.set(id, Buffer.from(bytes))
+      for (const pin of pins) this.#pin(id, pin)
+    }
+  }
+
+  async *list(prefix: string): AsyncGenerator<ChunkId> {
+    for (const id of [...this.bytes.keys()].sort()) if (id.startsWith(prefix)) yield await Promise.resolve(id)
+  }
+
+  async commit({ batches = [], pins = [], drops = [], index = [] }: Group): Promise<void> {
+    await Promise.resolve()
+    for (const batch of batches) {
+      const last = batch.records.at(-1)!.hash
+      if (this.batches.has(last)) continue
+      this.batches.set(last, batch)
+      this.#changes.push({ batch: last })
+    }
+    for (const { id, pin } of pins) this.#pin(id, pin)
+    for (const id of drops) if (this.bytes.delete(id)) this.#changes.push({ chunk: id, held: false })
+    await this.index(index)
+  }
+
+  async index(writes: readonly IndexWrite[]): Promise<void> {
+    await Promise.resolve()
+    for (const write of writes) this.#apply(write)
+  }
+
+  batch(last: RecordHash): Promise<Batch> {
+    const batch = this.batches.get(last)
+    return batch === undefined
+      ? Promise.reject(fail('RECORD_UNKNOWN', { hash: last }))
+      : Promise.resolve(batch)
+  }
+
+  get usedBytes(): number {
+    return this.bytes.values().reduce((sum, { length }) => sum + length, 0)
+  }
+
+  #pin(id: ChunkId, pin: Pin): void {
+    const pins = this.#pins.get(id) ?? new Map<string, Pin>()
+    this.#pins.set(id, pins.set(`${pin.folder}/${pin.device}`, pin))
+  }
+
+  #apply(write: IndexWrite): void {
+    if (write.op === 'held') for (const id of write.ids) this.#heldBy(write.peer).add(id)
+    else if (write.op === 'dropped') for (const id of write.ids) this.#heldBy(write.peer).delete(id)
+    else if (write.op === 'forget-holdings') this.#holdings.delete(write.peer)
+    else if (write.op === 'feed')
+      this.#positions.set(write.peer, { database: write.database, change: write.change })
+    else if (write.op === 'seen')
+      this.#seen.set(write.peer, { at: write.at, addresses: [...write.addresses] })
+    else throw new Error(`the pool wrote ${write.op}`)
+  }
+
+  #heldBy(peer: PeerId): Set<ChunkId> {
+    const held = this.#holdings.get(peer) ?? new Set()
+    this.#holdings.set(peer, held)
+    return held
+  }
+
+  #holders(id: ChunkId): PeerId[] {
+    return [...this.#holdings].filter(([, held]) => held.has(id)).map(([peer]) => peer)
+  }
+
+  #changesSince(since: number, limit: number): ReturnType<PoolStore['read']['changes']> {
+    const page = this.#changes.slice(since, since + limit)
+    const batches = page.flatMap((change) => ('batch' in change ? [change.batch] : []))
+    const touched = new Set(page.flatMap((change) => ('chunk' in change ? [change.chunk] : [])))
+    const held = [...touched].filter((id) => this.bytes.has(id))
+    const dropped = [...touched].filter((id) => !this.bytes.has(id))
+    return { batches, held, dropped, upTo: since + page.length }
+  }
+
+  #lacking(
+    folder: FolderId,
+    want: number,
+    peers: readonly PeerId[],
+    after: ChunkId | undefined,
+    limit: number,
+  ): { id: ChunkId; holders: PeerId[] }[] {
+    const rows = []
+    for (const id of [...this.bytes.keys()].sort()) {
+      if (after !== undefined && id <= after) continue
+      if (![...(this.#pins.get(id)?.values() ?? [])].some((pin) => pin.folder === folder)) continue
+      // The self row is the owner's business: the fixture's owner adds its own PeerId as a holder.
+      const holders = [...this.#holders(id), ...(this.self === undefined ? [] : [this.self])]
+      if (holders.filter((peer) => peers.includes(peer)).length < want) rows.push({ id, holders })
+      if (rows.length === limit) break
+    }
+    return rows
+  }
+
+  /** Whose store it is: counts as a holder of what is here. */
+  self: PeerId | undefined
+}

@@ -1,0 +1,239 @@
+/** Pools of several peers in one process and in virtual time: for tests of this room. */
+import { limits } from '../base/limits.ts'
+import { silentLog } from '../base/log.ts'
+import {
+  idOf,
+  type ChunkId,
+  type DeviceId,
+  type FolderId,
+  type PeerId,
+  type RecordHash,
+} from '../base/words.ts'
+import { WorkerRunner } from '../base/worker.ts'
+import { Budget } from '../codec/budget.ts'
+import type { SealedBytes } from '../codec/codec.ts'
+import { hash } from '../codec/hash.ts'
+import { InlineCodec } from '../codec/inline-codec.ts'
+import { decodeBatch, encodeBatch, makeRecord } from '../codec/record-bytes.ts'
+import { recordKinds, type Batch } from '../codec/record.ts'
+import type { Pin } from '../store/chunk-store.ts'
+import { ManualClock } from '../../test/manual-clock.ts'
+import { SeededRandom } from '../../test/sim/seeded-random.ts'
+import { SimWorld, type SimNetwork } from '../../test/sim/sim-network.ts'
+import { MemoryStore } from './memory-store.fixture.ts'
+import { openPool } from './open-pool.ts'
+import type { Member, Membership, Pool } from './pool.ts'
+
+export const folder = idOf<FolderId>(hash(Buffer.from('folder')))
+const poolId = hash(Buffer.from('pool')).toString('hex')
+const gigabyte = 1024 ** 3
+
+export class Peers {
+  readonly clock = new ManualClock()
+  readonly random: SeededRandom
+  readonly world: SimWorld
+  readonly members = new Map<PeerId, Member>()
+  readonly peers = new Map<string, TestPeer>()
+  policy = { id: folder, copies: 3, min: 2, max: 5, factor: 0.1 }
+  readonly #listeners = new Set<() => void>()
+
+  constructor(seed: number, options: { loss?: number; delayMs?: [number, number] } = {}) {
+    this.random = new SeededRandom(seed)
+    this.world = new SimWorld({ clock: this.clock, random: this.random.fork(), ...options })
+  }
+
+  /** A new device, running. */
+  async add(name: string, member: Partial<Member> = {}): Promise<TestPeer> {
+    const peer = new TestPeer(this, name)
+    this.peers.set(name, peer)
+    this.members.set(peer.id, {
+      peer: peer.id,
+      device: peer.device,
+      owner: 'someone',
+      role: 'member',
+      contributed: gigabyte,
+      zone: undefined,
+      full: false,
+      keeps: true,
+      addresses: [],
+      ...member,
+    })
+    await peer.start()
+    this.changed()
+    return peer
+  }
+
+  async addAll(names: readonly string[]): Promise<TestPeer[]> {
+    const peers = []
+    for (const name of names) peers.push(await this.add(name))
+    return peers
+  }
+
+  revoke(peer: TestPeer): void {
+    this.members.delete(peer.id)
+    this.changed()
+  }
+
+  changed(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  advance(ms: number): Promise<void> {
+    return this.clock.advance(ms)
+  }
+
+  /** Ends all work, so that no timer or promise outlives the test. */
+  async close(): Promise<void> {
+    const ended = Promise.all([...this.peers.values()].map((peer) => peer.stop()))
+    await this.clock.until(ended)
+  }
+
+  /** Peers that truly have a chunk, whatever anybody believes. */
+  holders(id: ChunkId): string[] {
+    return [...this.peers.values()].filter(({ store }) => store.bytes.has(id)).map(({ name }) => name)
+  }
+}
+
+export class TestPeer {
+  readonly name: string
+  readonly id: PeerId
+  readonly device: DeviceId
+  readonly all: Peers
+  store: MemoryStore
+  network!: SimNetwork
+  pool!: Pool
+  budget!: Budget
+  #runner!: WorkerRunner
+  #last: RecordHash | undefined
+  #seq = 0
+
+  constructor(all: Peers, name: string) {
+    this.all = all
+    this.name = name
+    this.id = `peer-${name}` as PeerId
+    this.device = idOf<DeviceId>(hash(Buffer.from(name)))
+    this.store = this.#newStore()
+  }
+
+  get pin(): Pin {
+    return { folder, device: this.device }
+  }
+
+  async start(): Promise<void> {
+    const { all } = this
+    this.network = all.world.open(this.id, (peer) => all.members.get(peer)?.role ?? 'stranger')
+    this.#runner = new WorkerRunner(all.clock, silentLog)
+    this.budget = new Budget(limits.bulkBytes)
+    this.pool = openPool({
+      network: this.network,
+      store: this.store,
+      codec: new InlineCodec(),
+      budget: this.budget,
+      membership: this.#membership(),
+      clock: all.clock,
+      random: all.random.fork(),
+      log: silentLog,
+      wake: (name) => this.#runner.wake(name),
+    })
+    await this.network.start()
+    await this.pool.start()
+    for (const worker of this.pool.workers()) this.#runner.add(worker)
+  }
+
+  async stop(): Promise<void> {
+    this.network.die()
+    await Promise.all([this.pool.stop(), this.#runner.stop()])
+  }
+
+  /** The process dies; its disk stays. */
+  async crash(): Promise<void> {
+    await this.all.clock.until(this.stop())
+  }
+
+  /** The index is lost and made anew from the disk. */
+  forgetIndex(): void {
+    const old = this.store
+    this.store = this.#newStore()
+    void this.store.put([...old.bytes].map(([id, bytes]) => ({ id, bytes, pins: old.read.pins(id) })))
+    void this.store.commit({ batches: [...old.batches.values()] })
+  }
+
+  /** Chunks of random bytes written here; not yet handed on. */
+  async write(count: number, bytes = 600): Promise<ChunkId[]> {
+    const chunks = Array.from({ length: count }, () => {
+      const sealed = this.all.random.bytes(bytes) as Uint8Array as SealedBytes
+      return { id: idOf<ChunkId>(hash(sealed)), bytes: sealed, pins: [this.pin] }
+    })
+    await this.store.put(chunks)
+    return chunks.map(({ id }) => id)
+  }
+
+  /** The same, handed on. */
+  async upload(count: number, bytes = 600): Promise<ChunkId[]> {
+    const ids = await this.write(count, bytes)
+    this.pool.replicate(folder, ids)
+    this.pool.announce()
+    return ids
+  }
+
+  /** Writes one record in a batch of its own. */
+  async record(): Promise<RecordHash> {
+    const record = makeRecord(
+      {
+        kind: recordKinds.version,
+        folder,
+        device: this.device,
+        incarnation: this.device.slice(0, 32) as never,
+        seq: this.#seq,
+        time: { ms: this.all.clock.now(), counter: 0 },
+        ...(this.#last === undefined ? {} : { previous: this.#last }),
+      },
+      this.all.random.bytes(40),
+    )
+    const batch = encodeBatch([record], new Uint8Array(64))
+    this.#seq += 1
+    this.#last = record.hash
+    await this.store.commit({ batches: [batch] })
+    this.pool.announce()
+    return record.hash
+  }
+
+  #newStore(): MemoryStore {
+    const store = new MemoryStore(this.all.random)
+    store.self = this.id
+    return store
+  }
+
+  #membership(): Membership {
+    const { all } = this
+    return {
+      self: this.id,
+      pool: poolId,
+      members: () => [...all.members.values()],
+      folders: () => [all.policy],
+      admit: (batches) => this.#admit(batches),
+      statement: () => new Uint8Array(0),
+      admitStatement: () => Promise.resolve(),
+      onChange: (listener) => all.onChange(listener),
+    }
+  }
+
+  /** As the catalogue does it: what links to nothing known waits. */
+  async #admit(batches: readonly Uint8Array[]): Promise<{ waiting: number; refused: { reason: string }[] }> {
+    const known: Batch[] = []
+    let waiting = 0
+    for (const batch of batches.map(decodeBatch)) {
+      const { previous } = batch.records[0]!.head
+      const linked = known.some(({ records }) => records.at(-1)!.hash === previous)
+      if (previous === undefined || linked || this.store.batches.has(previous)) known.push(batch)
+      else waiting += 1
+    }
+    await this.store.commit({ batches: known })
+    return { waiting, refused: [] }
+  }
+}
