@@ -109,7 +109,9 @@ export async function makeExecutable(input, file) {
     settings,
     JSON.stringify({ main, mainFormat: 'module', output, disableExperimentalSEAWarning: true, assets }),
   )
-  const code = await run(process.execPath, ['--build-sea', settings])
+  const code = await run(process.execPath, ['--build-sea', settings], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   for (const made of [main, settings]) rmSync(made)
   if (code !== 0) throw new ScriptError('node --build-sea failed; its reason stands above')
   return output

@@ -76,9 +76,14 @@ export async function run(program, args, options = {}) {
   }
 }
 
+/** Environment for the pinned Node: compiled code is kept beside the packages, a second start is faster. */
+export function pinnedEnv() {
+  return { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compile'), ...process.env }
+}
+
 /** Runs a program file of this clone on the pinned Node. @param {string} file @param {readonly string[]} args */
 export function runPinned(file, args) {
-  return run(pinnedNode(), [join(root, file), ...args])
+  return run(pinnedNode(), [join(root, file), ...args], { env: pinnedEnv() })
 }
 
 /**

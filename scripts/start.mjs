@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { buildUi } from './build-ui.mjs'
-import { forwardSignals, main, pinnedNode, root } from './runtime.mjs'
+import { forwardSignals, main, pinnedEnv, pinnedNode, root } from './runtime.mjs'
 import { setUp } from './setup.mjs'
 
 /** A stopping peer has 10 s (`limits.stopTimeoutMs`); after this it is killed. */
@@ -16,7 +16,7 @@ await main(async () => {
   await buildUi()
   const peer = spawn(pinnedNode(), [join(root, 'src/cli/main.ts'), 'start', ...process.argv.slice(2)], {
     stdio: 'inherit',
-    env: { ...process.env, PEERSTOR_PARENT: String(process.pid) },
+    env: { ...pinnedEnv(), PEERSTOR_PARENT: String(process.pid) },
   })
   forwardSignals(peer)
   const stopWatching = whenOrphaned(() => {

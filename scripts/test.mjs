@@ -7,7 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildUi } from './build-ui.mjs'
 import { findTests, partNames, parts, partOf } from './test-parts.mjs'
-import { main, pinnedNode, run, ScriptError } from './runtime.mjs'
+import { main, pinnedEnv, pinnedNode, run, ScriptError } from './runtime.mjs'
 import { setUp } from './setup.mjs'
 
 /** A test that hangs ends after this; no test needs so long. */
@@ -48,7 +48,8 @@ async function runPart(name, files) {
   if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
   const folder = mkdtempSync(join(tmpdir(), 'peerstor-test-'))
   const counts = join(folder, 'counts.json')
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  /** @type {NodeJS.ProcessEnv} */
+  const { NODE_TEST_CONTEXT: _, ...env } = pinnedEnv()
   const args = [
     '--test',
     `--test-concurrency=${parts[name]?.alone ? 1 : availableParallelism()}`,

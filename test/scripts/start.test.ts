@@ -11,17 +11,16 @@ const posix = process.platform === 'win32' ? { skip: 'Windows has no signals' } 
 
 /** Stands for the peer: says what it was given, and each signal; ends when told to. */
 const main = `
-  console.log(JSON.stringify({ args: process.argv.slice(2), pid: process.pid, parent: process.env.PEERSTOR_PARENT, version: process.versions.node }))
   const end = (code: number) => setTimeout(() => process.exit(code), 50)
   if (process.argv.includes('--exit')) end(7)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { console.log(signal); end(3) })
-  setInterval(() => undefined, 1000)`
+  setInterval(() => undefined, 1000)
+  console.log(JSON.stringify({ args: process.argv.slice(2), pid: process.pid, parent: process.env.PEERSTOR_PARENT }))`
 
 interface Said {
   args: string[]
   pid: number
   parent?: string
-  version: string
 }
 
 /** Starts a program and resolves with the first line it prints; it is ended after the test. */
