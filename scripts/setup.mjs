@@ -42,7 +42,9 @@ function wasInstalled(folder, lockText) {
   return Object.entries(JSON.parse(lockText).packages).every(([path, wanted]) => {
     if (path === '') return true
     const found = installed[path]
-    return found === undefined ? Boolean(wanted.optional) : found.integrity === wanted.integrity
+    return found === undefined
+      ? Boolean(wanted.optional || wanted.devOptional)
+      : found.integrity === wanted.integrity
   })
 }
 
