@@ -1,0 +1,58 @@
+/**
+ * What the segment log tells the index: one group of operations, one transaction. The same
+ * operations come from a commit and from reading a segment again.
+ */
+import type { ChunkId, RecordHash } from '../base/words.ts'
+import type { Batch, RecordHead } from '../codec/record.ts'
+import type { Location, PinList } from './segment-format.ts'
+import type { Position } from './segment-log.ts'
+import type { IndexWrite } from './store.ts'
+
+export interface RecordRow {
+  hash: RecordHash
+  head: RecordHead
+}
+
+export type IndexOp =
+  /** A chunk lies at `location`; when it was held already, it moved there. */
+  | { op: 'chunk'; id: ChunkId; location: Location }
+  /** A batch lies at `location`; when it was known already, it moved there. */
+  | { op: 'batch'; last: RecordHash; location: Location; records: readonly RecordRow[] }
+  /** `moved` pins keep their change numbers; others get new ones. */
+  | { op: 'pins'; list: PinList; moved: boolean }
+  | { op: 'releases'; list: PinList }
+  | { op: 'drops'; ids: readonly ChunkId[] }
+  /** Everything live was copied out of a segment: its file goes next, then its row. */
+  | { op: 'retire-segment'; segment: number }
+  | { op: 'forget-segment'; segment: number }
+  | IndexWrite
+
+export interface IndexGroup {
+  ops: readonly IndexOp[]
+  /** How far the log is covered when this group is applied; absent for derived rows alone. */
+  position?: Position | undefined
+}
+
+/** A batch's records without bodies, on memory of their own: a message copies whole buffers. */
+export function recordRows(batch: Batch): RecordRow[] {
+  return batch.records.map(({ hash, head }) => ({
+    hash,
+    head: head.bodyHash === undefined ? head : { ...head, bodyHash: new Uint8Array(head.bodyHash) },
+  }))
+}
+
+/** `ops` with every view into a larger buffer copied: a message would copy the larger buffer. */
+export function compactOps(ops: readonly IndexOp[]): IndexOp[] {
+  return ops.map((op) => {
+    switch (op.op) {
+      case 'version':
+        return { ...op, row: { ...op.row, content: new Uint8Array(op.row.content) } }
+      case 'known':
+        return { ...op, p: new Uint8Array(op.p), ref: { ...op.ref, ck: new Uint8Array(op.ref.ck) } }
+      case 'statement':
+        return { ...op, bytes: new Uint8Array(op.bytes) }
+      default:
+        return op
+    }
+  })
+}

@@ -1,0 +1,86 @@
+/**
+ * The index database's tables, as numbered steps: a database of an older program goes through the
+ * missing ones. Ids that occur often are rows of small tables, and stand elsewhere as integers.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { fail } from '../base/errors.ts'
+
+const indexTables = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE folders (n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE);
+CREATE TABLE devices (n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE);
+CREATE TABLE peers (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
+-- Segment files: all bytes, and those of chunks and batches that moved or were dropped.
+CREATE TABLE segments (number INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, dead INTEGER NOT NULL DEFAULT 0,
+  retired INTEGER NOT NULL DEFAULT 0);
+
+-- Every chunk that is named anywhere; with a segment when it is on this disk.
+CREATE TABLE chunks (n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, segment INTEGER, offset INTEGER, length INTEGER);
+CREATE INDEX chunks_by_place ON chunks (segment, offset) WHERE segment IS NOT NULL;
+CREATE TABLE pins (chunk INTEGER NOT NULL, folder INTEGER NOT NULL, device INTEGER NOT NULL, change INTEGER NOT NULL,
+  PRIMARY KEY (chunk, folder, device)) WITHOUT ROWID;
+CREATE TABLE holdings (chunk INTEGER NOT NULL, peer INTEGER NOT NULL, PRIMARY KEY (chunk, peer)) WITHOUT ROWID;
+CREATE INDEX holdings_by_peer ON holdings (peer, chunk);
+CREATE TABLE known (folder INTEGER NOT NULL, p BLOB NOT NULL, chunk INTEGER NOT NULL, ck BLOB NOT NULL,
+  length INTEGER NOT NULL, PRIMARY KEY (folder, p)) WITHOUT ROWID;
+
+CREATE TABLE batches (n INTEGER PRIMARY KEY, last BLOB NOT NULL UNIQUE, segment INTEGER NOT NULL,
+  offset INTEGER NOT NULL, length INTEGER NOT NULL);
+CREATE INDEX batches_by_place ON batches (segment, offset);
+CREATE TABLE records (n INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, batch INTEGER NOT NULL, kind INTEGER NOT NULL,
+  folder INTEGER, epoch BLOB, entry BLOB, device INTEGER NOT NULL, incarnation BLOB NOT NULL, seq INTEGER NOT NULL,
+  previous BLOB, ms INTEGER NOT NULL, counter INTEGER NOT NULL, parents BLOB, body_hash BLOB,
+  -- Versions: 0 not opened yet, 1 opened, 2 its body can not be opened.
+  opened INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX records_by_kind ON records (kind, n);
+CREATE INDEX records_by_device ON records (device, seq);
+CREATE INDEX records_by_previous ON records (previous) WHERE previous IS NOT NULL;
+CREATE INDEX records_unopened ON records (folder, n) WHERE kind = 11 AND opened = 0;
+
+-- What this peer tells others: kind 0 batch, 1 chunk held, 2 chunk dropped.
+CREATE TABLE changes (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, ref INTEGER NOT NULL);
+CREATE TABLE feeds (peer INTEGER PRIMARY KEY, database BLOB NOT NULL, change INTEGER NOT NULL);
+CREATE TABLE statements (device INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE seen (peer INTEGER PRIMARY KEY, at INTEGER NOT NULL, addresses TEXT NOT NULL);
+
+-- The view. A version's number is its record's; status 0 counted, 1 held, 2 future.
+CREATE TABLE versions (n INTEGER PRIMARY KEY, folder INTEGER NOT NULL, entry BLOB NOT NULL, status INTEGER NOT NULL,
+  replaced INTEGER NOT NULL DEFAULT 0, listed INTEGER NOT NULL DEFAULT 0,
+  kind TEXT NOT NULL, path TEXT NOT NULL, mode INTEGER NOT NULL, modified INTEGER NOT NULL, created INTEGER NOT NULL,
+  size INTEGER NOT NULL, hash BLOB NOT NULL, type TEXT NOT NULL, category TEXT NOT NULL, tags TEXT NOT NULL,
+  description TEXT NOT NULL, content BLOB NOT NULL);
+CREATE INDEX versions_by_entry ON versions (folder, entry);
+CREATE INDEX versions_by_path ON versions (folder, path);
+CREATE INDEX versions_held ON versions (folder, n) WHERE status = 1;
+CREATE INDEX versions_unlisted ON versions (n) WHERE listed = 0;
+-- parent (a record hash) is replaced by version child.
+CREATE TABLE replaces (parent BLOB NOT NULL, child INTEGER NOT NULL, PRIMARY KEY (parent, child)) WITHOUT ROWID;
+CREATE TABLE contents (version INTEGER NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (version, chunk)) WITHOUT ROWID;
+CREATE TABLE entries (n INTEGER PRIMARY KEY, folder INTEGER NOT NULL, entry BLOB NOT NULL, version INTEGER NOT NULL,
+  path TEXT NOT NULL, parent TEXT NOT NULL, removed INTEGER NOT NULL, ms INTEGER NOT NULL,
+  versions INTEGER NOT NULL, conflicts BLOB NOT NULL,
+  shadowed INTEGER NOT NULL DEFAULT 0, UNIQUE (folder, entry));
+CREATE INDEX entries_by_path ON entries (folder, path) WHERE removed = 0;
+CREATE INDEX entries_by_parent ON entries (folder, parent, path) WHERE removed = 0 AND shadowed = 0;
+CREATE INDEX entries_removed ON entries (folder, ms DESC, n) WHERE removed = 1;
+-- Folders that paths imply or that are entries, with the sums of everything below.
+CREATE TABLE paths (folder INTEGER NOT NULL, path TEXT NOT NULL, parent TEXT NOT NULL, files INTEGER NOT NULL,
+  bytes INTEGER NOT NULL, entries INTEGER NOT NULL, PRIMARY KEY (folder, path)) WITHOUT ROWID;
+CREATE INDEX paths_by_parent ON paths (folder, parent, path);
+`
+
+export const indexMigrations: readonly string[] = [indexTables]
+
+export const ownMigrations: readonly string[] = [
+  `CREATE TABLE own (kind TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;`,
+]
+
+/** Brings a database up to date; `FORMAT_UNKNOWN` when a newer program made it. */
+export function migrate(db: DatabaseSync, migrations: readonly string[], what: string): void {
+  const row = db.prepare('PRAGMA user_version').get()
+  const found = Number(row?.['user_version'])
+  if (found > migrations.length) throw fail('FORMAT_UNKNOWN', { what, found, known: migrations.length })
+  for (let version = found; version < migrations.length; version += 1) {
+    db.exec(`BEGIN IMMEDIATE; ${migrations[version]!} PRAGMA user_version = ${version + 1}; COMMIT`)
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * The write side of the index database: applies groups of the segment log, each as one transaction,
+ * and knows how far the log is covered.
+ */
+import { idBytes, type ChunkId, type DatabaseId, type PeerId, type PoolId, type RecordHash } from '../base/words.ts'
+import type { RecordHead } from '../codec/record.ts'
+import type { IndexGroup, IndexOp, RecordRow } from './index-group.ts'
+import { indexMigrations, migrate } from './migrations.ts'
+import type { Location, PinList } from './segment-format.ts'
+import type { Position } from './segment-log.ts'
+import { Sqlite, idIn, joinIds, num } from './sqlite.ts'
+import { Numbers } from './sqlite-numbers.ts'
+import { SqliteView } from './sqlite-view.ts'
+
+/** Kinds of rows in `changes`. */
+export const changeKinds = { batch: 0, held: 1, dropped: 2 } as const
+
+/** What a new database is made for. */
+export interface IndexIdentity {
+  pool: PoolId
+  /** This peer: its own chunks count as its holdings. */
+  peer: PeerId
+  /** Name of the database when it is made now. */
+  database: DatabaseId
+  /** The store's key of entry headers when the database is made now. */
+  logKey: Buffer
+}
+
+/** What the index knew when it was opened. */
+export interface IndexState {
+  database: DatabaseId
+  pool: PoolId
+  logKey: Buffer
+  /** Undefined when nothing was applied yet. */
+  position: Position | undefined
+  segments: { number: number; bytes: number; dead: number; retired: boolean }[]
+  usedBytes: number
+  chunks: number
+}
+
+/** Databases up to this size are checked whole when they are opened. */
+const checkedBytes = 256 * 1024 * 1024
+
+export class SqliteIndex {
+  readonly sql: Sqlite
+  readonly #numbers: Numbers
+  readonly #view: SqliteView
+  readonly #self: number
+  #change: number
+
+  /** Opens or makes the database at `path`; throws SQLite's error when it is damaged. */
+  constructor(path: string, identity: IndexIdentity) {
+    this.sql = new Sqlite(path, { synchronous: 'NORMAL' })
+    this.#check()
+    migrate(this.sql.db, indexMigrations, 'the index database')
+    this.#numbers = new Numbers(this.sql)
+    this.#view = new SqliteView(this.sql, this.#numbers)
+    this.sql.transaction(() => this.#introduce(identity))
+    this.#self = this.#numbers.makePeer(identity.peer)
+    this.#change = num(this.#meta('change') ?? 0)
+  }
+
+  state(): IndexState {
+    const { used, chunks } = this.sql.get(
+      'SELECT coalesce(sum(length), 0) used, count(*) chunks FROM chunks WHERE segment IS NOT NULL',
+    )!
+    const segment = this.#meta('segment')
+    return {
+      database: idIn<DatabaseId>(this.#meta('database')),
+      pool: idIn<PoolId>(this.#meta('pool')),
+      logKey: Buffer.from(this.#meta('logKey') as Uint8Array),
+      position: segment === undefined ? undefined : { segment: num(segment), offset: num(this.#meta('offset')) },
+      segments: this.sql.all('SELECT * FROM segments ORDER BY number').map((row) => ({
+        number: num(row['number']),
+        bytes: num(row['bytes']),
+        dead: num(row['dead']),
+        retired: row['retired'] === 1,
+      })),
+      usedBytes: num(used),
+      chunks: num(chunks),
+    }
+  }
+
+  /** Applies all operations of a group, or none. */
+  apply(group: IndexGroup): void {
+    const change = this.#change
+    try {
+      this.sql.transaction(() => {
+        for (const op of group.ops) this.#applyOp(op)
+        this.#view.settle()
+        if (group.position !== undefined) this.#cover(group.position)
+        if (this.#change !== change) this.#setMeta('change', this.#change)
+      })
+    } catch (thrown) {
+      this.#change = change
+      this.#numbers.forget()
+      this.#view.forget()
+      throw thrown
+    }
+  }
+
+  /** After a rebuild: pins on chunks that the log dropped or lost say nothing. */
+  dropStrayPins(): void {
+    this.sql.run('DELETE FROM pins WHERE chunk IN (SELECT n FROM chunks WHERE segment IS NULL)')
+  }
+
+  close(): void {
+    this.sql.db.exec('PRAGMA optimize')
+    this.sql.close()
+  }
+
+  #check(): void {
+    const { bytes } = this.sql.get(
+      'SELECT page_count * page_size bytes FROM pragma_page_count, pragma_page_size',
+    )!
+    if (num(bytes) > checkedBytes) return
+    const answer = this.sql.get('PRAGMA quick_check(1)')
+    if (answer?.['quick_check'] !== 'ok')
+      throw Object.assign(new Error('the index database failed its check'), { errcode: 11 })
+  }
+
+  #introduce(identity: IndexIdentity): void {
+    if (this.#meta('database') !== undefined) return
+    this.#setMeta('database', idBytes(identity.database))
+    this.#setMeta('pool', idBytes(identity.pool))
+    this.#setMeta('logKey', identity.logKey)
+    this.#numbers.makePeer(identity.peer)
+  }
+
+  #meta(key: string): unknown {
+    return this.sql.get('SELECT value FROM meta WHERE key = ?', key)?.['value']
+  }
+
+  #setMeta(key: string, value: number | Buffer): void {
+    this.sql.run('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)', key, value)
+  }
+
+  #cover({ segment, offset }: Position): void {
+    this.#setMeta('segment', segment)
+    this.#setMeta('offset', offset)
+    this.sql.run(
+      `INSERT INTO segments (number, bytes) VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET bytes = excluded.bytes`,
+      segment,
+      offset,
+    )
+  }
+
+  #applyOp(op: IndexOp): void {
+    switch (op.op) {
+      case 'chunk':
+        return this.#chunk(op.id, op.location)
+      case 'batch':
+        return this.#batch(op.last, op.location, op.records)
+      case 'pins':
+        return this.#pin(op.list, op.moved)
+      case 'releases':
+        return this.#release(op.list)
+      case 'drops':
+        return op.ids.forEach((id) => this.#drop(id))
+      case 'retire-segment':
+        this.sql.run('UPDATE segments SET retired = 1 WHERE number = ?', op.segment)
+        return
+      case 'forget-segment':
+        this.sql.run('DELETE FROM segments WHERE number = ?', op.segment)
+        return
+      case 'known':
+        return this.#know(op)
+      case 'held':
+      case 'dropped':
+      case 'forget-holdings':
+        return this.#holdings(op)
+      case 'feed':
+      case 'statement':
+      case 'seen':
+        return this.#peerFact(op)
+      default:
+        return this.#view.apply(op)
+    }
+  }
+
+  #nextChange(): number {
+    this.#change += 1
+    return this.#change
+  }
+
+  #changed(kind: number, ref: number): void {
+    this.sql.run('INSERT INTO changes (number, kind, ref) VALUES (?, ?, ?)', this.#nextChange(), kind, ref)
+  }
+
+  #chunk(id: ChunkId, { segment, offset, length }: Location): void {
+    const n = this.#numbers.makeChunk(id)
+    const before = this.sql.get('SELECT segment, length FROM chunks WHERE n = ?', n)!
+    this.sql.run('UPDATE chunks SET segment = ?, offset = ?, length = ? WHERE n = ?', segment, offset, length, n)
+    if (before['segment'] !== null) return this.#died(num(before['segment']), num(before['length']))
+    this.sql.run('INSERT OR IGNORE INTO holdings (chunk, peer) VALUES (?, ?)', n, this.#self)
+    this.#changed(changeKinds.held, n)
+  }
+
+  #drop(id: ChunkId): void {
+    const n = this.#numbers.chunk(id)
+    if (n === undefined) return
+    const before = this.sql.get('SELECT segment, length FROM chunks WHERE n = ?', n)!
+    this.sql.run('DELETE FROM pins WHERE chunk = ?', n)
+    if (before['segment'] === null) return
+    this.sql.run('UPDATE chunks SET segment = NULL, offset = NULL, length = NULL WHERE n = ?', n)
+    this.sql.run('DELETE FROM holdings WHERE chunk = ? AND peer = ?', n, this.#self)
+    this.#died(num(before['segment']), num(before['length']))
+    this.#changed(changeKinds.dropped, n)
+  }
+
+  /** Bytes of a segment that nothing names any more. */
+  #died(segment: number, bytes: number): void {
+    this.sql.run(
+      `INSERT INTO segments (number, bytes, dead) VALUES (?, 0, ?) ON CONFLICT (number) DO UPDATE SET dead = dead + excluded.dead`,
+      segment,
+      bytes,
+    )
+  }
+
+  #pin({ pin, ids }: PinList, moved: boolean): void {
+    const folder = this.#numbers.makeFolder(pin.folder)
+    const device = this.#numbers.makeDevice(pin.device)
+    const verb = moved ? 'INSERT OR IGNORE' : 'INSERT OR REPLACE'
+    for (const id of ids) {
+      const n = this.#numbers.makeChunk(id)
+      const change = this.#nextChange()
+      this.sql.run(`${verb} INTO pins (chunk, folder, device, change) VALUES (?, ?, ?, ?)`, n, folder, device, change)
+    }
+  }
+
+  #release({ pin, ids }: PinList): void {
+    const folder = this.#numbers.makeFolder(pin.folder)
+    const device = this.#numbers.makeDevice(pin.device)
+    for (const id of ids) {
+      const n = this.#numbers.makeChunk(id)
+      this.sql.run('DELETE FROM pins WHERE chunk = ? AND folder = ? AND device = ?', n, folder, device)
+    }
+  }
+
+  #batch(last: RecordHash, { segment, offset, length }: Location, records: readonly RecordRow[]): void {
+    const key = idBytes(last)
+    const known = this.sql.get('SELECT n, segment, length FROM batches WHERE last = ?', key)
+    if (known !== undefined) {
+      this.sql.run('UPDATE batches SET segment = ?, offset = ?, length = ? WHERE last = ?', segment, offset, length, key)
+      return this.#died(num(known['segment']), num(known['length']))
+    }
+    const sql = 'INSERT INTO batches (last, segment, offset, length) VALUES (?, ?, ?, ?)'
+    this.sql.run(sql, key, segment, offset, length)
+    const n = num(this.sql.get('SELECT n FROM batches WHERE last = ?', key)!['n'])
+    for (const record of records) this.#record(record.hash, record.head, n)
+    this.#changed(changeKinds.batch, n)
+  }
+
+  /** A record that another batch brought already keeps that batch. */
+  #record(hash: RecordHash, head: RecordHead, batch: number): void {
+    this.sql.run(
+      `INSERT OR IGNORE INTO records (hash, batch, kind, folder, epoch, entry, device, incarnation, seq, previous, ms, counter, parents, body_hash)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      idBytes(hash),
+      batch,
+      head.kind,
+      head.folder === undefined ? null : this.#numbers.makeFolder(head.folder),
+      head.epoch === undefined ? null : idBytes(head.epoch),
+      head.entry === undefined ? null : idBytes(head.entry),
+      this.#numbers.makeDevice(head.device),
+      idBytes(head.incarnation),
+      head.seq,
+      head.previous === undefined ? null : idBytes(head.previous),
+      head.time.ms,
+      head.time.counter,
+      head.parents === undefined ? null : joinIds(head.parents),
+      head.bodyHash ?? null,
+    )
+  }
+
+  #know({ folder, p, ref }: IndexOp & { op: 'known' }): void {
+    this.sql.run(
+      'INSERT OR REPLACE INTO known (folder, p, chunk, ck, length) VALUES (?, ?, ?, ?, ?)',
+      this.#numbers.makeFolder(folder),
+      p,
+      this.#numbers.makeChunk(ref.id),
+      ref.ck,
+      ref.length,
+    )
+  }
+
+  #holdings(op: IndexOp & { op: 'held' | 'dropped' | 'forget-holdings' }): void {
+    const peer = this.#numbers.makePeer(op.peer)
+    // What this peer holds itself is known from its segments alone.
+    if (peer === this.#self) return
+    if (op.op === 'forget-holdings') {
+      this.sql.run('DELETE FROM holdings WHERE peer = ?', peer)
+      return
+    }
+    const sql =
+      op.op === 'held'
+        ? 'INSERT OR IGNORE INTO holdings (chunk, peer) VALUES (?, ?)'
+        : 'DELETE FROM holdings WHERE chunk = ? AND peer = ?'
+    for (const id of op.ids) this.sql.run(sql, this.#numbers.makeChunk(id), peer)
+  }
+
+  #peerFact(op: IndexOp & { op: 'feed' | 'statement' | 'seen' }): void {
+    if (op.op === 'statement') {
+      const device = this.#numbers.makeDevice(op.device)
+      this.sql.run('INSERT OR REPLACE INTO statements (device, bytes) VALUES (?, ?)', device, op.bytes)
+      return
+    }
+    const peer = this.#numbers.makePeer(op.peer)
+    if (op.op === 'feed') {
+      const sql = 'INSERT OR REPLACE INTO feeds (peer, database, change) VALUES (?, ?, ?)'
+      this.sql.run(sql, peer, idBytes(op.database), op.change)
+      return
+    }
+    const sql = 'INSERT OR REPLACE INTO seen (peer, at, addresses) VALUES (?, ?, ?)'
+    this.sql.run(sql, peer, op.at, JSON.stringify(op.addresses))
+  }
+}

@@ -1,0 +1,69 @@
+/** The integers that stand for ids inside the index database. */
+import { idBytes, type ChunkId, type DeviceId, type FolderId, type PeerId } from '../base/words.ts'
+import { num, type Sqlite } from './sqlite.ts'
+
+type Table = 'folders' | 'devices' | 'peers'
+
+/** Numbers of folders, devices and peers; kept in memory, since they are few. `number…` makes missing ones. */
+export class Numbers {
+  readonly #sql: Sqlite
+  readonly #known = { folders: new Map<string, number>(), devices: new Map<string, number>(), peers: new Map<string, number>() }
+
+  constructor(sql: Sqlite) {
+    this.#sql = sql
+  }
+
+  folder(id: FolderId): number | undefined {
+    return this.#find('folders', id, idBytes(id))
+  }
+
+  device(id: DeviceId): number | undefined {
+    return this.#find('devices', id, idBytes(id))
+  }
+
+  peer(id: PeerId): number | undefined {
+    return this.#find('peers', id, id)
+  }
+
+  makeFolder(id: FolderId): number {
+    return this.folder(id) ?? this.#make('folders', id, idBytes(id))
+  }
+
+  makeDevice(id: DeviceId): number {
+    return this.device(id) ?? this.#make('devices', id, idBytes(id))
+  }
+
+  makePeer(id: PeerId): number {
+    return this.peer(id) ?? this.#make('peers', id, id)
+  }
+
+  chunk(id: ChunkId): number | undefined {
+    const row = this.#sql.get('SELECT n FROM chunks WHERE id = ?', idBytes(id))
+    return row === undefined ? undefined : num(row['n'])
+  }
+
+  makeChunk(id: ChunkId): number {
+    const bytes = idBytes(id)
+    this.#sql.run('INSERT OR IGNORE INTO chunks (id) VALUES (?)', bytes)
+    return num(this.#sql.get('SELECT n FROM chunks WHERE id = ?', bytes)!['n'])
+  }
+
+  /** After a transaction was undone: numbers made in it are not there. */
+  forget(): void {
+    for (const known of Object.values(this.#known)) known.clear()
+  }
+
+  #find(table: Table, id: string, key: Buffer | string): number | undefined {
+    const known = this.#known[table].get(id)
+    if (known !== undefined) return known
+    const row = this.#sql.get(`SELECT n FROM ${table} WHERE id = ?`, key)
+    if (row === undefined) return undefined
+    this.#known[table].set(id, num(row['n']))
+    return num(row['n'])
+  }
+
+  #make(table: Table, id: string, key: Buffer | string): number {
+    this.#sql.run(`INSERT INTO ${table} (id) VALUES (?)`, key)
+    return this.#find(table, id, key)!
+  }
+}
