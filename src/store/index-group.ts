@@ -4,8 +4,7 @@
  */
 import type { ChunkId, RecordHash } from '../base/words.ts'
 import type { Batch, RecordHead } from '../codec/record.ts'
-import type { Location, PinList } from './segment-format.ts'
-import type { Position } from './segment-log.ts'
+import type { Location, PinList, Position } from './segment-format.ts'
 import type { IndexWrite } from './store.ts'
 
 export interface RecordRow {

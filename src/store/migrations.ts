@@ -30,10 +30,12 @@ CREATE INDEX batches_by_place ON batches (segment, offset);
 CREATE TABLE records (n INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, batch INTEGER NOT NULL, kind INTEGER NOT NULL,
   folder INTEGER, epoch BLOB, entry BLOB, device INTEGER NOT NULL, incarnation BLOB NOT NULL, seq INTEGER NOT NULL,
   previous BLOB, ms INTEGER NOT NULL, counter INTEGER NOT NULL, parents BLOB, body_hash BLOB,
+  -- Place in the device's chain.
+  position INTEGER NOT NULL,
   -- Versions: 0 not opened yet, 1 opened, 2 its body can not be opened.
   opened INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX records_by_kind ON records (kind, n);
-CREATE INDEX records_by_device ON records (device, seq);
+CREATE INDEX records_by_device ON records (device, position);
 CREATE INDEX records_by_previous ON records (previous) WHERE previous IS NOT NULL;
 CREATE INDEX records_unopened ON records (folder, n) WHERE kind = 11 AND opened = 0;
 
@@ -52,6 +54,7 @@ CREATE TABLE versions (n INTEGER PRIMARY KEY, folder INTEGER NOT NULL, entry BLO
 CREATE INDEX versions_by_entry ON versions (folder, entry);
 CREATE INDEX versions_by_path ON versions (folder, path);
 CREATE INDEX versions_held ON versions (folder, n) WHERE status = 1;
+CREATE INDEX versions_future ON versions (n) WHERE status = 2;
 CREATE INDEX versions_unlisted ON versions (n) WHERE listed = 0;
 -- parent (a record hash) is replaced by version child.
 CREATE TABLE replaces (parent BLOB NOT NULL, child INTEGER NOT NULL, PRIMARY KEY (parent, child)) WITHOUT ROWID;

@@ -53,6 +53,12 @@ export interface Location {
   length: number
 }
 
+/** How far the log is on the disk, and the index may follow it. */
+export interface Position {
+  segment: number
+  offset: number
+}
+
 /** Longest payload of each kind. */
 export const payloadMax: Record<EntryKind, number> = {
   chunk: limits.sealedMax,

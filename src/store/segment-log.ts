@@ -25,6 +25,7 @@ import {
   type EntryCodec,
   type EntryKind,
   type Location,
+  type Position,
 } from './segment-format.ts'
 
 /** An entry on its way to the disk. */
@@ -43,12 +44,6 @@ export interface Append {
   durable: boolean
   /** Index rows of the same transaction, after those of the entries. */
   ops: readonly IndexOp[]
-}
-
-/** How far the log is on the disk, and the index may follow it. */
-export interface Position {
-  segment: number
-  offset: number
 }
 
 export interface SegmentLogOptions {

@@ -2,13 +2,13 @@
  * The write side of the index database: applies groups of the segment log, each as one transaction,
  * and knows how far the log is covered.
  */
+import type { SQLOutputValue } from 'node:sqlite'
 import { idBytes, type ChunkId, type DatabaseId, type PeerId, type PoolId, type RecordHash } from '../base/words.ts'
 import type { RecordHead } from '../codec/record.ts'
 import type { IndexGroup, IndexOp, RecordRow } from './index-group.ts'
 import { indexMigrations, migrate } from './migrations.ts'
-import type { Location, PinList } from './segment-format.ts'
-import type { Position } from './segment-log.ts'
-import { Sqlite, idIn, joinIds, num } from './sqlite.ts'
+import type { Location, PinList, Position } from './segment-format.ts'
+import { Sqlite, blob, idIn, joinIds, num } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
 import { SqliteView } from './sqlite-view.ts'
 
@@ -34,8 +34,6 @@ export interface IndexState {
   /** Undefined when nothing was applied yet. */
   position: Position | undefined
   segments: { number: number; bytes: number; dead: number; retired: boolean }[]
-  usedBytes: number
-  chunks: number
 }
 
 /** Databases up to this size are checked whole when they are opened. */
@@ -61,9 +59,6 @@ export class SqliteIndex {
   }
 
   state(): IndexState {
-    const { used, chunks } = this.sql.get(
-      'SELECT coalesce(sum(length), 0) used, count(*) chunks FROM chunks WHERE segment IS NOT NULL',
-    )!
     const segment = this.#meta('segment')
     return {
       database: idIn<DatabaseId>(this.#meta('database')),
@@ -76,8 +71,6 @@ export class SqliteIndex {
         dead: num(row['dead']),
         retired: row['retired'] === 1,
       })),
-      usedBytes: num(used),
-      chunks: num(chunks),
     }
   }
 
@@ -127,7 +120,7 @@ export class SqliteIndex {
     this.#numbers.makePeer(identity.peer)
   }
 
-  #meta(key: string): unknown {
+  #meta(key: string): SQLOutputValue | undefined {
     return this.sql.get('SELECT value FROM meta WHERE key = ?', key)?.['value']
   }
 
@@ -253,9 +246,11 @@ export class SqliteIndex {
 
   /** A record that another batch brought already keeps that batch. */
   #record(hash: RecordHash, head: RecordHead, batch: number): void {
-    this.sql.run(
-      `INSERT OR IGNORE INTO records (hash, batch, kind, folder, epoch, entry, device, incarnation, seq, previous, ms, counter, parents, body_hash)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    const previous = head.previous === undefined ? undefined : this.#position(head.previous)
+    const position = previous === undefined ? 0 : previous + 1
+    const added = this.sql.run(
+      `INSERT OR IGNORE INTO records (hash, batch, kind, folder, epoch, entry, device, incarnation, seq, previous, ms, counter, parents, body_hash, position)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       idBytes(hash),
       batch,
       head.kind,
@@ -270,7 +265,25 @@ export class SqliteIndex {
       head.time.counter,
       head.parents === undefined ? null : joinIds(head.parents),
       head.bodyHash ?? null,
+      position,
     )
+    if (added > 0) this.#placeBehind(hash, position)
+  }
+
+  #position(record: RecordHash): number | undefined {
+    const row = this.sql.get('SELECT position FROM records WHERE hash = ?', idBytes(record))
+    return row === undefined ? undefined : num(row['position'])
+  }
+
+  /** Records that came before the one they link to: compaction may have moved it behind them in the log. */
+  #placeBehind(hash: RecordHash, position: number): void {
+    const rows = [{ hash: idBytes(hash) as Uint8Array, position }]
+    for (const { hash, position } of rows) {
+      for (const child of this.sql.all('SELECT n, hash FROM records WHERE previous = ?', hash)) {
+        this.sql.run('UPDATE records SET position = ? WHERE n = ?', position + 1, num(child['n']))
+        rows.push({ hash: blob(child['hash']), position: position + 1 })
+      }
+    }
   }
 
   #know({ folder, p, ref }: IndexOp & { op: 'known' }): void {

@@ -16,9 +16,14 @@ import type { VersionRow, VersionStatus } from './view.ts'
 /** What one commit writes; all of it becomes durable and visible together. */
 export interface Group {
   batches?: readonly Batch[]
-  /** New pins on chunks that are already here. */
+  /** New pins on chunks that are already here; `CHUNK_UNAVAILABLE` when one is not. */
   pins?: readonly { id: ChunkId; pin: Pin }[]
-  /** Chunks to drop from this disk (a `chunk dropped` entry; the bytes go with compaction). */
+  /** Pins that fall. */
+  releases?: readonly { id: ChunkId; pin: Pin }[]
+  /**
+   * Chunks to drop from this disk (a `chunk dropped` entry; the bytes go with compaction). One that
+   * is being written or pinned at this moment stays: a pin always wins over a drop.
+   */
   drops?: readonly ChunkId[]
   /** Derived rows, applied after the raw ones in the same index transaction; lost with the database. */
   index?: readonly IndexWrite[]

@@ -1,0 +1,258 @@
+/** This device's disk as a `Store`: the segment log, the index that follows it, and the space it may use. */
+import type { Disk } from '../base/disk.ts'
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Log } from '../base/log.ts'
+import type { CallOptions, ChunkId, DatabaseId, RecordHash } from '../base/words.ts'
+import { decodeBatch } from '../codec/record-bytes.ts'
+import type { Batch } from '../codec/record.ts'
+import type { ChunkStore, ChunkToPut, FoundChunk } from './chunk-store.ts'
+import { compactSegment, type CompactionParts } from './compact.ts'
+import { InFlight, opsOf } from './in-flight.ts'
+import type { IndexOp } from './index-group.ts'
+import type { IndexWriter } from './index-thread.ts'
+import { batchEntry, chunkEntry, dropEntries, lastOf, pinEntries, releaseEntries } from './log-entries.ts'
+import { OwnRowStore } from './own-rows.ts'
+import type { EntryCodec, Location, Position } from './segment-format.ts'
+import type { NewEntry, SegmentLog } from './segment-log.ts'
+import type { SegmentReader } from './segment-reader.ts'
+import type { Space } from './space.ts'
+import type { SqliteReader } from './sqlite-reader.ts'
+import type { Group, IndexWrite, OwnState, StorageUse, Store } from './store.ts'
+
+/** Bytes of chunks that are appended as one item. */
+const stageBytes = 4 * 1024 * 1024
+const listPage = 1000
+
+export interface LocalStoreParts {
+  disk: Disk
+  folder: string
+  codec: EntryCodec
+  log: Log
+  index: IndexWriter
+  read: SqliteReader
+  files: SegmentReader
+  space: Space
+  /** Makes the append side; synced groups go to `onGroup`. */
+  openLog: (onGroup: (ops: IndexOp[], position: Position) => Promise<void>) => SegmentLog
+}
+
+export class LocalStore implements Store {
+  readonly database: DatabaseId
+  readonly chunks: ChunkStore
+  readonly read: SqliteReader
+  readonly own: OwnState
+  readonly #parts: LocalStoreParts
+  readonly #log: SegmentLog
+  readonly #inFlight = new InFlight()
+  #closed = false
+
+  constructor(parts: LocalStoreParts) {
+    this.#parts = parts
+    this.database = parts.index.state.database
+    this.read = parts.read
+    this.own = new OwnRowStore(parts.index.ownRows, (kind, id, value) => parts.index.putOwn(kind, id, value))
+    this.#log = parts.openLog((ops, position) => this.#takeGroup(ops, position))
+    this.chunks = {
+      has: (ids) => Promise.resolve(ids.map((id) => this.read.hasChunk(id))),
+      get: (ids, options) => this.#get(ids, options),
+      put: async (chunks) => {
+        await Promise.all([...(await this.#stage(chunks)), this.commit({})])
+      },
+      list: (prefix) => this.#list(prefix),
+    }
+  }
+
+  async stage(chunks: readonly ChunkToPut[]): Promise<void> {
+    await Promise.all(await this.#stage(chunks))
+  }
+
+  async commit(group: Group): Promise<void> {
+    const pins = group.pins ?? []
+    for (const { id } of pins) if (!this.#isHere(id)) throw fail('CHUNK_UNAVAILABLE', { id, count: 0 })
+    const batches = (group.batches ?? []).filter((batch) => !this.read.hasBatch(lastOf(batch)))
+    const entries = [
+      ...pinEntries(pins),
+      ...releaseEntries(group.releases ?? []),
+      ...batches.map(batchEntry),
+      ...dropEntries(this.#droppable(group.drops ?? [])),
+    ]
+    await this.#append(entries, true, group.index ?? [])
+  }
+
+  async index(writes: readonly IndexWrite[]): Promise<void> {
+    if (writes.length > 0) await this.#parts.index.apply({ ops: writes })
+  }
+
+  async batch(last: RecordHash): Promise<Batch> {
+    const place = this.read.batchPlace(last)
+    if (place === undefined) throw fail('RECORD_UNKNOWN', { hash: last })
+    return decodeBatch(await this.#read(place, () => this.read.batchPlace(last)))
+  }
+
+  async batchOf(record: RecordHash): Promise<Batch> {
+    const last = this.read.batchHolding(record)
+    if (last === undefined) throw fail('RECORD_UNKNOWN', { hash: record })
+    return this.batch(last)
+  }
+
+  setContributed(bytes: number): void {
+    this.#parts.space.setContributed(bytes)
+  }
+
+  async use(): Promise<StorageUse> {
+    const { space } = this.#parts
+    return {
+      usedBytes: space.used,
+      chunks: space.chunks,
+      diskBytes: this.read.segments().reduce((sum, segment) => sum + segment.bytes, 0),
+      freeBytes: await space.free(),
+    }
+  }
+
+  /** The trouble that ended all writing, if any: for `doctor`. */
+  get failed(): Error | undefined {
+    return this.#log.failed
+  }
+
+  async compact(signal: AbortSignal): Promise<boolean> {
+    const parts: CompactionParts = {
+      ...this.#parts,
+      currentSegment: this.#log.currentSegment,
+      inFlight: this.#inFlight,
+      append: (entries, ops = []) => this.#append(entries, true, ops),
+      drop: (id) => this.commit({ drops: [id] }),
+      settle: () => this.commit({}),
+    }
+    return compactSegment(parts, signal)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#log.close()
+    await this.#parts.files.close()
+    if (this.#parts.index.shared === undefined) this.read.close()
+    await this.#parts.index.close()
+  }
+
+  /** Whether a chunk is here, or will be when all that was appended is indexed. */
+  #isHere(id: ChunkId): boolean {
+    if (this.#inFlight.arriving(id) !== undefined) return true
+    return !this.#inFlight.isDropping(id) && this.read.hasChunk(id)
+  }
+
+  /** Appends what is not here yet and the pins; gives the writes to wait for. */
+  async #stage(chunks: readonly ChunkToPut[]): Promise<Promise<void>[]> {
+    const size = chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0)
+    for (const { id, bytes } of chunks) checkSize(id, bytes)
+    await this.#parts.space.checkDisk(size)
+    // From here to the append nothing waits: decision, reservation and place in the log are one step.
+    const fresh = new Map(chunks.filter(({ id }) => !this.#isHere(id)).map((chunk) => [chunk.id, chunk]))
+    const bytes = [...fresh.values()].reduce((sum, chunk) => sum + chunk.bytes.length, 0)
+    this.#parts.space.reserve(bytes, fresh.size, chunks.length === 1 ? `chunk ${chunks[0]!.id}` : `${chunks.length} chunks`)
+    const waits = chunks.flatMap(({ id }) => this.#inFlight.arriving(id) ?? [])
+    for (const run of runsOf(chunks)) {
+      const entries = run.flatMap(({ id, bytes }) => (fresh.delete(id) ? [chunkEntry(id, bytes)] : []))
+      const pins = pinEntries(run.flatMap(({ id, pins }) => pins.map((pin) => ({ id, pin }))))
+      waits.push(this.#append([...entries, ...pins], false, []))
+    }
+    return waits
+  }
+
+  /** Appends entries and keeps account of them until they are indexed. */
+  #append(entries: readonly NewEntry[], durable: boolean, ops: readonly IndexOp[]): Promise<void> {
+    const chunks = entries.filter(({ kind }) => kind === 'chunk')
+    const bytes = chunks.reduce((sum, { payload }) => sum + payload.length, 0)
+    const appended = this.#log.append({ entries, durable, ops })
+    const inFlight = opsOf(entries)
+    const done = appended.catch((thrown: unknown) => {
+      this.#inFlight.end(inFlight)
+      if (!durable) this.#parts.space.release(bytes, chunks.length)
+      throw thrown
+    })
+    this.#inFlight.begin(inFlight, done)
+    return done
+  }
+
+  #droppable(ids: readonly ChunkId[]): ChunkId[] {
+    return ids.filter((id) => {
+      const place = this.read.place(id)
+      if (place === undefined || !this.#inFlight.mayDrop(id)) return false
+      this.#inFlight.beginDrop(id, place.length)
+      return true
+    })
+  }
+
+  /** A group is on the disk: the index takes it, and the accounts are settled. */
+  async #takeGroup(ops: IndexOp[], position: Position): Promise<void> {
+    await this.#parts.index.apply({ ops, position })
+    const { bytes, chunks } = this.#inFlight.end(ops)
+    this.#parts.space.release(bytes, chunks)
+  }
+
+  async *#get(ids: readonly ChunkId[], options?: CallOptions): AsyncGenerator<FoundChunk> {
+    const found = [...new Set(ids)].flatMap((id) => {
+      const location = this.read.place(id)
+      return location === undefined ? [] : [{ id, location }]
+    })
+    const missed: typeof found = []
+    for await (const { item, bytes } of this.#parts.files.readAll(found, missed)) {
+      options?.signal?.throwIfAborted()
+      yield { id: item.id, bytes }
+    }
+    // A segment may have been compacted since the places were looked up.
+    for (const { id } of missed) {
+      const place = this.read.place(id)
+      if (place !== undefined) yield { id, bytes: await this.#parts.files.read(place) }
+    }
+  }
+
+  async *#list(prefix: string): AsyncGenerator<ChunkId> {
+    let from = prefix.padEnd(64, '0') as ChunkId
+    const to = prefix.padEnd(64, 'f') as ChunkId
+    for (;;) {
+      const ids = this.read.idsBetween(from, to, listPage)
+      yield* ids
+      const last = ids.at(-1)
+      if (ids.length < listPage || last === undefined || last === to) return
+      from = nextId(last)
+    }
+  }
+
+  /** Reads at a place, once more at `again` when the segment was compacted meanwhile. */
+  async #read(place: Location, again: () => Location | undefined): Promise<Buffer> {
+    try {
+      return await this.#parts.files.read(place)
+    } catch (thrown) {
+      const moved = again()
+      if (moved === undefined || moved.segment === place.segment) throw thrown
+      return this.#parts.files.read(moved)
+    }
+  }
+}
+
+/** The id behind `id` in order; `id` is not the last one. */
+function nextId(id: ChunkId): ChunkId {
+  return (BigInt(`0x${id}`) + 1n).toString(16).padStart(64, '0') as ChunkId
+}
+
+function checkSize(id: ChunkId, bytes: Uint8Array): void {
+  if (bytes.length > limits.sealedMax) throw fail('TOO_LARGE', { what: `chunk ${id}`, limit: limits.sealedMax })
+  if (bytes.length === 0) throw fail('INTERNAL', { reason: `chunk ${id} to be stored has no bytes` })
+}
+
+/** `chunks` in runs of a few MiB. */
+function runsOf(chunks: readonly ChunkToPut[]): ChunkToPut[][] {
+  const runs: ChunkToPut[][] = []
+  let room = 0
+  for (const chunk of chunks) {
+    if (room < chunk.bytes.length) {
+      runs.push([])
+      room = stageBytes
+    }
+    runs.at(-1)!.push(chunk)
+    room -= chunk.bytes.length
+  }
+  return runs
+}

@@ -1,0 +1,253 @@
+/** The read side of the index database: chunks, records, the feed and holdings. */
+import {
+  idBytes,
+  type ChunkId,
+  type DatabaseId,
+  type DeviceId,
+  type EntryId,
+  type EpochId,
+  type FolderId,
+  type Incarnation,
+  type PeerId,
+  type RecordHash,
+} from '../base/words.ts'
+import type { ChunkRef } from '../codec/codec.ts'
+import { recordKinds, type RecordHead, type RecordKind } from '../codec/record.ts'
+import type { Pin } from './chunk-store.ts'
+import type { IndexReader } from './index-reader.ts'
+import type { Location } from './segment-format.ts'
+import { changeKinds } from './sqlite-index.ts'
+import { blob, idIn, num, splitIds, text, type Row } from './sqlite.ts'
+import { SqliteViewReader } from './sqlite-view-reader.ts'
+import type { IndexedRecord } from './store.ts'
+
+const recordSelect = `
+SELECT r.*, b.last AS batch_last, f.id AS folder_id, d.id AS device_id FROM records r
+JOIN batches b ON b.n = r.batch JOIN devices d ON d.n = r.device LEFT JOIN folders f ON f.n = r.folder`
+
+export class SqliteReader extends SqliteViewReader implements IndexReader {
+  // Chunks
+
+  hasChunk(id: ChunkId): boolean {
+    return this.place(id) !== undefined
+  }
+
+  /** Where a chunk lies on this disk. */
+  place(id: ChunkId): Location | undefined {
+    const sql = 'SELECT segment, offset, length FROM chunks WHERE id = ? AND segment IS NOT NULL'
+    return locationOf(this.sql.get(sql, idBytes(id)))
+  }
+
+  pins(id: ChunkId): Pin[] {
+    const sql = `SELECT f.id AS folder_id, d.id AS device_id FROM pins p JOIN chunks c ON c.n = p.chunk
+      JOIN folders f ON f.n = p.folder JOIN devices d ON d.n = p.device WHERE c.id = ? ORDER BY p.folder, p.device`
+    return this.sql
+      .all(sql, idBytes(id))
+      .map((row) => ({ folder: idIn<FolderId>(row['folder_id']), device: idIn<DeviceId>(row['device_id']) }))
+  }
+
+  known(folder: FolderId, p: Uint8Array): ChunkRef | undefined {
+    const n = this.numbers.folder(folder)
+    if (n === undefined) return undefined
+    const sql = 'SELECT c.id, k.ck, k.length FROM known k JOIN chunks c ON c.n = k.chunk WHERE k.folder = ? AND k.p = ?'
+    const row = this.sql.get(sql, n, p)
+    if (row === undefined) return undefined
+    return { id: idIn<ChunkId>(row['id']), ck: blob(row['ck']), length: num(row['length']), level: 0 }
+  }
+
+  /** Ids of chunks on this disk from `from` to `to`, both included, ascending. */
+  idsBetween(from: ChunkId, to: ChunkId, limit: number): ChunkId[] {
+    const sql = 'SELECT id FROM chunks WHERE id >= ? AND id <= ? AND segment IS NOT NULL ORDER BY id LIMIT ?'
+    return this.sql.all(sql, idBytes(from), idBytes(to), limit).map((row) => idIn<ChunkId>(row['id']))
+  }
+
+  // Records
+
+  hasRecord(hash: RecordHash): boolean {
+    return this.sql.get('SELECT 1 FROM records WHERE hash = ?', idBytes(hash)) !== undefined
+  }
+
+  record(hash: RecordHash): IndexedRecord | undefined {
+    const row = this.sql.get(`${recordSelect} WHERE r.hash = ?`, idBytes(hash))
+    return row === undefined ? undefined : recordOf(row)
+  }
+
+  recordsOf(kinds: readonly RecordKind[]): IndexedRecord[] {
+    const numbers = JSON.stringify(kinds.map((kind) => recordKinds[kind]))
+    const where = 'WHERE r.kind IN (SELECT value FROM json_each(?)) ORDER BY r.n'
+    return this.sql.all(`${recordSelect} ${where}`, numbers).map(recordOf)
+  }
+
+  heads(device: DeviceId): IndexedRecord[] {
+    const where = `WHERE r.device = ? AND NOT EXISTS (SELECT 1 FROM records c WHERE c.previous = r.hash
+      AND c.device = r.device) ORDER BY r.n`
+    return this.sql.all(`${recordSelect} ${where}`, this.numbers.device(device) ?? -1).map(recordOf)
+  }
+
+  devices(): DeviceId[] {
+    const sql = 'SELECT id FROM devices d WHERE EXISTS (SELECT 1 FROM records r WHERE r.device = d.n) ORDER BY n'
+    return this.sql.all(sql).map((row) => idIn<DeviceId>(row['id']))
+  }
+
+  recordsOfDevice(device: DeviceId): IndexedRecord[] {
+    const where = 'WHERE r.device = ? ORDER BY r.position, r.n'
+    return this.sql.all(`${recordSelect} ${where}`, this.numbers.device(device) ?? -1).map(recordOf)
+  }
+
+  unopened(folder: FolderId | undefined, limit: number): IndexedRecord[] {
+    const where = `WHERE r.kind = 11 AND r.opened = 0 ${folder === undefined ? '' : 'AND r.folder = ?'} ORDER BY r.n LIMIT ?`
+    const values = folder === undefined ? [limit] : [this.numbers.folder(folder) ?? -1, limit]
+    return this.sql.all(`${recordSelect} ${where}`, ...values).map(recordOf)
+  }
+
+  // Batches
+
+  hasBatch(last: RecordHash): boolean {
+    return this.sql.get('SELECT 1 FROM batches WHERE last = ?', idBytes(last)) !== undefined
+  }
+
+  /** Where the batch with this last record lies. */
+  batchPlace(last: RecordHash): Location | undefined {
+    return locationOf(this.sql.get('SELECT segment, offset, length FROM batches WHERE last = ?', idBytes(last)))
+  }
+
+  /** Hash of the last record of the batch that holds a record. */
+  batchHolding(record: RecordHash): RecordHash | undefined {
+    const sql = 'SELECT b.last FROM records r JOIN batches b ON b.n = r.batch WHERE r.hash = ?'
+    const row = this.sql.get(sql, idBytes(record))
+    return row === undefined ? undefined : idIn<RecordHash>(row['last'])
+  }
+
+  // The feed
+
+  lastChange(): number {
+    return num(this.sql.get("SELECT value FROM meta WHERE key = 'change'")?.['value'] ?? 0)
+  }
+
+  changes(
+    since: number,
+    limit: number,
+  ): { batches: RecordHash[]; held: ChunkId[]; dropped: ChunkId[]; upTo: number } {
+    const last = this.lastChange()
+    const rows = this.sql.all(
+      `SELECT x.number, x.kind, b.last, c.id FROM changes x LEFT JOIN batches b ON x.kind = 0 AND b.n = x.ref
+       LEFT JOIN chunks c ON x.kind > 0 AND c.n = x.ref WHERE x.number > ? ORDER BY x.number LIMIT ?`,
+      since,
+      limit,
+    )
+    const batches = rows.filter((row) => row['kind'] === changeKinds.batch).map((row) => idIn<RecordHash>(row['last']))
+    // A chunk that was held, then dropped, or the reverse, is told as it is at the end.
+    const chunks = new Map<ChunkId, number>()
+    for (const row of rows) if (row['kind'] !== changeKinds.batch) chunks.set(idIn<ChunkId>(row['id']), num(row['kind']))
+    const of = (kind: number): ChunkId[] => [...chunks].filter(([, last]) => last === kind).map(([id]) => id)
+    const upTo = rows.length < limit ? last : num(rows.at(-1)!['number'])
+    return { batches, held: of(changeKinds.held), dropped: of(changeKinds.dropped), upTo }
+  }
+
+  feedPosition(peer: PeerId): { database: DatabaseId; change: number } | undefined {
+    const row = this.sql.get('SELECT database, change FROM feeds WHERE peer = ?', this.numbers.peer(peer) ?? -1)
+    if (row === undefined) return undefined
+    return { database: idIn<DatabaseId>(row['database']), change: num(row['change']) }
+  }
+
+  // Holdings and peers
+
+  holders(ids: readonly ChunkId[]): Map<ChunkId, PeerId[]> {
+    const sql = `SELECT p.id FROM holdings h JOIN chunks c ON c.n = h.chunk JOIN peers p ON p.n = h.peer
+      WHERE c.id = ? ORDER BY h.peer`
+    return new Map(ids.map((id) => [id, this.sql.all(sql, idBytes(id)).map((row) => text(row['id']) as PeerId)]))
+  }
+
+  lacking(
+    folder: FolderId,
+    want: number,
+    peers: readonly PeerId[],
+    after: ChunkId | undefined,
+    limit: number,
+  ): { id: ChunkId; holders: PeerId[] }[] {
+    const rows = this.sql.all(
+      `SELECT c.id FROM chunks c WHERE c.id > ? AND c.segment IS NOT NULL
+         AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n AND p.folder = ?)
+         AND (SELECT count(*) FROM holdings h WHERE h.chunk = c.n AND h.peer IN (SELECT value FROM json_each(?))) < ?
+       ORDER BY c.id LIMIT ?`,
+      after === undefined ? Buffer.alloc(0) : idBytes(after),
+      this.numbers.folder(folder) ?? -1,
+      this.peerNumbers(peers),
+      want,
+      limit,
+    )
+    const among = new Set(peers)
+    const holders = this.holders(rows.map((row) => idIn<ChunkId>(row['id'])))
+    return [...holders].map(([id, all]) => ({ id, holders: all.filter((peer) => among.has(peer)) }))
+  }
+
+  countHeldBy(peer: PeerId): { chunks: number } {
+    const row = this.sql.get('SELECT count(*) chunks FROM holdings WHERE peer = ?', this.numbers.peer(peer) ?? -1)
+    return { chunks: num(row?.['chunks']) }
+  }
+
+  statements(): { device: DeviceId; bytes: Uint8Array }[] {
+    return this.sql
+      .all('SELECT d.id, s.bytes FROM statements s JOIN devices d ON d.n = s.device ORDER BY d.n')
+      .map((row) => ({ device: idIn<DeviceId>(row['id']), bytes: blob(row['bytes']) }))
+  }
+
+  seen(): { peer: PeerId; at: number; addresses: string[] }[] {
+    return this.sql
+      .all('SELECT p.id, s.at, s.addresses FROM seen s JOIN peers p ON p.n = s.peer ORDER BY p.n')
+      .map((row) => ({
+        peer: text(row['id']) as PeerId,
+        at: num(row['at']),
+        addresses: JSON.parse(text(row['addresses'])) as string[],
+      }))
+  }
+
+  // This disk
+
+  /** Chunks on this disk. */
+  storage(): { used: number; chunks: number } {
+    const sql = 'SELECT coalesce(sum(length), 0) used, count(*) chunks FROM chunks WHERE segment IS NOT NULL'
+    const row = this.sql.get(sql)!
+    return { used: num(row['used']), chunks: num(row['chunks']) }
+  }
+
+  segments(): { number: number; bytes: number; dead: number; retired: boolean }[] {
+    return this.sql.all('SELECT number, bytes, dead, retired FROM segments ORDER BY number').map((row) => ({
+      number: num(row['number']),
+      bytes: num(row['bytes']),
+      dead: num(row['dead']),
+      retired: row['retired'] === 1,
+    }))
+  }
+
+  close(): void {
+    this.sql.close()
+  }
+}
+
+function locationOf(row: Row | undefined): Location | undefined {
+  if (row === undefined) return undefined
+  return { segment: num(row['segment']), offset: num(row['offset']), length: num(row['length']) }
+}
+
+function recordOf(row: Row): IndexedRecord {
+  const head: RecordHead = {
+    kind: num(row['kind']),
+    ...(row['folder_id'] === null ? {} : { folder: idIn<FolderId>(row['folder_id']) }),
+    ...(row['epoch'] === null ? {} : { epoch: idIn<EpochId>(row['epoch']) }),
+    ...(row['entry'] === null ? {} : { entry: idIn<EntryId>(row['entry']) }),
+    device: idIn<DeviceId>(row['device_id']),
+    incarnation: idIn<Incarnation>(row['incarnation']),
+    seq: num(row['seq']),
+    ...(row['previous'] === null ? {} : { previous: idIn<RecordHash>(row['previous']) }),
+    time: { ms: num(row['ms']), counter: num(row['counter']) },
+    ...(row['parents'] === null ? {} : { parents: splitIds<RecordHash>(row['parents']) }),
+    ...(row['body_hash'] === null ? {} : { bodyHash: blob(row['body_hash']) }),
+  }
+  return {
+    hash: idIn<RecordHash>(row['hash']),
+    head,
+    batch: idIn<RecordHash>(row['batch_last']),
+    position: num(row['position']),
+  }
+}

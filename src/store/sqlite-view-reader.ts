@@ -1,0 +1,246 @@
+/** The read side of the view: entries, versions, listings, copies. */
+import {
+  idBytes,
+  type ChunkId,
+  type DeviceId,
+  type EntryId,
+  type EpochId,
+  type FolderId,
+  type PeerId,
+  type RecordHash,
+} from '../base/words.ts'
+import type { Listed, Page } from './index-reader.ts'
+import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
+import { Numbers } from './sqlite-numbers.ts'
+import { statusNames } from './sqlite-view.ts'
+import type { EntryKind, EntryRow, VersionRow } from './view.ts'
+
+/** A version with what its record's head says. */
+const versionColumns = `v.*, r.hash AS record_hash, r.epoch, r.parents, r.ms, r.counter, f.id AS folder_id, d.id AS device_id`
+const versionJoins = `JOIN records r ON r.n = v.n JOIN folders f ON f.n = v.folder JOIN devices d ON d.n = r.device`
+const versionSelect = `SELECT ${versionColumns} FROM versions v ${versionJoins}`
+const entrySelect = `SELECT ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
+FROM entries e JOIN versions v ON v.n = e.version ${versionJoins}`
+
+/** The first text behind every path that begins with `path/`. */
+const afterChildren = (path: string): string => `${path}0`
+
+export class SqliteViewReader {
+  protected readonly sql: Sqlite
+  protected readonly numbers: Numbers
+
+  constructor(sql: Sqlite) {
+    this.sql = sql
+    this.numbers = new Numbers(sql)
+  }
+
+  entryAt(folder: FolderId, path: string): EntryRow | undefined {
+    const where = 'WHERE e.folder = ? AND e.path = ? AND e.removed = 0 AND e.shadowed = 0'
+    return this.#entries(where, this.#folder(folder), path)[0]
+  }
+
+  entry(folder: FolderId, entry: EntryId): EntryRow | undefined {
+    return this.#entries('WHERE e.folder = ? AND e.entry = ?', this.#folder(folder), idBytes(entry))[0]
+  }
+
+  version(version: RecordHash): VersionRow | undefined {
+    const row = this.sql.get(`${versionSelect} WHERE r.hash = ?`, idBytes(version))
+    return row === undefined ? undefined : versionRow(row)
+  }
+
+  versions(folder: FolderId, entry: EntryId): VersionRow[] {
+    const where = 'WHERE v.folder = ? AND v.entry = ? ORDER BY r.ms DESC, r.counter DESC, r.hash DESC'
+    return this.#versions(where, this.#folder(folder), idBytes(entry))
+  }
+
+  entriesAt(folder: FolderId, path: string): EntryRow[] {
+    const where = `WHERE e.folder = ? AND e.entry IN (SELECT entry FROM versions WHERE folder = ? AND path = ?)
+      ORDER BY r.ms DESC, r.counter DESC, r.hash DESC`
+    const n = this.#folder(folder)
+    return this.#entries(where, n, n, path)
+  }
+
+  /** Folders and other entries come from two indexes, each in order of names, and are merged. */
+  list(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<Listed> {
+    const n = this.#folder(folder)
+    // A cursor is the last path shown; a folder comes before an entry of the same path.
+    const [, kind = '', after = ''] = /^([de]):(.*)$/s.exec(cursor ?? '') ?? []
+    const folders = this.sql.all(
+      'SELECT path, files, bytes FROM paths WHERE folder = ? AND parent = ? AND path > ? ORDER BY path LIMIT ?',
+      n,
+      path,
+      after,
+      limit + 1,
+    )
+    const entries = this.#entries(
+      `WHERE e.folder = ? AND e.parent = ? AND e.path ${kind === 'd' ? '>=' : '>'} ? AND e.removed = 0 AND e.shadowed = 0
+       AND v.kind <> 'folder' ORDER BY e.path LIMIT ?`,
+      n,
+      path,
+      after,
+      limit + 1,
+    )
+    const listed = mergeByPath(folders.map(listedFolder), entries.map(listedEntry))
+    return page(listed, limit, (last) => (last.kind === 'folder' ? `d:${last.path}` : `e:${last.entry.path}`))
+  }
+
+  tree(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<EntryRow> {
+    const where = `WHERE e.folder = ? AND e.path > ? AND e.path < ? AND e.removed = 0 AND e.shadowed = 0
+      ORDER BY e.path LIMIT ?`
+    const from = cursor ?? (path === '' ? '' : `${path}/`)
+    const to = path === '' ? '\u{10FFFF}' : afterChildren(path)
+    return page(this.#entries(where, this.#folder(folder), from, to, limit + 1), limit, (last) => last.path)
+  }
+
+  trash(folder: FolderId, cursor: string | undefined, limit: number): Page<EntryRow> {
+    const [ms, n] = (cursor ?? '').split(':').map(Number)
+    const where = `WHERE e.folder = ? AND e.removed = 1 AND (e.ms < ? OR (e.ms = ? AND e.n > ?))
+      ORDER BY e.ms DESC, e.n LIMIT ?`
+    const from = cursor === undefined || n === undefined ? Number.MAX_SAFE_INTEGER : ms!
+    const rows = this.sql.all(`${entrySelect} ${where}`, this.#folder(folder), from, from, n ?? 0, limit + 1)
+    const { entries, next } = page(rows, limit, (last) => `${num(last['ms'])}:${num(last['entry_n'])}`)
+    return { entries: entries.map(entryRow), ...(next === undefined ? {} : { next }) }
+  }
+
+  held(folder: FolderId): VersionRow[] {
+    return this.#versions('WHERE v.folder = ? AND v.status = 1 ORDER BY v.n', this.#folder(folder))
+  }
+
+  future(limit: number): VersionRow[] {
+    return this.#versions('WHERE v.status = 2 ORDER BY r.ms, r.counter, r.hash LIMIT ?', limit)
+  }
+
+  totals(folder: FolderId): { files: number; bytes: number } {
+    const row = this.sql.get("SELECT files, bytes FROM paths WHERE folder = ? AND path = ''", this.#folder(folder))
+    return { files: num(row?.['files'] ?? 0), bytes: num(row?.['bytes'] ?? 0) }
+  }
+
+  contentOf(version: RecordHash): ChunkId[] | undefined {
+    const row = this.sql.get(
+      'SELECT v.n, v.listed FROM versions v JOIN records r ON r.n = v.n WHERE r.hash = ?',
+      idBytes(version),
+    )
+    if (row === undefined || row['listed'] === 0) return undefined
+    const sql = 'SELECT c.id FROM contents t JOIN chunks c ON c.n = t.chunk WHERE t.version = ? ORDER BY t.chunk'
+    return this.sql.all(sql, num(row['n'])).map((chunk) => idIn<ChunkId>(chunk['id']))
+  }
+
+  withoutContent(limit: number): VersionRow[] {
+    return this.#versions('WHERE v.listed = 0 ORDER BY v.n LIMIT ?', limit)
+  }
+
+  copies(versions: readonly RecordHash[], peers: readonly PeerId[]): Map<RecordHash, number> {
+    const among = this.peerNumbers(peers)
+    const result = new Map<RecordHash, number>()
+    for (const version of versions) {
+      const row = this.sql.get(
+        `SELECT v.listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
+           AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = v.n) copies
+         FROM versions v JOIN records r ON r.n = v.n WHERE r.hash = ?`,
+        among,
+        idBytes(version),
+      )
+      if (row === undefined || row['listed'] === 0) continue
+      // A version without chunks is whole wherever its record is.
+      result.set(version, row['copies'] === null ? peers.length : num(row['copies']))
+    }
+    return result
+  }
+
+  safety(
+    folder: FolderId,
+    want: number,
+    peers: readonly PeerId[],
+  ): { safe: number; degraded: number; lost: number } {
+    const row = this.sql.get(
+      `WITH shown AS (SELECT e.version, v.listed FROM entries e JOIN versions v ON v.n = e.version
+         WHERE e.folder = ? AND e.removed = 0 AND e.shadowed = 0 AND v.kind = 'file'),
+       counted AS (SELECT listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
+         AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = shown.version) copies FROM shown)
+       SELECT coalesce(sum(listed = 1 AND coalesce(copies, ?) >= ?), 0) safe, coalesce(sum(listed = 1 AND copies = 0), 0) lost,
+         count(*) files FROM counted`,
+      this.#folder(folder),
+      this.peerNumbers(peers),
+      peers.length,
+      want,
+    )!
+    const safe = num(row['safe'])
+    const lost = want === 0 ? 0 : num(row['lost'])
+    return { safe, lost, degraded: num(row['files']) - safe - lost }
+  }
+
+  /** Peers as a JSON list of their numbers, for `json_each`; unknown ones hold nothing. */
+  protected peerNumbers(peers: readonly PeerId[]): string {
+    return JSON.stringify(peers.map((peer) => this.numbers.peer(peer)).filter((n) => n !== undefined))
+  }
+
+  /** A folder's number; one that no folder has when it is unknown. */
+  #folder(folder: FolderId): number {
+    return this.numbers.folder(folder) ?? -1
+  }
+
+  #versions(where: string, ...values: (string | number | Uint8Array)[]): VersionRow[] {
+    return this.sql.all(`${versionSelect} ${where}`, ...values).map(versionRow)
+  }
+
+  #entries(where: string, ...values: (string | number | Uint8Array)[]): EntryRow[] {
+    return this.sql.all(`${entrySelect} ${where}`, ...values).map(entryRow)
+  }
+}
+
+function versionRow(row: Row): VersionRow {
+  return {
+    version: idIn<RecordHash>(row['record_hash']),
+    folder: idIn<FolderId>(row['folder_id']),
+    epoch: row['epoch'] === null ? ('' as EpochId) : idIn<EpochId>(row['epoch']),
+    entry: idIn<EntryId>(row['entry']),
+    device: idIn<DeviceId>(row['device_id']),
+    time: { ms: num(row['ms']), counter: num(row['counter']) },
+    parents: splitIds<RecordHash>(row['parents']),
+    status: statusNames[num(row['status'])]!,
+    kind: text(row['kind']) as EntryKind,
+    path: text(row['path']),
+    mode: num(row['mode']),
+    modified: num(row['modified']),
+    created: num(row['created']),
+    size: num(row['size']),
+    hash: Buffer.from(blob(row['hash'])).toString('hex'),
+    type: text(row['type']),
+    category: text(row['category']),
+    tags: JSON.parse(text(row['tags'])) as string[],
+    description: text(row['description']),
+    content: blob(row['content']),
+  }
+}
+
+function entryRow(row: Row): EntryRow {
+  return {
+    ...versionRow(row),
+    versions: num(row['versions']),
+    conflicts: splitIds<RecordHash>(row['conflicts']),
+    shadowed: row['shadowed'] === 1,
+  }
+}
+
+function listedFolder(row: Row): Listed {
+  return { kind: 'folder', path: text(row['path']), files: num(row['files']), bytes: num(row['bytes']) }
+}
+
+function listedEntry(entry: EntryRow): Listed {
+  return { kind: 'entry', entry }
+}
+
+/** Two lists in order of paths as one; bytes decide, as in the database. */
+function mergeByPath(folders: readonly Listed[], entries: readonly Listed[]): Listed[] {
+  const pathOf = (listed: Listed): Buffer =>
+    Buffer.from(listed.kind === 'folder' ? listed.path : listed.entry.path)
+  const keyed = [...folders, ...entries].map((listed) => ({ listed, key: pathOf(listed) }))
+  return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(({ listed }) => listed)
+}
+
+/** The first `limit` of `rows`; `next` says where the rest begins. */
+export function page<T>(rows: readonly T[], limit: number, cursorOf: (last: T) => string): Page<T> {
+  const entries = rows.slice(0, limit)
+  const last = entries.at(-1)
+  return rows.length > limit && last !== undefined ? { entries, next: cursorOf(last) } : { entries }
+}

@@ -1,0 +1,249 @@
+/**
+ * The write side of the view: which version of an entry shows, which entry shows at a path, and the
+ * sums of folders; computed once for each entry that a group touched, inside its transaction.
+ */
+import { idBytes, type ChunkId, type RecordHash } from '../base/words.ts'
+import type { IndexWrite } from './store.ts'
+import { blob, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
+import type { Numbers } from './sqlite-numbers.ts'
+import type { VersionRow, VersionStatus } from './view.ts'
+
+export const statusNumbers: Record<VersionStatus, number> = { counted: 0, held: 1, future: 2 }
+export const statusNames: readonly VersionStatus[] = ['counted', 'held', 'future']
+
+type ViewWrite = IndexWrite & { op: 'version' | 'invalid' | 'status' | 'content' }
+
+interface Touched {
+  folder: number
+  entry: Uint8Array
+}
+
+/** What one path adds to the sums of the folders above it. */
+interface Sums {
+  files: number
+  bytes: number
+  entries: number
+}
+
+/** The folder of a path; '' is the top, whose own folder is '/', a name no path has. */
+export function parentOf(path: string): string {
+  return path === '' ? '/' : path.slice(0, Math.max(0, path.lastIndexOf('/')))
+}
+
+/** Ids of one entry's versions that nothing counted replaces, the shown one first. */
+const headsSql = `
+SELECT v.n, r.hash, r.ms, v.path, v.kind FROM versions v JOIN records r ON r.n = v.n
+WHERE v.folder = ? AND v.entry = ? AND v.status <> 1 AND v.replaced = 0
+ORDER BY v.status, r.ms DESC, r.counter DESC, r.hash DESC`
+
+const replacedSql = `
+UPDATE versions SET replaced = EXISTS (SELECT 1 FROM replaces p JOIN versions c ON c.n = p.child
+  WHERE p.parent = ? AND c.status <> 1 AND c.folder = versions.folder AND c.entry = versions.entry)
+WHERE n = ?`
+
+const shadowSql = `
+SELECT e.n, e.shadowed FROM entries e JOIN versions v ON v.n = e.version JOIN records r ON r.n = e.version
+WHERE e.folder = ? AND e.path = ? AND e.removed = 0
+ORDER BY v.status, r.ms DESC, r.counter DESC, r.hash DESC`
+
+const shownSql = `
+SELECT v.kind, v.size FROM entries e JOIN versions v ON v.n = e.version
+WHERE e.folder = ? AND e.path = ? AND e.removed = 0 AND e.shadowed = 0`
+
+const versionSql = `
+INSERT INTO versions (n, folder, entry, status, kind, path, mode, modified, created, size, hash, type, category,
+  tags, description, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (n) DO UPDATE SET status = excluded.status`
+
+const entrySql = `
+INSERT INTO entries (folder, entry, version, path, parent, removed, ms, versions, conflicts)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (folder, entry) DO UPDATE SET version = excluded.version, path = excluded.path, parent = excluded.parent,
+  removed = excluded.removed, ms = excluded.ms, versions = excluded.versions, conflicts = excluded.conflicts`
+
+const sumsSql = `
+INSERT INTO paths (folder, path, parent, files, bytes, entries) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (folder, path) DO UPDATE SET files = files + excluded.files, bytes = bytes + excluded.bytes,
+  entries = entries + excluded.entries`
+
+export class SqliteView {
+  readonly #sql: Sqlite
+  readonly #numbers: Numbers
+  readonly #touched = new Map<string, Touched>()
+  /** Changes of folder sums of this group, by folder number, then path. */
+  readonly #sums = new Map<number, Map<string, Sums>>()
+
+  constructor(sql: Sqlite, numbers: Numbers) {
+    this.#sql = sql
+    this.#numbers = numbers
+  }
+
+  apply(op: ViewWrite): void {
+    switch (op.op) {
+      case 'version':
+        return this.#version(op.row)
+      case 'invalid':
+        this.#sql.run('UPDATE records SET opened = 2 WHERE hash = ?', idBytes(op.version))
+        return
+      case 'status':
+        return op.versions.forEach((version) => this.#status(version, statusNumbers[op.status]))
+      case 'content':
+        return this.#content(op.version, op.ids)
+    }
+  }
+
+  /** Computes what shows for everything touched since the last call. */
+  settle(): void {
+    for (const touched of this.#touched.values()) this.#settleEntry(touched)
+    for (const [folder, paths] of this.#sums)
+      for (const [path, sums] of paths) this.#addSums(folder, path, sums)
+    this.forget()
+  }
+
+  /** After a transaction was undone. */
+  forget(): void {
+    this.#touched.clear()
+    this.#sums.clear()
+  }
+
+  #record(version: RecordHash): Row | undefined {
+    return this.#sql.get('SELECT n, folder, entry, parents FROM records WHERE hash = ?', idBytes(version))
+  }
+
+  #touch(row: Row): void {
+    const folder = num(row['folder'])
+    const entry = blob(row['entry'])
+    this.#touched.set(`${folder} ${Buffer.from(entry).toString('hex')}`, { folder, entry })
+  }
+
+  /** Folder, entry, times and parents are those of the signed head, whatever `row` says. */
+  #version(row: VersionRow): void {
+    const record = this.#record(row.version)
+    if (record === undefined || record['folder'] === null || record['entry'] === null) return
+    const n = num(record['n'])
+    this.#sql.run(
+      versionSql,
+      n,
+      num(record['folder']),
+      blob(record['entry']),
+      statusNumbers[row.status],
+      row.kind,
+      row.path,
+      row.mode,
+      Math.floor(row.modified),
+      Math.floor(row.created),
+      row.size,
+      Buffer.from(row.hash, 'hex'),
+      row.type,
+      row.category,
+      JSON.stringify(row.tags),
+      row.description,
+      row.content,
+    )
+    this.#sql.run('UPDATE records SET opened = 1 WHERE n = ?', n)
+    for (const parent of splitIds<RecordHash>(record['parents']))
+      this.#sql.run('INSERT OR IGNORE INTO replaces (parent, child) VALUES (?, ?)', idBytes(parent), n)
+    this.#sql.run(replacedSql, idBytes(row.version), n)
+    this.#markParents(record)
+    this.#touch(record)
+  }
+
+  #markParents(record: Row): void {
+    for (const parent of splitIds<RecordHash>(record['parents'])) {
+      const found = this.#record(parent)
+      if (found !== undefined) this.#sql.run(replacedSql, idBytes(parent), num(found['n']))
+    }
+  }
+
+  #status(version: RecordHash, status: number): void {
+    const record = this.#record(version)
+    if (record === undefined) return
+    const changed = this.#sql.run('UPDATE versions SET status = ? WHERE n = ?', status, num(record['n']))
+    if (changed === 0) return
+    this.#markParents(record)
+    this.#touch(record)
+  }
+
+  #content(version: RecordHash, ids: readonly ChunkId[]): void {
+    const record = this.#record(version)
+    if (record === undefined) return
+    const n = num(record['n'])
+    this.#sql.run('UPDATE versions SET listed = 1 WHERE n = ?', n)
+    for (const id of ids)
+      this.#sql.run('INSERT OR IGNORE INTO contents (version, chunk) VALUES (?, ?)', n, this.#numbers.makeChunk(id))
+  }
+
+  #settleEntry({ folder, entry }: Touched): void {
+    const heads = this.#sql.all(headsSql, folder, entry)
+    const before = this.#sql.get('SELECT path, removed FROM entries WHERE folder = ? AND entry = ?', folder, entry)
+    const [shown, ...others] = heads
+    const paths = new Set<string>()
+    if (before !== undefined && before['removed'] === 0) paths.add(text(before['path']))
+    if (shown !== undefined && shown['kind'] !== 'removed') paths.add(text(shown['path']))
+    for (const path of paths) this.#addPath(folder, path, -1)
+    if (shown === undefined) this.#sql.run('DELETE FROM entries WHERE folder = ? AND entry = ?', folder, entry)
+    else this.#show(folder, entry, shown, others)
+    for (const path of paths) this.#shadow(folder, path)
+    for (const path of paths) this.#addPath(folder, path, 1)
+  }
+
+  #show(folder: number, entry: Uint8Array, shown: Row, others: readonly Row[]): void {
+    const count = this.#sql.get(
+      'SELECT count(*) count FROM versions WHERE folder = ? AND entry = ? AND status <> 1',
+      folder,
+      entry,
+    )!
+    const path = text(shown['path'])
+    this.#sql.run(
+      entrySql,
+      folder,
+      entry,
+      num(shown['n']),
+      path,
+      parentOf(path),
+      shown['kind'] === 'removed' ? 1 : 0,
+      num(shown['ms']),
+      num(count['count']),
+      Buffer.concat(others.map((other) => blob(other['hash']))),
+    )
+  }
+
+  /** Of several entries with one path the latest shows. */
+  #shadow(folder: number, path: string): void {
+    for (const [index, row] of this.#sql.all(shadowSql, folder, path).entries()) {
+      const shadowed = index === 0 ? 0 : 1
+      if (row['shadowed'] !== shadowed)
+        this.#sql.run('UPDATE entries SET shadowed = ? WHERE n = ?', shadowed, num(row['n']))
+    }
+  }
+
+  /** Adds what shows at `path` to, or takes it from, the sums of the folders above it. */
+  #addPath(folder: number, path: string, sign: 1 | -1): void {
+    const shown = this.#sql.get(shownSql, folder, path)
+    if (shown === undefined) return
+    const isFolder = shown['kind'] === 'folder'
+    const files = isFolder ? 0 : sign
+    const bytes = isFolder ? 0 : sign * num(shown['size'])
+    let at = isFolder ? path : parentOf(path)
+    for (; at !== '/'; at = parentOf(at)) this.#addTo(folder, at, { files, bytes, entries: sign })
+  }
+
+  #addTo(folder: number, path: string, { files, bytes, entries }: Sums): void {
+    let paths = this.#sums.get(folder)
+    if (paths === undefined) this.#sums.set(folder, (paths = new Map()))
+    const sums = paths.get(path)
+    if (sums === undefined) {
+      paths.set(path, { files, bytes, entries })
+      return
+    }
+    sums.files += files
+    sums.bytes += bytes
+    sums.entries += entries
+  }
+
+  #addSums(folder: number, path: string, { files, bytes, entries }: Sums): void {
+    if (files === 0 && bytes === 0 && entries === 0) return
+    this.#sql.run(sumsSql, folder, path, parentOf(path), files, bytes, entries)
+    if (entries < 0) this.#sql.run('DELETE FROM paths WHERE folder = ? AND path = ? AND entries = 0', folder, path)
+  }
+}
