@@ -14,7 +14,14 @@ import type { Pin } from './chunk-store.ts'
 import type { InFlight } from './in-flight.ts'
 import type { IndexOp } from './index-group.ts'
 import type { IndexWriter } from './index-thread.ts'
-import { chunkEntry, dropEntries, lastOf, movedBatchEntry, pinEntries, releaseEntries } from './log-entries.ts'
+import {
+  chunkEntry,
+  dropEntries,
+  lastOf,
+  movedBatchEntry,
+  pinEntries,
+  releaseEntries,
+} from './log-entries.ts'
 import { decodePins, idsIn, segmentFile, type EntryCodec, type Location } from './segment-format.ts'
 import type { NewEntry } from './segment-log.ts'
 import type { SegmentReader } from './segment-reader.ts'
@@ -117,7 +124,10 @@ async function copyLive(parts: CompactionParts, entries: readonly ScannedEntry[]
 }
 
 /** The bytes of a chunk entry when the index points to it. Damaged ones leave the holdings. */
-async function liveChunk(parts: CompactionParts, { header, location }: ScannedEntry): Promise<Buffer | undefined> {
+async function liveChunk(
+  parts: CompactionParts,
+  { header, location }: ScannedEntry,
+): Promise<Buffer | undefined> {
   if (header.kind !== 'chunk') return undefined
   const id = idOf<ChunkId>(header.hash)
   if (!isAt(parts.read.place(id), location)) return undefined
@@ -137,15 +147,18 @@ function copiesOf(parts: CompactionParts, entry: ScannedEntry, bytes: Buffer | u
       return batchCopies(parts, location, payload!)
     case 'pins': {
       const { pin, ids } = decodePins(payload!)
-      return pinEntries(ids.filter((id) => isPinned(parts, id, pin)).map((id) => ({ id, pin })), true)
+      return pinEntries(
+        ids.filter((id) => isPinned(parts, id, pin)).map((id) => ({ id, pin })),
+        true,
+      )
     }
     case 'releases': {
       // An older segment may still hold the pin that fell.
       const { pin, ids } = decodePins(payload!)
       return releaseEntries(ids.filter((id) => !isPinned(parts, id, pin)).map((id) => ({ id, pin })))
     }
-    case 'dropped':
-      // An older segment may still hold the bytes.
+    default:
+      // A chunk dropped: an older segment may still hold the bytes.
       return dropEntries(idsIn(payload!).filter((id) => isGone(parts, id)))
   }
 }

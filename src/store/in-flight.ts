@@ -34,7 +34,8 @@ export class InFlight {
   /** Notes entries that were just appended; `written` settles with their write. */
   begin(ops: readonly IndexOp[], written: Promise<void>): void {
     for (const op of ops) {
-      if (op.op === 'chunk') this.#arriving.set(op.id, { count: (this.#arriving.get(op.id)?.count ?? 0) + 1, written })
+      if (op.op === 'chunk')
+        this.#arriving.set(op.id, { count: (this.#arriving.get(op.id)?.count ?? 0) + 1, written })
       if (op.op === 'pins') for (const id of op.list.ids) add(this.#pinning, id, 1)
       if (op.op === 'releases') for (const id of op.list.ids) add(this.#releasing, id, 1)
     }

@@ -77,7 +77,8 @@ export async function openIndexThread(place: IndexPlace): Promise<IndexWriter> {
     state: { ...state, logKey: Buffer.from(state.logKey) },
     shared: undefined,
     ownRows,
-    apply: async (group) => void (await thread.call({ call: 'apply', group: { ...group, ops: compactOps(group.ops) } })),
+    apply: async (group) =>
+      void (await thread.call({ call: 'apply', group: { ...group, ops: compactOps(group.ops) } })),
     dropStrayPins: async () => void (await thread.call({ call: 'dropStrayPins' })),
     putOwn: async (kind, id, value) => void (await thread.call({ call: 'putOwn', kind, id, value })),
     close: async () => {
@@ -90,7 +91,10 @@ export async function openIndexThread(place: IndexPlace): Promise<IndexWriter> {
 /** This side of the thread: numbered calls and their answers. */
 class IndexThread {
   readonly #worker = new Worker(new URL(import.meta.url), { workerData: { role: 'index' } })
-  readonly #waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>()
+  readonly #waiting = new Map<
+    number,
+    { resolve: (result: unknown) => void; reject: (error: Error) => void }
+  >()
   #number = 0
   #ended: Error | undefined
 
@@ -143,7 +147,10 @@ export function runIndexWorker(): void {
   const answer = async (request: Request): Promise<unknown> => {
     if (request.call === 'open') {
       const { identity } = request.place
-      index = openIndexInline({ ...request.place, identity: { ...identity, logKey: Buffer.from(identity.logKey) } })
+      index = openIndexInline({
+        ...request.place,
+        identity: { ...identity, logKey: Buffer.from(identity.logKey) },
+      })
       return { state: index.state, ownRows: index.ownRows }
     }
     if (request.call === 'apply') return index?.apply(request.group)

@@ -150,7 +150,11 @@ export class LocalStore implements Store {
     // From here to the append nothing waits: decision, reservation and place in the log are one step.
     const fresh = new Map(chunks.filter(({ id }) => !this.#isHere(id)).map((chunk) => [chunk.id, chunk]))
     const bytes = [...fresh.values()].reduce((sum, chunk) => sum + chunk.bytes.length, 0)
-    this.#parts.space.reserve(bytes, fresh.size, chunks.length === 1 ? `chunk ${chunks[0]!.id}` : `${chunks.length} chunks`)
+    this.#parts.space.reserve(
+      bytes,
+      fresh.size,
+      chunks.length === 1 ? `chunk ${chunks[0]!.id}` : `${chunks.length} chunks`,
+    )
     const waits = chunks.flatMap(({ id }) => this.#inFlight.arriving(id) ?? [])
     for (const run of runsOf(chunks)) {
       const entries = run.flatMap(({ id, bytes }) => (fresh.delete(id) ? [chunkEntry(id, bytes)] : []))
@@ -238,7 +242,8 @@ function nextId(id: ChunkId): ChunkId {
 }
 
 function checkSize(id: ChunkId, bytes: Uint8Array): void {
-  if (bytes.length > limits.sealedMax) throw fail('TOO_LARGE', { what: `chunk ${id}`, limit: limits.sealedMax })
+  if (bytes.length > limits.sealedMax)
+    throw fail('TOO_LARGE', { what: `chunk ${id}`, limit: limits.sealedMax })
   if (bytes.length === 0) throw fail('INTERNAL', { reason: `chunk ${id} to be stored has no bytes` })
 }
 

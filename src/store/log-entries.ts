@@ -20,7 +20,12 @@ import type { ScannedEntry } from './segment-scan.ts'
 
 /** A chunk; its hash is its id: nothing is hashed again. */
 export function chunkEntry(id: ChunkId, bytes: Uint8Array): NewEntry {
-  return { kind: 'chunk', hash: idBytes(id), payload: bytes, op: (location) => ({ op: 'chunk', id, location }) }
+  return {
+    kind: 'chunk',
+    hash: idBytes(id),
+    payload: bytes,
+    op: (location) => ({ op: 'chunk', id, location }),
+  }
 }
 
 export function batchEntry(batch: Batch): NewEntry {
@@ -65,7 +70,7 @@ export function opOf({ header, location, payload }: ScannedEntry): IndexOp {
       return { op: 'pins', list: decodePins(payload), moved: false }
     case 'releases':
       return { op: 'releases', list: decodePins(payload) }
-    case 'dropped':
+    default:
       return { op: 'drops', ids: idsIn(payload) }
   }
 }
@@ -87,6 +92,7 @@ function pinLists(pins: readonly { id: ChunkId; pin: Pin }[]): PinList[] {
 
 function slices<T>(items: readonly T[]): T[][] {
   const parts: T[][] = []
-  for (let first = 0; first < items.length; first += idsPerEntry) parts.push(items.slice(first, first + idsPerEntry))
+  for (let first = 0; first < items.length; first += idsPerEntry)
+    parts.push(items.slice(first, first + idsPerEntry))
   return parts
 }

@@ -50,7 +50,7 @@ CREATE TABLE versions (n INTEGER PRIMARY KEY, folder INTEGER NOT NULL, entry BLO
   replaced INTEGER NOT NULL DEFAULT 0, listed INTEGER NOT NULL DEFAULT 0,
   kind TEXT NOT NULL, path TEXT NOT NULL, mode INTEGER NOT NULL, modified INTEGER NOT NULL, created INTEGER NOT NULL,
   size INTEGER NOT NULL, hash BLOB NOT NULL, type TEXT NOT NULL, category TEXT NOT NULL, tags TEXT NOT NULL,
-  description TEXT NOT NULL, content BLOB NOT NULL);
+  description TEXT NOT NULL, target TEXT, content BLOB NOT NULL);
 CREATE INDEX versions_by_entry ON versions (folder, entry);
 CREATE INDEX versions_by_path ON versions (folder, path);
 CREATE INDEX versions_held ON versions (folder, n) WHERE status = 1;

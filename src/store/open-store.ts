@@ -75,13 +75,22 @@ export async function openStore(options: StoreOptions): Promise<LocalStore> {
     const live = segments.filter(({ number }) => !isRetired(index.state, number))
     const current = await replay({ ...options, index, codec }, live)
     if (rebuilt) await index.dropStrayPins()
-    const read = new SqliteReader(index.shared ?? new Sqlite(options.database, { synchronous: 'NORMAL', readOnly: true }))
+    const read = new SqliteReader(
+      index.shared ?? new Sqlite(options.database, { synchronous: 'NORMAL', readOnly: true }),
+    )
     const { used, chunks } = read.storage()
     const space = new Space({ disk, folder, clock, contributed, used, chunks })
     const nextNumber = 1 + Math.max(0, current?.number ?? 0, ...found.map(({ number }) => number))
     const { pool } = options
     return new LocalStore({
-      ...{ disk, folder, codec, log, index, read, files, space },
+      disk,
+      folder,
+      codec,
+      log,
+      index,
+      read,
+      files,
+      space,
       openLog: (onGroup) =>
         new SegmentLog({ disk, folder, pool, logKey, codec, log, onGroup }, current, nextNumber),
     })
@@ -105,7 +114,8 @@ async function findSegments({ disk, folder, log, pool }: StoreOptions): Promise<
     const file = await storageAnswer(folder, () => disk.open(join(folder, name), 'read'))
     try {
       const header = decodeFileHeader(await file.read(0, fileHeaderBytes))
-      if (header !== undefined && header.pool !== pool) log.warn('a segment of another pool is left alone', { name })
+      if (header !== undefined && header.pool !== pool)
+        log.warn('a segment of another pool is left alone', { name })
       found.push({ number, header: header?.number === number ? header : undefined, size: await file.size() })
     } finally {
       await file.close()
@@ -176,7 +186,8 @@ function mismatchOf(
   if (missing !== undefined) return `${segmentFile(missing.number)} is gone`
   const { position } = state
   if (position === undefined) return undefined
-  if ((sizes.get(position.segment) ?? 0) < position.offset) return `${segmentFile(position.segment)} is shorter`
+  if ((sizes.get(position.segment) ?? 0) < position.offset)
+    return `${segmentFile(position.segment)} is shorter`
   const known = new Set(state.segments.map(({ number }) => number))
   const unknown = segments.find(({ number }) => number < position.segment && !known.has(number))
   return unknown === undefined ? undefined : `${segmentFile(unknown.number)} has come back`
@@ -201,7 +212,8 @@ function isRetired(state: IndexState, number: number): boolean {
 
 /** Ends compactions that a crash interrupted after their copies were indexed. */
 async function finishRetired(parts: Parameters<typeof removeSegment>[0]): Promise<void> {
-  for (const { number, retired } of parts.index.state.segments) if (retired) await removeSegment(parts, number)
+  for (const { number, retired } of parts.index.state.segments)
+    if (retired) await removeSegment(parts, number)
 }
 
 interface ReplayParts extends StoreOptions {
@@ -210,7 +222,10 @@ interface ReplayParts extends StoreOptions {
 }
 
 /** Brings the index up to the end of the log; gives the segment to go on with. */
-async function replay(parts: ReplayParts, segments: readonly FoundSegment[]): Promise<OpenSegment | undefined> {
+async function replay(
+  parts: ReplayParts,
+  segments: readonly FoundSegment[],
+): Promise<OpenSegment | undefined> {
   const from = parts.index.state.position ?? { segment: 0, offset: 0 }
   const last = segments.at(-1)
   for (const [index, segment] of segments.entries()) {
@@ -243,7 +258,10 @@ async function replayLast(
   }
   const file = await storageAnswer(folder, () => disk.open(path, 'write'))
   if (end < size) {
-    log.warn('the torn tail of the last segment is cut off', { segment: segmentFile(number), bytes: size - end })
+    log.warn('the torn tail of the last segment is cut off', {
+      segment: segmentFile(number),
+      bytes: size - end,
+    })
     await file.truncate(end)
   }
   await file.sync()
@@ -277,7 +295,10 @@ async function replaySegment(
       try {
         ops.push(opOf(step.value))
       } catch (thrown) {
-        log.error('an entry of a segment is not valid', { offset: location.offset, reason: asPeerStorError(thrown).message })
+        log.error('an entry of a segment is not valid', {
+          offset: location.offset,
+          reason: asPeerStorError(thrown).message,
+        })
       }
       if (ops.length >= replayOps && !header.more)
         await flush({ segment: scan.segment, offset: location.offset + header.length })

@@ -168,8 +168,12 @@ export function encodePins(list: PinList): Buffer {
 
 export function decodePins(payload: Buffer): PinList {
   const [folder, device, ...ids] = idsIn(payload)
-  if (folder === undefined || device === undefined) throw fail('INTERNAL', { reason: 'a pins entry is short' })
-  return { pin: { folder: folder as string as Pin['folder'], device: device as string as Pin['device'] }, ids }
+  if (folder === undefined || device === undefined)
+    throw fail('INTERNAL', { reason: 'a pins entry is short' })
+  return {
+    pin: { folder: folder as string as Pin['folder'], device: device as string as Pin['device'] },
+    ids,
+  }
 }
 
 export function encodeIds(ids: readonly ChunkId[]): Buffer {
@@ -179,5 +183,8 @@ export function encodeIds(ids: readonly ChunkId[]): Buffer {
 /** The 32-byte ids that `payload` consists of. */
 export function idsIn(payload: Buffer): ChunkId[] {
   const hex = payload.toString('hex')
-  return Array.from({ length: payload.length >>> 5 }, (_, index) => hex.slice(index * 64, index * 64 + 64) as ChunkId)
+  return Array.from(
+    { length: payload.length >>> 5 },
+    (_, index) => hex.slice(index * 64, index * 64 + 64) as ChunkId,
+  )
 }

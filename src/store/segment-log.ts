@@ -364,7 +364,11 @@ export class SegmentLog {
   #trouble(thrown: unknown): PeerStorError {
     const error = asPeerStorError(thrown)
     if (error.code !== 'INTERNAL') return error
-    return fail('STORAGE_FAILED', { path: this.#options.folder, reason: String(error.data['reason']) }, thrown)
+    return fail(
+      'STORAGE_FAILED',
+      { path: this.#options.folder, reason: String(error.data['reason']) },
+      thrown,
+    )
   }
 
   /** Runs writes and the change of segments one after the other. */

@@ -47,7 +47,9 @@ export class SegmentReader {
       const whole = { ...first, length: last.offset + last.length - first.offset }
       const bytes = await this.read(whole).catch(() => undefined)
       if (bytes === undefined) missed.push(...run)
-      else for (const item of run) yield { item, bytes: run.length === 1 ? bytes : part(bytes, item.location, first) }
+      else
+        for (const item of run)
+          yield { item, bytes: run.length === 1 ? bytes : part(bytes, item.location, first) }
     }
   }
 

@@ -111,7 +111,8 @@ async function nextHeader(window: Window, codec: EntryCodec, segment: number, fr
       continue
     }
     offset += found
-    if (codec.decode(await window.bytes(offset, entryHeaderBytes), segment, offset) !== undefined) return offset
+    if (codec.decode(await window.bytes(offset, entryHeaderBytes), segment, offset) !== undefined)
+      return offset
     offset += 1
   }
   return window.end

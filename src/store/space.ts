@@ -17,7 +17,14 @@ export class Space {
   #free = 0
   #freeAsked = Number.NEGATIVE_INFINITY
 
-  constructor(options: { disk: Disk; folder: string; clock: Clock; contributed: number; used: number; chunks: number }) {
+  constructor(options: {
+    disk: Disk
+    folder: string
+    clock: Clock
+    contributed: number
+    used: number
+    chunks: number
+  }) {
     this.#disk = options.disk
     this.#folder = options.folder
     this.#clock = options.clock

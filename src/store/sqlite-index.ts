@@ -3,7 +3,14 @@
  * and knows how far the log is covered.
  */
 import type { SQLOutputValue } from 'node:sqlite'
-import { idBytes, type ChunkId, type DatabaseId, type PeerId, type PoolId, type RecordHash } from '../base/words.ts'
+import {
+  idBytes,
+  type ChunkId,
+  type DatabaseId,
+  type PeerId,
+  type PoolId,
+  type RecordHash,
+} from '../base/words.ts'
 import type { RecordHead } from '../codec/record.ts'
 import type { IndexGroup, IndexOp, RecordRow } from './index-group.ts'
 import { indexMigrations, migrate } from './migrations.ts'
@@ -64,7 +71,8 @@ export class SqliteIndex {
       database: idIn<DatabaseId>(this.#meta('database')),
       pool: idIn<PoolId>(this.#meta('pool')),
       logKey: Buffer.from(this.#meta('logKey') as Uint8Array),
-      position: segment === undefined ? undefined : { segment: num(segment), offset: num(this.#meta('offset')) },
+      position:
+        segment === undefined ? undefined : { segment: num(segment), offset: num(this.#meta('offset')) },
       segments: this.sql.all('SELECT * FROM segments ORDER BY number').map((row) => ({
         number: num(row['number']),
         bytes: num(row['bytes']),
@@ -183,7 +191,13 @@ export class SqliteIndex {
   #chunk(id: ChunkId, { segment, offset, length }: Location): void {
     const n = this.#numbers.makeChunk(id)
     const before = this.sql.get('SELECT segment, length FROM chunks WHERE n = ?', n)!
-    this.sql.run('UPDATE chunks SET segment = ?, offset = ?, length = ? WHERE n = ?', segment, offset, length, n)
+    this.sql.run(
+      'UPDATE chunks SET segment = ?, offset = ?, length = ? WHERE n = ?',
+      segment,
+      offset,
+      length,
+      n,
+    )
     if (before['segment'] !== null) return this.#died(num(before['segment']), num(before['length']))
     this.sql.run('INSERT OR IGNORE INTO holdings (chunk, peer) VALUES (?, ?)', n, this.#self)
     this.#changed(changeKinds.held, n)
@@ -217,7 +231,13 @@ export class SqliteIndex {
     for (const id of ids) {
       const n = this.#numbers.makeChunk(id)
       const change = this.#nextChange()
-      this.sql.run(`${verb} INTO pins (chunk, folder, device, change) VALUES (?, ?, ?, ?)`, n, folder, device, change)
+      this.sql.run(
+        `${verb} INTO pins (chunk, folder, device, change) VALUES (?, ?, ?, ?)`,
+        n,
+        folder,
+        device,
+        change,
+      )
     }
   }
 
@@ -234,7 +254,13 @@ export class SqliteIndex {
     const key = idBytes(last)
     const known = this.sql.get('SELECT n, segment, length FROM batches WHERE last = ?', key)
     if (known !== undefined) {
-      this.sql.run('UPDATE batches SET segment = ?, offset = ?, length = ? WHERE last = ?', segment, offset, length, key)
+      this.sql.run(
+        'UPDATE batches SET segment = ?, offset = ?, length = ? WHERE last = ?',
+        segment,
+        offset,
+        length,
+        key,
+      )
       return this.#died(num(known['segment']), num(known['length']))
     }
     const sql = 'INSERT INTO batches (last, segment, offset, length) VALUES (?, ?, ?, ?)'

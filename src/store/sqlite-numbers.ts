@@ -7,7 +7,11 @@ type Table = 'folders' | 'devices' | 'peers'
 /** Numbers of folders, devices and peers; kept in memory, since they are few. `number…` makes missing ones. */
 export class Numbers {
   readonly #sql: Sqlite
-  readonly #known = { folders: new Map<string, number>(), devices: new Map<string, number>(), peers: new Map<string, number>() }
+  readonly #known = {
+    folders: new Map<string, number>(),
+    devices: new Map<string, number>(),
+    peers: new Map<string, number>(),
+  }
 
   constructor(sql: Sqlite) {
     this.#sql = sql

@@ -49,7 +49,8 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
   known(folder: FolderId, p: Uint8Array): ChunkRef | undefined {
     const n = this.numbers.folder(folder)
     if (n === undefined) return undefined
-    const sql = 'SELECT c.id, k.ck, k.length FROM known k JOIN chunks c ON c.n = k.chunk WHERE k.folder = ? AND k.p = ?'
+    const sql =
+      'SELECT c.id, k.ck, k.length FROM known k JOIN chunks c ON c.n = k.chunk WHERE k.folder = ? AND k.p = ?'
     const row = this.sql.get(sql, n, p)
     if (row === undefined) return undefined
     return { id: idIn<ChunkId>(row['id']), ck: blob(row['ck']), length: num(row['length']), level: 0 }
@@ -85,7 +86,8 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
   }
 
   devices(): DeviceId[] {
-    const sql = 'SELECT id FROM devices d WHERE EXISTS (SELECT 1 FROM records r WHERE r.device = d.n) ORDER BY n'
+    const sql =
+      'SELECT id FROM devices d WHERE EXISTS (SELECT 1 FROM records r WHERE r.device = d.n) ORDER BY n'
     return this.sql.all(sql).map((row) => idIn<DeviceId>(row['id']))
   }
 
@@ -108,7 +110,9 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
 
   /** Where the batch with this last record lies. */
   batchPlace(last: RecordHash): Location | undefined {
-    return locationOf(this.sql.get('SELECT segment, offset, length FROM batches WHERE last = ?', idBytes(last)))
+    return locationOf(
+      this.sql.get('SELECT segment, offset, length FROM batches WHERE last = ?', idBytes(last)),
+    )
   }
 
   /** Hash of the last record of the batch that holds a record. */
@@ -135,17 +139,23 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
       since,
       limit,
     )
-    const batches = rows.filter((row) => row['kind'] === changeKinds.batch).map((row) => idIn<RecordHash>(row['last']))
+    const batches = rows
+      .filter((row) => row['kind'] === changeKinds.batch)
+      .map((row) => idIn<RecordHash>(row['last']))
     // A chunk that was held, then dropped, or the reverse, is told as it is at the end.
     const chunks = new Map<ChunkId, number>()
-    for (const row of rows) if (row['kind'] !== changeKinds.batch) chunks.set(idIn<ChunkId>(row['id']), num(row['kind']))
+    for (const row of rows)
+      if (row['kind'] !== changeKinds.batch) chunks.set(idIn<ChunkId>(row['id']), num(row['kind']))
     const of = (kind: number): ChunkId[] => [...chunks].filter(([, last]) => last === kind).map(([id]) => id)
     const upTo = rows.length < limit ? last : num(rows.at(-1)!['number'])
     return { batches, held: of(changeKinds.held), dropped: of(changeKinds.dropped), upTo }
   }
 
   feedPosition(peer: PeerId): { database: DatabaseId; change: number } | undefined {
-    const row = this.sql.get('SELECT database, change FROM feeds WHERE peer = ?', this.numbers.peer(peer) ?? -1)
+    const row = this.sql.get(
+      'SELECT database, change FROM feeds WHERE peer = ?',
+      this.numbers.peer(peer) ?? -1,
+    )
     if (row === undefined) return undefined
     return { database: idIn<DatabaseId>(row['database']), change: num(row['change']) }
   }
@@ -155,7 +165,9 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
   holders(ids: readonly ChunkId[]): Map<ChunkId, PeerId[]> {
     const sql = `SELECT p.id FROM holdings h JOIN chunks c ON c.n = h.chunk JOIN peers p ON p.n = h.peer
       WHERE c.id = ? ORDER BY h.peer`
-    return new Map(ids.map((id) => [id, this.sql.all(sql, idBytes(id)).map((row) => text(row['id']) as PeerId)]))
+    return new Map(
+      ids.map((id) => [id, this.sql.all(sql, idBytes(id)).map((row) => text(row['id']) as PeerId)]),
+    )
   }
 
   lacking(
@@ -182,7 +194,10 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
   }
 
   countHeldBy(peer: PeerId): { chunks: number } {
-    const row = this.sql.get('SELECT count(*) chunks FROM holdings WHERE peer = ?', this.numbers.peer(peer) ?? -1)
+    const row = this.sql.get(
+      'SELECT count(*) chunks FROM holdings WHERE peer = ?',
+      this.numbers.peer(peer) ?? -1,
+    )
     return { chunks: num(row?.['chunks']) }
   }
 

@@ -111,7 +111,10 @@ export class SqliteViewReader {
   }
 
   totals(folder: FolderId): { files: number; bytes: number } {
-    const row = this.sql.get("SELECT files, bytes FROM paths WHERE folder = ? AND path = ''", this.#folder(folder))
+    const row = this.sql.get(
+      "SELECT files, bytes FROM paths WHERE folder = ? AND path = ''",
+      this.#folder(folder),
+    )
     return { files: num(row?.['files'] ?? 0), bytes: num(row?.['bytes'] ?? 0) }
   }
 
@@ -121,7 +124,8 @@ export class SqliteViewReader {
       idBytes(version),
     )
     if (row === undefined || row['listed'] === 0) return undefined
-    const sql = 'SELECT c.id FROM contents t JOIN chunks c ON c.n = t.chunk WHERE t.version = ? ORDER BY t.chunk'
+    const sql =
+      'SELECT c.id FROM contents t JOIN chunks c ON c.n = t.chunk WHERE t.version = ? ORDER BY t.chunk'
     return this.sql.all(sql, num(row['n'])).map((chunk) => idIn<ChunkId>(chunk['id']))
   }
 
@@ -209,6 +213,7 @@ function versionRow(row: Row): VersionRow {
     category: text(row['category']),
     tags: JSON.parse(text(row['tags'])) as string[],
     description: text(row['description']),
+    target: row['target'] === null ? undefined : text(row['target']),
     content: blob(row['content']),
   }
 }

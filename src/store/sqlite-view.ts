@@ -52,7 +52,7 @@ WHERE e.folder = ? AND e.path = ? AND e.removed = 0 AND e.shadowed = 0`
 
 const versionSql = `
 INSERT INTO versions (n, folder, entry, status, kind, path, mode, modified, created, size, hash, type, category,
-  tags, description, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  tags, description, target, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (n) DO UPDATE SET status = excluded.status`
 
 const entrySql = `
@@ -138,6 +138,7 @@ export class SqliteView {
       row.category,
       JSON.stringify(row.tags),
       row.description,
+      row.target ?? null,
       row.content,
     )
     this.#sql.run('UPDATE records SET opened = 1 WHERE n = ?', n)
@@ -170,18 +171,27 @@ export class SqliteView {
     const n = num(record['n'])
     this.#sql.run('UPDATE versions SET listed = 1 WHERE n = ?', n)
     for (const id of ids)
-      this.#sql.run('INSERT OR IGNORE INTO contents (version, chunk) VALUES (?, ?)', n, this.#numbers.makeChunk(id))
+      this.#sql.run(
+        'INSERT OR IGNORE INTO contents (version, chunk) VALUES (?, ?)',
+        n,
+        this.#numbers.makeChunk(id),
+      )
   }
 
   #settleEntry({ folder, entry }: Touched): void {
     const heads = this.#sql.all(headsSql, folder, entry)
-    const before = this.#sql.get('SELECT path, removed FROM entries WHERE folder = ? AND entry = ?', folder, entry)
+    const before = this.#sql.get(
+      'SELECT path, removed FROM entries WHERE folder = ? AND entry = ?',
+      folder,
+      entry,
+    )
     const [shown, ...others] = heads
     const paths = new Set<string>()
     if (before !== undefined && before['removed'] === 0) paths.add(text(before['path']))
     if (shown !== undefined && shown['kind'] !== 'removed') paths.add(text(shown['path']))
     for (const path of paths) this.#addPath(folder, path, -1)
-    if (shown === undefined) this.#sql.run('DELETE FROM entries WHERE folder = ? AND entry = ?', folder, entry)
+    if (shown === undefined)
+      this.#sql.run('DELETE FROM entries WHERE folder = ? AND entry = ?', folder, entry)
     else this.#show(folder, entry, shown, others)
     for (const path of paths) this.#shadow(folder, path)
     for (const path of paths) this.#addPath(folder, path, 1)
@@ -244,6 +254,7 @@ export class SqliteView {
   #addSums(folder: number, path: string, { files, bytes, entries }: Sums): void {
     if (files === 0 && bytes === 0 && entries === 0) return
     this.#sql.run(sumsSql, folder, path, parentOf(path), files, bytes, entries)
-    if (entries < 0) this.#sql.run('DELETE FROM paths WHERE folder = ? AND path = ? AND entries = 0', folder, path)
+    if (entries < 0)
+      this.#sql.run('DELETE FROM paths WHERE folder = ? AND path = ? AND entries = 0', folder, path)
   }
 }

@@ -89,7 +89,9 @@ export function joinIds(ids: readonly HexId[]): Buffer {
 export function splitIds<Id extends HexId>(value: SQLOutputValue | undefined): Id[] {
   const bytes = value as Uint8Array | null | undefined
   if (bytes === null || bytes === undefined) return []
-  return Array.from({ length: bytes.length >>> 5 }, (_, index) => idOf<Id>(bytes.subarray(index * 32, index * 32 + 32)))
+  return Array.from({ length: bytes.length >>> 5 }, (_, index) =>
+    idOf<Id>(bytes.subarray(index * 32, index * 32 + 32)),
+  )
 }
 
 /** Whether a thrown value says that a database file is damaged or none at all. */
