@@ -59,7 +59,8 @@ export interface Libp2pNetworkOptions {
   dialTimeoutMs?: number | undefined
 }
 
-const protocol = '/peerstor/1/http'
+/** The one protocol: HTTP with a proved peer at the other end. */
+export const protocol = '/peerstor/1/http'
 
 export class Libp2pNetwork implements Network {
   readonly peer: PeerId

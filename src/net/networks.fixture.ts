@@ -1,9 +1,12 @@
 /** Real networks on 127.0.0.1 for tests; everything is closed when the test ends. */
 import type { TestContext } from 'node:test'
-import { realClock } from '../base/clock.ts'
+import type { Libp2p } from 'libp2p'
+import { type Clock, realClock } from '../base/clock.ts'
+import { limits } from '../base/limits.ts'
 import { silentLog } from '../base/log.ts'
 import { systemRandom } from '../base/random.ts'
 import type { PeerId, Role } from '../base/words.ts'
+import { startNode } from './libp2p-node.ts'
 import { Libp2pNetwork, type Libp2pNetworkOptions } from './libp2p-network.ts'
 
 /** A started network whose callers all have `role` unless the options say otherwise. */
@@ -29,6 +32,60 @@ export async function startNetwork(
   await network.start()
   test.after(() => network.stop())
   return network
+}
+
+/** A clock whose timers run only when a test says so. */
+export interface ManualClock extends Clock {
+  /** Runs all waiting timers of exactly `ms`; how many there were. */
+  fire: (ms: number) => number
+}
+
+export function manualClock(): ManualClock {
+  const timers = new Map<symbol, { ms: number; run: () => void }>()
+  return {
+    ...realClock,
+    after: (ms, run) => {
+      const key = Symbol('timer')
+      timers.set(key, { ms, run })
+      return () => timers.delete(key)
+    },
+    fire: (wanted) => {
+      const due = [...timers].filter(([, { ms }]) => ms === wanted)
+      for (const [key, { run }] of due) {
+        timers.delete(key)
+        run()
+      }
+      return due.length
+    },
+  }
+}
+
+/** Runs the timers of `ms` until `over`: for what happens only once bytes have stopped moving. */
+export async function fireUntil(clock: ManualClock, ms: number, over: Promise<unknown>): Promise<void> {
+  const settled = over.then(
+    () => true,
+    () => true,
+  )
+  const pause = async (): Promise<boolean> => await realClock.sleep(5).then(() => false)
+  while (!(await Promise.race([settled, pause()]))) clock.fire(ms)
+}
+
+/** A bare libp2p node, for peers that do not keep to the protocol. */
+export async function startBareNode(test: TestContext): Promise<Libp2p> {
+  const { node } = await startNode({
+    privateKey: systemRandom.bytes(32),
+    host: '127.0.0.1',
+    port: 0,
+    dialTimeoutMs: limits.dialTimeoutMs,
+    gater: {},
+    announce: (port) => [`/ip4/127.0.0.1/tcp/${port}`],
+    onTls: (socket) => socket.destroy(),
+  })
+  test.after(async () => {
+    for (const connection of node.getConnections()) connection.abort(new Error('the test is over'))
+    await node.stop()
+  })
+  return node
 }
 
 /** Lets `from` know where `to` listens. */

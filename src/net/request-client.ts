@@ -119,6 +119,8 @@ function asAnswerError(error: unknown, { peer, name }: Question): PeerStorError 
   if (known?.data['what'] === `the answer to ${name}`)
     return fail('PEER_MISBEHAVED', { peer, request: name, reason: known.message }, known)
   if (known !== undefined) return known
+  if (error instanceof Error && 'code' in error && String(error.code).startsWith('HPE_'))
+    return fail('PEER_MISBEHAVED', { peer, request: name, reason: 'its answer is not HTTP' }, error)
   const { data } = asPeerStorError(error)
   return fail('PEER_UNREACHABLE', { peer, reason: String(data['reason'] ?? data['what']) }, error)
 }

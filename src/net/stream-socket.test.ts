@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { pipeline } from 'node:stream/promises'
+import { test } from 'node:test'
+import { multiaddr } from '@multiformats/multiaddr'
+import { realClock } from '../base/clock.ts'
+import { limits } from '../base/limits.ts'
+import { pieces, startBareNode } from './networks.fixture.ts'
+import { StreamSocket } from './stream-socket.ts'
+
+test('64 MiB go there and back through a slow reader in bounded memory', async (t) => {
+  const [near, far] = [await startBareNode(t), await startBareNode(t)]
+  await far.handle('/echo', async (stream) => {
+    const socket = new StreamSocket(stream)
+    await pipeline(socket, socket)
+  })
+  const connection = await near.dial(multiaddr(far.getMultiaddrs()[0]))
+  const socket = new StreamSocket(await connection.newStream('/echo'))
+  let [sent, read, ahead, expected] = [0, 0, 0, 0]
+  const source = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const piece of pieces(1024)) {
+      sent += piece.byteLength
+      yield piece
+    }
+  }
+  const writing = pipeline(source, socket, { end: true }).catch((error: unknown) => error)
+  for await (const part of socket as AsyncIterable<Buffer>) {
+    for (let at = 0; at < part.byteLength; at += 64 * 1024 - ((read + at) % (64 * 1024)))
+      if (part[at] !== Math.floor((read + at) / (64 * 1024)) % 251) expected += 1
+    read += part.byteLength
+    ahead = Math.max(ahead, sent - read)
+    if (read < 4 * 1024 * 1024) await realClock.sleep(1)
+  }
+  await writing
+  assert.equal(expected, 0, 'pieces out of place')
+  assert.equal(read, 64 * 1024 * 1024)
+  assert.ok(ahead < 8 * limits.streamWindow, `${ahead} bytes were on the way`)
+})
+
+test('unread bytes survive the end and the close of the stream', async (t) => {
+  const [near, far] = [await startBareNode(t), await startBareNode(t)]
+  await far.handle('/send', async (stream) => {
+    const socket = new StreamSocket(stream)
+    socket.resume()
+    socket.end(Buffer.alloc(200_000, 1))
+  })
+  const connection = await near.dial(multiaddr(far.getMultiaddrs()[0]))
+  const stream = await connection.newStream('/send')
+  const socket = new StreamSocket(stream)
+  const over = once(stream, 'close')
+  socket.end()
+  await over
+  let read = 0
+  for await (const part of socket as AsyncIterable<Buffer>) read += part.byteLength
+  assert.equal(read, 200_000)
+})
