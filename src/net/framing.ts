@@ -38,15 +38,15 @@ export class ByteReader {
     return whole
   }
 
-  /** A length of four bytes, big-endian, at most `limit`. */
+  /** A length of four bytes, little-endian, at most `limit`. */
   async length(limit: number): Promise<number> {
-    return this.#checked((await this.exactly(4)).readUInt32BE(0), limit)
+    return this.#checked((await this.exactly(4)).readUInt32LE(0), limit)
   }
 
   /** One frame, a length and that many bytes, or nothing when the stream ended right here. */
   async frame(limit: number): Promise<Buffer | undefined> {
     const prefix = await this.exactlyOrEnd(4)
-    return prefix && (await this.exactly(this.#checked(prefix.readUInt32BE(0), limit)))
+    return prefix && (await this.exactly(this.#checked(prefix.readUInt32LE(0), limit)))
   }
 
   /** Whether nothing is left; waits for the next bytes or the end. */
@@ -103,7 +103,7 @@ export class ByteReader {
 /** The four bytes in front of a frame of `length` bytes. */
 export function lengthPrefix(length: number): Buffer {
   const prefix = Buffer.allocUnsafe(4)
-  prefix.writeUInt32BE(length)
+  prefix.writeUInt32LE(length)
   return prefix
 }
 

@@ -99,7 +99,7 @@ export class Libp2pNetwork implements Network {
         clock,
         random,
         isConnected: (peer) => this.isConnected(peer),
-        dialPeer: (peer, signal) => this.#connect(peer, this.#dialSignal(signal)),
+        dialPeer: (peer, signal) => this.#inTime(signal, (signal) => this.#connect(peer, signal)),
         dialAddress: (address, signal) => this.dial(address, { signal }),
       },
       options.bootstrap,
@@ -166,7 +166,7 @@ export class Libp2pNetwork implements Network {
   async dial(address: string, { signal }: CallOptions = {}): Promise<PeerId> {
     const target = parseAddress(address)
     try {
-      const connection = await this.#started().dial(target, { signal: this.#dialSignal(signal) })
+      const connection = await this.#inTime(signal, (signal) => this.#started().dial(target, { signal }))
       const peer = connection.remotePeer.toString() as PeerId
       this.#book.learn(peer, [withoutPeer(target).toString()])
       return peer
@@ -255,11 +255,9 @@ export class Libp2pNetwork implements Network {
 
   async #openStream(peer: PeerId): Promise<StreamSocket> {
     try {
-      const signal = this.#dialSignal()
-      const connection = await this.#connect(peer, signal)
-      const stream = await connection.newStream(protocol, {
-        signal,
-        maxOutboundStreams: limits.requestStreams,
+      const stream = await this.#inTime(undefined, async (signal) => {
+        const connection = await this.#connect(peer, signal)
+        return await connection.newStream(protocol, { signal, maxOutboundStreams: limits.requestStreams })
       })
       return this.#traffic.track(new StreamSocket(stream), peer)
     } catch (error) {
@@ -332,9 +330,17 @@ export class Libp2pNetwork implements Network {
     for (const listener of this.#listeners) listener(event)
   }
 
-  #dialSignal(signal?: AbortSignal): AbortSignal {
-    const timeout = AbortSignal.timeout(this.#dialTimeoutMs)
-    return signal === undefined ? timeout : AbortSignal.any([signal, timeout])
+  /** Runs a dial that is given up by `signal` or after its time. */
+  async #inTime<T>(signal: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController()
+    const late = new Error(`no connection within ${this.#dialTimeoutMs} ms`)
+    const cancel = this.#options.clock.after(this.#dialTimeoutMs, () => controller.abort(late))
+    const signals = signal === undefined ? [controller.signal] : [signal, controller.signal]
+    try {
+      return await run(AbortSignal.any(signals))
+    } finally {
+      cancel()
+    }
   }
 }
 

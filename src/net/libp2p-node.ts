@@ -138,7 +138,6 @@ function onFirstByte(socket: Socket, decide: (first: number) => void): void {
     if (bytes === null) return giveUp()
     socket.unshift(bytes)
     decide(bytes[0] ?? 0)
-    socket.off('error', giveUp)
   })
 }
 

@@ -32,6 +32,8 @@ export class StreamSocket extends Duplex {
     stream.addEventListener('end', () => this.push(null))
     stream.addEventListener('close', (event) => this.#closed(event.error))
     if (stream.readableEnded) this.push(null)
+    // Whoever reads or writes sees the error; between two requests nobody does, and it ends no process.
+    this.on('error', () => undefined)
   }
 
   override _read(): void {
