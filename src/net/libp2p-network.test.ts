@@ -178,3 +178,11 @@ test('a busy port gives way to the next', async (t) => {
   const second = await startNetwork(t, { port })
   assert.doesNotMatch(second.addresses()[0] ?? '', new RegExp(`tcp/${port}/`))
 })
+
+test('all interfaces in both families are heard', async (t) => {
+  const network = await startNetwork(t, { host: '::' })
+  const client = await startNetwork(t)
+  const port = /tcp\/(\d+)/.exec(network.addresses()[0] ?? '')?.[1]
+  for (const address of [`127.0.0.1:${port}`, `[::1]:${port}`])
+    assert.equal(await client.dial(address), network.peer)
+})

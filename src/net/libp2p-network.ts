@@ -4,21 +4,15 @@
  * Requests travel as HTTP over libp2p streams, bulk ones over a lane when there is one. Who may ask
  * what is decided by `registry.ts` and `roleOf`, for every request anew.
  */
-import type { Connection as Libp2pConnection, ConnectionGater, Stream } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
-import { multiaddr } from '@multiformats/multiaddr'
-import type { Libp2p } from 'libp2p'
+import type { Stream } from '@libp2p/interface'
 import type { Clock } from '../base/clock.ts'
-import { fail, PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { CallOptions, PeerId, Role } from '../base/words.ts'
-import { AddressBook } from './address-book.ts'
-import { hostAndPort, listenAddresses, parseAddress, withoutPeer } from './addresses.ts'
+import { hostAndPort } from './addresses.ts'
 import { KeepConnected } from './keep-connected.ts'
 import { Lanes, type Reach } from './lanes.ts'
-import { startNode } from './libp2p-node.ts'
 import { Mdns } from './mdns.ts'
 import type {
   Connection,
@@ -30,6 +24,7 @@ import type {
   RequestOptions,
 } from './network.ts'
 import { PeerAgent } from './peer-agent.ts'
+import { PeerConnections } from './peer-connections.ts'
 import { peerIdOf } from './peer-key.ts'
 import { registry, type RequestName } from './registry.ts'
 import { ask } from './request-client.ts'
@@ -59,23 +54,18 @@ export interface Libp2pNetworkOptions {
   dialTimeoutMs?: number | undefined
 }
 
-/** The one protocol: HTTP with a proved peer at the other end. */
-export const protocol = '/peerstor/1/http'
-
 export class Libp2pNetwork implements Network {
   readonly peer: PeerId
   readonly #options: Libp2pNetworkOptions
   readonly #log: Log
+  readonly #connections: PeerConnections
   readonly #server: RequestServer
   readonly #agent: PeerAgent
-  readonly #book = new AddressBook()
   readonly #traffic = new Traffic()
   readonly #listeners = new Set<(event: NetworkEvent) => void>()
   readonly #lanes: Lanes
   readonly #keep: KeepConnected
   #mdns: Mdns | undefined
-  #node: Libp2p | undefined
-  #port = 0
 
   constructor(options: Libp2pNetworkOptions) {
     this.#options = options
@@ -83,12 +73,23 @@ export class Libp2pNetwork implements Network {
     this.#log = options.log.child({ room: 'net' })
     const { clock, random, roleOf } = options
     this.#server = new RequestServer({ self: this.peer, roleOf, clock, log: this.#log })
+    this.#connections = new PeerConnections({
+      ...options,
+      self: this.peer,
+      dialTimeoutMs: options.dialTimeoutMs ?? limits.dialTimeoutMs,
+      isStrange: (peer) => this.#isStrange(peer),
+      sighted: (peer) => this.#mdns?.addressesOf(peer) ?? [],
+      onStream: (stream, peer) => this.#accept(stream, peer),
+      onConnect: (peer) => this.#connected(peer),
+      onDisconnect: (peer) => this.#disconnected(peer),
+      onTls: (socket) => this.#lanes.accept(socket),
+    })
     this.#agent = new PeerAgent(clock, (peer) => this.#openStream(peer))
     this.#lanes = new Lanes({
       clock,
       random,
       log: this.#log,
-      port: () => this.#port,
+      port: () => this.#connections.port,
       reach: (peer) => this.#reach(peer),
       open: (peer, head) => this.request(peer, 'lane.open', head),
       answer: (socket, peer) => this.#server.accept(socket, peer),
@@ -99,8 +100,8 @@ export class Libp2pNetwork implements Network {
         clock,
         random,
         isConnected: (peer) => this.isConnected(peer),
-        dialPeer: (peer, signal) => this.#inTime(signal, (signal) => this.#connect(peer, signal)),
-        dialAddress: (address, signal) => this.dial(address, { signal }),
+        dialPeer: (peer, signal) => this.#connections.connect(peer, signal),
+        dialAddress: (address, signal) => this.#connections.dial(address, signal),
       },
       options.bootstrap,
     )
@@ -108,24 +109,7 @@ export class Libp2pNetwork implements Network {
   }
 
   async start(): Promise<void> {
-    const { privateKey, host, port } = this.#options
-    const { node, port: free } = await startNode({
-      privateKey,
-      host,
-      port,
-      dialTimeoutMs: this.#dialTimeoutMs,
-      gater: this.#gater(),
-      announce: (port) => this.#announced(port),
-      onTls: (socket) => this.#lanes.accept(socket),
-    })
-    this.#node = node
-    this.#port = free
-    await node.handle(protocol, (stream, connection) => this.#accept(stream, connection), {
-      maxInboundStreams: limits.requestStreams,
-      maxOutboundStreams: limits.requestStreams,
-    })
-    node.addEventListener('peer:connect', ({ detail }) => this.#connected(detail.toString() as PeerId))
-    node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail.toString() as PeerId))
+    await this.#connections.start()
     this.#log.info('listening', { addresses: this.addresses() })
     if (this.#options.mdns) this.#startMdns()
     this.#keep.start()
@@ -138,13 +122,11 @@ export class Libp2pNetwork implements Network {
     this.#agent.destroy()
     this.#lanes.close()
     this.#server.close()
-    for (const connection of this.#node?.getConnections() ?? []) connection.abort(new Error('stopped'))
-    await this.#node?.stop()
-    this.#node = undefined
+    await this.#connections.stop()
   }
 
   addresses(): string[] {
-    return this.#announced(this.#port).map((address) => `${address}/p2p/${this.peer}`)
+    return this.#connections.addresses()
   }
 
   serve(name: RequestName, handler: Handler): void {
@@ -164,19 +146,11 @@ export class Libp2pNetwork implements Network {
   }
 
   async dial(address: string, { signal }: CallOptions = {}): Promise<PeerId> {
-    const target = parseAddress(address)
-    try {
-      const connection = await this.#inTime(signal, (signal) => this.#started().dial(target, { signal }))
-      const peer = connection.remotePeer.toString() as PeerId
-      this.#book.learn(peer, [withoutPeer(target).toString()])
-      return peer
-    } catch (error) {
-      throw unreachable(address, error)
-    }
+    return await this.#connections.dial(address, signal)
   }
 
   learn(peer: PeerId, addresses: readonly string[]): void {
-    if (peer !== this.peer && this.#book.learn(peer, addresses)) this.#keep.wake(peer)
+    if (this.#connections.learn(peer, addresses)) this.#keep.wake(peer)
   }
 
   keepConnected(peers: readonly PeerId[]): void {
@@ -184,18 +158,17 @@ export class Libp2pNetwork implements Network {
   }
 
   connections(): Connection[] {
-    const peers = new Set(this.#node?.getConnections().map(({ remotePeer }) => remotePeer.toString()))
-    return [...peers].flatMap((peer) => this.#describe(peer as PeerId) ?? [])
+    return this.#connections.peers().flatMap((peer) => this.#describe(peer) ?? [])
   }
 
   isConnected(peer: PeerId): boolean {
-    return this.#connectionsTo(peer).length > 0
+    return this.#connections.to(peer).length > 0
   }
 
   async disconnect(peer: PeerId): Promise<void> {
     this.#lanes.drop(peer)
     this.#server.drop(peer)
-    for (const connection of this.#connectionsTo(peer)) connection.abort(new Error('disconnected'))
+    this.#connections.drop(peer)
   }
 
   discovered(): Discovered {
@@ -207,45 +180,12 @@ export class Libp2pNetwork implements Network {
     return () => this.#listeners.delete(listener)
   }
 
-  get #dialTimeoutMs(): number {
-    return this.#options.dialTimeoutMs ?? limits.dialTimeoutMs
-  }
-
-  #started(): Libp2p {
-    if (this.#node === undefined) throw fail('NOT_HERE', { what: 'the network', reason: 'it is not started' })
-    return this.#node
-  }
-
-  #announced(port: number): string[] {
-    const advertised = this.#options.advertise.map((address) => withoutPeer(parseAddress(address)).toString())
-    return [...new Set([...advertised, ...listenAddresses(this.#options.host, port)])]
-  }
-
-  /** Nobody dials himself, and strangers together hold only so many connections. */
-  #gater(): ConnectionGater {
-    const isSelf = (peer: { toString(): string }): boolean => peer.toString() === this.peer
-    return {
-      denyDialPeer: isSelf,
-      denyOutboundEncryptedConnection: isSelf,
-      denyInboundEncryptedConnection: (peer) =>
-        isSelf(peer) || (this.#isStrange(peer.toString()) && this.#strangers() >= limits.strangerConnections),
-    }
-  }
-
-  #isStrange(peer: string): boolean {
-    const role = this.#options.roleOf(peer as PeerId)
+  #isStrange(peer: PeerId): boolean {
+    const role = this.#options.roleOf(peer)
     return role === 'stranger' || role === 'ex-member'
   }
 
-  #strangers(): number {
-    const inbound = this.#started()
-      .getConnections()
-      .filter(({ direction }) => direction === 'inbound')
-    return inbound.filter(({ remotePeer }) => this.#isStrange(remotePeer.toString())).length
-  }
-
-  #accept(stream: Stream, { remotePeer }: Libp2pConnection): void {
-    const peer = remotePeer.toString() as PeerId
+  #accept(stream: Stream, peer: PeerId): void {
     const atMost = this.#isStrange(peer)
       ? limits.strangerStreams
       : limits.connectionsPerPeer * limits.requestStreams
@@ -254,34 +194,12 @@ export class Libp2pNetwork implements Network {
   }
 
   async #openStream(peer: PeerId): Promise<StreamSocket> {
-    try {
-      const stream = await this.#inTime(undefined, async (signal) => {
-        const connection = await this.#connect(peer, signal)
-        return await connection.newStream(protocol, { signal, maxOutboundStreams: limits.requestStreams })
-      })
-      return this.#traffic.track(new StreamSocket(stream), peer)
-    } catch (error) {
-      throw unreachable(peer, error)
-    }
-  }
-
-  async #connect(peer: PeerId, signal: AbortSignal): Promise<Libp2pConnection> {
-    const [open] = this.#connectionsTo(peer)
-    if (open !== undefined) return open
-    const known = this.#book.of(peer, this.#mdns?.addressesOf(peer) ?? [])
-    const addresses = known.map((address) => multiaddr(`${address.toString()}/p2p/${peer}`))
-    if (addresses.length === 0) throw new Error('no address is known')
-    return await this.#started().dial(addresses, { signal })
-  }
-
-  #connectionsTo(peer: PeerId): Libp2pConnection[] {
-    const connections = this.#node?.getConnections(peerIdFromString(peer)) ?? []
-    return connections.filter(({ status }) => status === 'open')
+    return this.#traffic.track(new StreamSocket(await this.#connections.openStream(peer)), peer)
   }
 
   /** How to open a lane to a device; strangers get none. */
   #reach(peer: PeerId): Reach | undefined {
-    const connections = this.#connectionsTo(peer).filter(({ direct }) => direct)
+    const connections = this.#connections.to(peer).filter(({ direct }) => direct)
     const connection = connections.find(({ direction }) => direction === 'outbound') ?? connections[0]
     if (connection === undefined || this.#isStrange(peer)) return undefined
     const { host } = hostAndPort(connection.remoteAddr)
@@ -289,7 +207,7 @@ export class Libp2pNetwork implements Network {
   }
 
   #describe(peer: PeerId): Connection | undefined {
-    const [connection] = this.#connectionsTo(peer)
+    const [connection] = this.#connections.to(peer)
     if (connection === undefined) return undefined
     return {
       peer,
@@ -308,7 +226,7 @@ export class Libp2pNetwork implements Network {
       this.#keep.wake(peer)
       this.#emit({ type: 'discover', peer, addresses })
     }
-    const port = this.#port
+    const { port } = this.#connections
     this.#mdns = new Mdns({ peer: this.peer, host, port, clock, random, log: this.#log, onPeer })
     this.#mdns.start()
   }
@@ -329,28 +247,4 @@ export class Libp2pNetwork implements Network {
   #emit(event: NetworkEvent): void {
     for (const listener of this.#listeners) listener(event)
   }
-
-  /** Runs a dial that is given up by `signal` or after its time. */
-  async #inTime<T>(signal: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const controller = new AbortController()
-    const late = new Error(`no connection within ${this.#dialTimeoutMs} ms`)
-    const cancel = this.#options.clock.after(this.#dialTimeoutMs, () => controller.abort(late))
-    const signals = signal === undefined ? [controller.signal] : [signal, controller.signal]
-    try {
-      return await run(AbortSignal.any(signals))
-    } finally {
-      cancel()
-    }
-  }
-}
-
-function unreachable(peer: string, error: unknown): PeerStorError {
-  if (error instanceof PeerStorError) return error
-  return fail('PEER_UNREACHABLE', { peer, reason: reasonOf(error) }, error)
-}
-
-/** One line, also for a dial that failed at several addresses. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.slice(0, 4).map(reasonOf).join('; ')
-  return error instanceof Error ? error.message : String(error)
 }

@@ -55,7 +55,7 @@ async function createNode(options: NodeOptions, port: number): Promise<Libp2p> {
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', privateKey),
     nodeInfo: { userAgent: 'peerstor' },
-    addresses: { listen: [tcpAddress(host, port).toString()], announce: announce(port) },
+    addresses: { listen: listenOn(host, port), announce: announce(port) },
     transports: [tcpWithLanes(onTls)],
     connectionEncrypters: [noise()],
     streamMuxers: [
@@ -86,6 +86,12 @@ async function createNode(options: NodeOptions, port: number): Promise<Libp2p> {
     },
     services: { identify: identify(), ping: ping({ maxInboundStreams: 2 }) },
   })
+}
+
+/** `::` is all interfaces in both families, as for Node's own servers. */
+function listenOn(host: string, port: number): string[] {
+  const hosts = host === '::' ? ['0.0.0.0', '::'] : [host]
+  return hosts.map((host) => tcpAddress(host, port).toString())
 }
 
 /**

@@ -6,9 +6,9 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { isCode, PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { PeerId } from '../base/words.ts'
-import { protocol } from './libp2p-network.ts'
 import type { Libp2pNetwork } from './libp2p-network.ts'
 import { collect, fireUntil, manualClock, startBareNode, startNetwork } from './networks.fixture.ts'
+import { protocol } from './peer-connections.ts'
 import { StreamSocket } from './stream-socket.ts'
 
 const head = Buffer.from('head')
