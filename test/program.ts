@@ -1,0 +1,5 @@
+/** The program under test, as `PeerProcess` starts it: from source, with the Node that runs the tests. */
+import { fileURLToPath } from 'node:url'
+import type { Program } from '../src/cli/peer-process.ts'
+
+export const program: Program = [fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))]
