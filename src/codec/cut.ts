@@ -112,7 +112,7 @@ export class Cutter {
     const length = this.#length + bytes.length
     if (this.#chunk === undefined) this.#chunk = this.#take(bytes.length)
     else if (this.#chunk.length < length) {
-      const larger = this.#take(Math.min(this.#sizes.max, Math.max(length, this.#chunk.length * 2)))
+      const larger = this.#take(this.#sizes.max)
       larger.set(this.#chunk.subarray(0, this.#length))
       this.#chunk = larger
     }
