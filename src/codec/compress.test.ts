@@ -34,6 +34,8 @@ test('a gain under 3 % is not kept, and nothing is compressed at level 0', () =>
 test('decompressing gives exactly the length asked for, or fails', () => {
   const packed = compress(Buffer.alloc(1_000_000), 1)!
   for (const length of [0, 1, 999_999, 1_000_001]) assert.throws(() => decompress(packed, length))
+  const bomb = compress(Buffer.alloc(50_000_000), 1)!
+  assert.throws(() => decompress(bomb, 1000), { code: 'ERR_BUFFER_TOO_LARGE' }, 'stops before it is inflated')
   assert.throws(() => decompress(randomBytes(100), 100))
   assert.throws(() => decompress(packed.subarray(0, packed.length - 1), 1_000_000))
 })

@@ -81,6 +81,19 @@ test('bytes without any end are cut at the largest size', () => {
   )
 })
 
+test('the hash starts anew with each chunk', () => {
+  const starts: boolean[] = []
+  const kernel: CutKernel = {
+    scan: ({ hash }, bytes) => {
+      starts.push(hash.every((byte) => byte === 0))
+      hash.fill(1)
+      return bytes.length
+    },
+  }
+  assert.equal(cut([Buffer.alloc(1_300_000)], cutSizes(), kernel).length, 3)
+  assert.deepEqual(starts, [true, true], 'the last is too short to be scanned')
+})
+
 test('sources over 64 GiB are cut four times larger', () => {
   assert.equal(cutSizes(limits.hugeFile).max, limits.chunkMax)
   const huge = cutSizes(limits.hugeFile + 1)

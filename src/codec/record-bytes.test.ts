@@ -75,6 +75,7 @@ test('a batch may lack bodies, and its signature still holds', () => {
 
 const device2 = idOf<DeviceId>(Buffer.alloc(32, 5))
 const broken: [string, () => SignedRecord[]][] = [
+  ['a later record that links to none', () => [makeRecord(headAt(1, undefined))]],
   ['no records', () => []],
   ['too many records', () => run(257)],
   ['a gap in numbers', () => [run(3)[0]!, run(3)[2]!]],

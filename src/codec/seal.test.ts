@@ -112,6 +112,15 @@ test('the sealed form is what the rules say, step by step', () => {
   assert.equal(made.sealed.length, 32 + 256 + 16)
 })
 
+test('the key of a compressed chunk comes from its compressed bytes', () => {
+  const plaintext = Buffer.alloc(5000, 'packs well ')
+  const made = seal(plaintext, 1)
+  const packed = openedData(made)
+  assert.ok(packed.length < 200)
+  const header = bodyOf(packed, { compression: 1, plaintextLength: 5000 }).subarray(0, 16)
+  assert.deepEqual(made.ck, keyed(keys.kdf, keyed(keys.hash, header, keyed(keys.dedup, packed))))
+})
+
 test("damage is the source's, everything after it the writer's", () => {
   const { id, ck, sealed } = seal(randomBytes(1000))
   for (let at = 0; at < sealed.length; at += 7) {
