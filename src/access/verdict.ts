@@ -73,6 +73,8 @@ export interface Judged {
   counted: boolean
   /** Some cut stands against it. */
   revoked: boolean
+  /** What the cuts that stand keep: lists of last heads. */
+  cuts: readonly (readonly RecordHash[])[]
 }
 
 export interface Verdict {
@@ -205,6 +207,7 @@ class Court {
       issuer: fact.author,
       counted: this.#counted.has(device),
       revoked: this.#cuts.has(device),
+      cuts: this.#cuts.get(device) ?? [],
     }
   }
 

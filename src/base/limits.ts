@@ -41,6 +41,13 @@ export const limits = {
   clockAheadMs: 5 * minute,
   /** Batches that wait for a certificate or a previous head. */
   waitingBatches: 4096,
+  waitingBytes: 32 * MiB,
+  /** Last heads that a revocation names. */
+  revocationHeads: 256,
+  /** Versions that one record adopts. */
+  adoptVersions: 4096,
+  /** Epochs that one epoch seals. */
+  epochParents: 256,
 
   // Names
   pathBytes: 4096,
@@ -48,6 +55,7 @@ export const limits = {
   tags: 64,
   tagBytes: 128,
   descriptionBytes: 16 * KiB,
+  typeBytes: 255,
   deviceNameBytes: 128,
 
   // Disk
