@@ -6,6 +6,7 @@ import { decode } from '../codec/cbor-schema.ts'
 import { recordKinds, type SignedRecord } from '../codec/record.ts'
 import { deviceIdOf } from '../codec/sign.ts'
 import { readCertificate, type Certificate, type Certified } from './certificate.ts'
+import { peerIdOf } from './peer-id.ts'
 import { adminBody, poolBody, revocationBody } from './record-bodies.ts'
 import { judge, type AuthorityFact, type Judged, type Reaches, type Verdict } from './verdict.ts'
 
@@ -145,7 +146,8 @@ export class Authority {
     if (device !== place.author) throw fail('RECORD_INVALID', { device: place.author, reason: 'wrong key' })
     this.#recordKeys.set(device, Buffer.from(read.recordKey))
     const { recordKey, encryptionKey, recovery } = read
-    return { kind: 'pool', ...place, terms: termsOf([recordKey, encryptionKey], recovery) }
+    const terms = termsOf([recordKey, encryptionKey], peerIdOf(read.peer), recovery)
+    return { kind: 'pool', ...place, terms }
   }
 
   #certificateFact(place: Placed, body: Uint8Array): AuthorityFact {
@@ -161,7 +163,7 @@ export class Authority {
       deviceKind: certificate.kind,
       user,
       recovery: recovery?.device,
-      terms: termsOf([recordKey, encryptionKey], recovery),
+      terms: termsOf([recordKey, encryptionKey], certificate.peer, recovery),
     }
   }
 }
@@ -169,10 +171,11 @@ export class Authority {
 /** What the pool's first record fixes of its founder's certificate. */
 function termsOf(
   keys: readonly Uint8Array[],
+  peer: PeerId | undefined,
   recovery: { recordKey: Uint8Array; encryptionKey: Uint8Array } | undefined,
 ): string {
   const all = recovery === undefined ? keys : [...keys, recovery.recordKey, recovery.encryptionKey]
-  return all.map((key) => Buffer.from(key).toString('hex')).join(' ')
+  return [peer ?? '', ...all.map((key) => Buffer.from(key).toString('hex'))].join(' ')
 }
 
 function revocationFact(place: Placed, body: Uint8Array): AuthorityFact | undefined {

@@ -34,6 +34,8 @@ export const limits = {
   batchRecords: 256,
   recordHead: 4 * KiB,
   recordBody: 256 * KiB,
+  /** Most bytes before sealing and padding. */
+  recordPlaintext: 200 * KiB,
   recordParents: 64,
   batchBytes: 8 * MiB,
   cborDepth: 16,

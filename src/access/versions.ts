@@ -1,0 +1,111 @@
+/** Version records as rows of the index: opened, judged, and judged anew when who counts has changed. */
+import { asPeerStorError } from '../base/errors.ts'
+import { idOf, type RecordHash } from '../base/words.ts'
+import { recordKinds, type RecordHead, type SignedRecord } from '../codec/record.ts'
+import { decodeVersionBody, encodeContent, type VersionBody } from '../codec/version-body.ts'
+import type { IndexWrite } from '../store/store.ts'
+import type { VersionRow, VersionStatus } from '../store/view.ts'
+import type { Authority, Placed } from './authority.ts'
+import type { FolderBook } from './folder-book.ts'
+import type { FolderKeyRing } from './folder-keys.ts'
+import type { HybridClock } from './hybrid-clock.ts'
+
+/** What the room above knows of names and types; every name from a peer passes it. */
+export interface Naming {
+  /** Fails on a path that may not be. */
+  checkPath(path: string): void
+  /** Category of a MIME type. */
+  categoryOf(type: string): string
+}
+
+export interface VersionParts {
+  authority: Authority
+  book: FolderBook
+  ring: FolderKeyRing
+  time: HybridClock
+  naming: Naming
+}
+
+/** A record with its head, as the index or a batch gives it. */
+export interface PlacedRecord {
+  hash: RecordHash
+  head: RecordHead
+  position: number
+}
+
+export function isVersion(head: RecordHead): boolean {
+  return head.kind === recordKinds.version && head.folder !== undefined && head.entry !== undefined
+}
+
+export function placeOf({ hash, head, position }: PlacedRecord): Placed {
+  return { hash, author: head.device, position }
+}
+
+/** Whether a version shows: its writer counts and writes in this folder, or a writer adopted it. */
+export function statusOf(parts: VersionParts, record: PlacedRecord): VersionStatus {
+  const folder = record.head.folder!
+  const user = parts.authority.memberActing(placeOf(record))
+  const counts = user !== undefined && parts.book.isMember(folder, user)
+  if (!counts && !parts.book.isAdopted(record.hash, folder)) return 'held'
+  return parts.time.isFuture(record.head.time) ? 'future' : 'counted'
+}
+
+/** Index rows of a version record: none without its keys; `invalid` when its body is wrong. */
+export function openVersion(parts: VersionParts, record: SignedRecord, position: number): IndexWrite[] {
+  try {
+    const plaintext = parts.ring.open(record)
+    if (plaintext === undefined) return []
+    const body = decodeVersionBody(plaintext)
+    parts.naming.checkPath(body.path)
+    const placed = { hash: record.hash, head: record.head, position }
+    return [{ op: 'version', row: rowOf(parts, placed, body) }, ...contentOf(record.hash, body)]
+  } catch (thrown) {
+    return [{ op: 'invalid', version: record.hash, reason: asPeerStorError(thrown).message }]
+  }
+}
+
+/** The row of a version whose body is known. */
+export function rowOf(parts: VersionParts, record: PlacedRecord, body: VersionBody): VersionRow {
+  const { head, hash } = record
+  return {
+    version: hash,
+    folder: head.folder!,
+    epoch: head.epoch!,
+    entry: head.entry!,
+    device: head.device,
+    time: head.time,
+    parents: head.parents ?? [],
+    status: statusOf(parts, record),
+    kind: body.kind,
+    path: body.path,
+    mode: body.mode,
+    modified: body.modified,
+    created: body.created,
+    size: body.size,
+    hash: idOf(body.hash),
+    type: body.type,
+    category: parts.naming.categoryOf(body.type),
+    tags: body.tags,
+    description: body.description,
+    content: encodeContent(body.content),
+  }
+}
+
+/** The chunk list where the body holds all of it; a manifest's nodes are read by the room above. */
+function contentOf(version: RecordHash, body: VersionBody): IndexWrite[] {
+  if (body.content.form !== 'inline') return []
+  return [{ op: 'content', version, ids: body.content.chunks.map((ref) => ref.id) }]
+}
+
+/** Rows that bring versions to the status they have now. */
+export function statusWrites(parts: VersionParts, records: readonly PlacedRecord[]): IndexWrite[] {
+  const byStatus = Map.groupBy(
+    records.filter(({ head }) => isVersion(head)),
+    (record) => statusOf(parts, record),
+  )
+  return [...byStatus].map(([status, group]) => ({
+    op: 'status',
+    status,
+    versions: group.map(({ hash }) => hash),
+  }))
+}
