@@ -45,7 +45,7 @@ export class FolderBook {
     this.#directory = directory
   }
 
-  /** Takes in a plain record of a kind it knows; gives the folders whose versions are judged anew. */
+  /** Takes in a plain record of a kind it knows. */
   learn(record: SignedRecord, position: number): void {
     const { kind, folder, entry, device } = record.head
     const place = { hash: record.hash, author: device, position, time: record.head.time }
@@ -96,6 +96,16 @@ export class FolderBook {
       .map(([id, birth]) => ({ id, created: birth.time.ms, said: this.#folderSaid(id) }))
       .filter(({ said }) => said?.removed !== true)
       .map(({ id, created, said }) => ({ id, created, name: said?.name }))
+  }
+
+  /** Every folder whose first record is here, whoever wrote it. */
+  born(): FolderId[] {
+    return [...this.#births.keys()]
+  }
+
+  /** Every version that some record adopts, whoever wrote it. */
+  adopted(): RecordHash[] {
+    return [...this.#adoptions.keys()]
   }
 
   policyOf(folder: FolderId): Policy {

@@ -1,5 +1,5 @@
 /** Version records as rows of the index: opened, judged, and judged anew when who counts has changed. */
-import { asPeerStorError } from '../base/errors.ts'
+import { asPeerStorError, fail } from '../base/errors.ts'
 import { idOf, type RecordHash } from '../base/words.ts'
 import { recordKinds, type RecordHead, type SignedRecord } from '../codec/record.ts'
 import { decodeVersionBody, encodeContent, type VersionBody } from '../codec/version-body.ts'
@@ -12,8 +12,8 @@ import type { HybridClock } from './hybrid-clock.ts'
 
 /** What the room above knows of names and types; every name from a peer passes it. */
 export interface Naming {
-  /** Fails on a path that may not be. */
-  checkPath(path: string): void
+  /** The path in its one form; fails on one that may not be. */
+  checkPath(path: string): string
   /** Category of a MIME type. */
   categoryOf(type: string): string
 }
@@ -56,7 +56,8 @@ export function openVersion(parts: VersionParts, record: SignedRecord, position:
     const plaintext = parts.ring.open(record)
     if (plaintext === undefined) return []
     const body = decodeVersionBody(plaintext)
-    parts.naming.checkPath(body.path)
+    if (parts.naming.checkPath(body.path) !== body.path)
+      throw fail('BAD_PATH', { path: body.path, reason: 'it is not in its normal form' })
     const placed = { hash: record.hash, head: record.head, position }
     return [{ op: 'version', row: rowOf(parts, placed, body) }, ...contentOf(record.hash, body)]
   } catch (thrown) {
@@ -88,6 +89,7 @@ export function rowOf(parts: VersionParts, record: PlacedRecord, body: VersionBo
     tags: body.tags,
     description: body.description,
     content: encodeContent(body.content),
+    target: body.target,
   }
 }
 

@@ -121,6 +121,9 @@ export const limits = {
   mdnsAnswerMs: 900,
   peers: 1024,
   peerAddresses: 16,
+  addressBytes: 512,
+  /** A device's signed statement. */
+  statementBytes: 12 * KiB,
 
   // Feed and replication
   feedChanges: 8192,

@@ -1,0 +1,53 @@
+/** Builds the catalogue over a store: loads what is held, judges it, opens what the keys allow. */
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { Batch, RecordKind } from '../codec/record.ts'
+import type { Store } from '../store/store.ts'
+import type { Catalogue } from './catalogue.ts'
+import { OpenedCatalogue } from './opened-catalogue.ts'
+import type { PoolKeys } from './device-keys.ts'
+import type { Naming } from './versions.ts'
+
+export interface CatalogueParts {
+  store: Store
+  keys: PoolKeys
+  clock: Clock
+  random: Random
+  log: Log
+  naming: Naming
+}
+
+/** Kinds whose records are kept parsed in memory: few, and their bodies are never dropped. */
+const loadedKinds: readonly RecordKind[] = [
+  'pool',
+  'certificate',
+  'admin',
+  'revocation',
+  'policy',
+  'printed',
+  'adopt',
+  'folder',
+  'epoch',
+  'wrap',
+  'wrapRefused',
+  'name',
+]
+
+/** Opens the catalogue of the pool that `keys` belong to. The records of other pools in the store are ignored. */
+export async function openCatalogue(parts: CatalogueParts): Promise<Catalogue & OpenedCatalogue> {
+  const catalogue = new OpenedCatalogue(parts)
+  await catalogue.begin(parts.keys.genesis, await heldRecords(parts.store))
+  return catalogue
+}
+
+/** The records of `loadedKinds`, read back batch by batch. */
+async function heldRecords(store: Store): Promise<{ batch: Batch; wanted: Map<string, number> }[]> {
+  const places = Map.groupBy(store.read.recordsOf(loadedKinds), (record) => record.batch)
+  const held = []
+  for (const [last, records] of places) {
+    const wanted = new Map(records.map(({ hash, position }) => [hash as string, position]))
+    held.push({ batch: await store.batch(last), wanted })
+  }
+  return held
+}

@@ -1,0 +1,84 @@
+/**
+ * A device's changing state: one statement signed outside its chain; the later replaces the earlier,
+ * tie by hash. Everything in it is the device's own word about itself.
+ */
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import { idBytes, type DeviceId, type PoolId } from '../base/words.ts'
+import { boolean, bytes, decode, encode, field, fields, id, list, optional, text, uint } from '../codec/cbor-schema.ts'
+import { derive, hash, hashHex } from '../codec/hash.ts'
+import { hlcSchema } from '../codec/record-bytes.ts'
+import { compareTimes, type Hlc } from '../codec/record.ts'
+import { isSigned, type SigningKey } from '../codec/sign.ts'
+import type { DeviceState } from './catalogue.ts'
+
+const statementBody = fields({
+  device: field(0, id<DeviceId>()),
+  time: field(1, hlcSchema),
+  contributed: field(2, uint()),
+  used: field(3, uint()),
+  zone: optional(4, bytes(8)),
+  full: field(5, boolean),
+  retiring: field(6, boolean),
+  client: field(7, boolean),
+  addresses: field(8, list(text(limits.addressBytes), limits.peerAddresses)),
+  version: field(9, text(64)),
+})
+
+const signedStatement = fields({
+  body: field(0, bytes(1, limits.statementBytes)),
+  signature: field(1, bytes(64)),
+})
+
+export interface Statement {
+  device: DeviceId
+  time: Hlc
+  state: DeviceState
+  /** Whether this one is not earlier than another of the same device. */
+  isAtLeast(other: Statement): boolean
+  hash: string
+}
+
+/** Signs a state; at most `limits.peerAddresses` addresses are kept. */
+export function makeStatement(
+  state: DeviceState,
+  own: { pool: PoolId; device: DeviceId; key: SigningKey; time: Hlc },
+): Buffer {
+  const { zone, addresses, ...rest } = state
+  const body = encode(statementBody, {
+    ...rest,
+    device: own.device,
+    time: own.time,
+    addresses: addresses.slice(0, limits.peerAddresses),
+    ...(zone !== undefined && { zone: Buffer.from(zone, 'hex') }),
+  })
+  return encode(signedStatement, { body, signature: own.key.sign('statement', own.pool, body) })
+}
+
+/** Reads a statement and checks its signature; `BAD_INPUT`, or `RECORD_INVALID` naming the device. */
+export function readStatement(
+  statement: Uint8Array,
+  pool: PoolId,
+  recordKeyOf: (device: DeviceId) => Uint8Array | undefined,
+): Statement {
+  const signed = decode(signedStatement, statement, 'a statement', limits.statementBytes + 128)
+  const { device, time, zone, ...rest } = decode(statementBody, signed.body, 'a statement', limits.statementBytes)
+  const key = recordKeyOf(device)
+  if (key === undefined || !isSigned(key, signed.signature, 'statement', pool, signed.body))
+    throw fail('RECORD_INVALID', { device, reason: 'its statement is not signed by it' })
+  const state = { ...rest, ...(zone && { zone: Buffer.from(zone).toString('hex') }) }
+  const own = hashHex(signed.body)
+  return {
+    device,
+    time,
+    state,
+    hash: own,
+    isAtLeast: (other) => compareTimes({ time, hash: own }, { time: other.time, hash: other.hash }) >= 0,
+  }
+}
+
+/** First 8 bytes, hex: equal zones of one pool are equal; the name can be guessed, and SECURITY.md says so. */
+export function zoneTag(pool: PoolId, zone: string): string {
+  const tag = derive('peerstor/1 zone', idBytes(pool), hash(Buffer.from(zone.normalize('NFC'))))
+  return tag.subarray(0, 8).toString('hex')
+}
