@@ -2,10 +2,11 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
-import type { Batch, RecordKind } from '../codec/record.ts'
+import type { Batch } from '../codec/record.ts'
 import type { Store } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import { OpenedCatalogue } from './opened-catalogue.ts'
+import { loadedKinds } from './record-bodies.ts'
 import type { PoolKeys } from './device-keys.ts'
 import type { Naming } from './versions.ts'
 
@@ -17,22 +18,6 @@ export interface CatalogueParts {
   log: Log
   naming: Naming
 }
-
-/** Kinds whose records are kept parsed in memory: few, and their bodies are never dropped. */
-const loadedKinds: readonly RecordKind[] = [
-  'pool',
-  'certificate',
-  'admin',
-  'revocation',
-  'policy',
-  'printed',
-  'adopt',
-  'folder',
-  'epoch',
-  'wrap',
-  'wrapRefused',
-  'name',
-]
 
 /** Opens the catalogue of the pool that `keys` belong to. The records of other pools in the store are ignored. */
 export async function openCatalogue(parts: CatalogueParts): Promise<Catalogue & OpenedCatalogue> {

@@ -31,6 +31,7 @@ import type {
   Policy,
   WrittenVersion,
 } from './catalogue.ts'
+import { encodeCertificate, type Certified } from './certificate.ts'
 import { CatalogueState, type Settled } from './catalogue-state.ts'
 import { Chain, type ChainEnd, type Draft, type Written } from './chain.ts'
 import { deviceOfKeys, type PoolKeys } from './device-keys.ts'
@@ -40,7 +41,7 @@ import { forksIn } from './forks.ts'
 import { HybridClock } from './hybrid-clock.ts'
 import { Intake } from './intake.ts'
 import { peerIdOf } from './peer-id.ts'
-import { adoptBody, folderBody, nameBody, policyBody, printedBody } from './record-bodies.ts'
+import { adoptBody, folderBody, nameBody, policyBody, printedBody, type SignedRequest } from './record-bodies.ts'
 import { planRevocation } from './revoke.ts'
 import { makeStatement, readStatement } from './statement.ts'
 import type { Judged } from './verdict.ts'
@@ -302,6 +303,19 @@ export class OpenedCatalogue implements Catalogue {
     return await this.#inTurn(() => this.#writeAndSettle(drafts))
   }
 
+  /** Certifies a device for this user: its wraps and name come before its certificate, in one batch. */
+  async certify(subject: Certified, request: SignedRequest, name: string): Promise<RecordHash> {
+    return await this.#inTurn(async () => {
+      const certificate: Draft = { kind: 'certificate', body: encodeCertificate({ request, user: this.user }) }
+      const written = await this.#writeAndSettle([
+        ...(subject.kind === 'storage' ? [] : this.#wrapsFor(subject)),
+        ...this.#nameDrafts(subject.device, name),
+        certificate,
+      ])
+      return written.at(-1)!.record.hash
+    })
+  }
+
   /** What invites need: the judged state, read only. */
   get state(): CatalogueState {
     return this.#state
@@ -425,6 +439,26 @@ export class OpenedCatalogue implements Catalogue {
     const made = this.#state.ring.newEpoch(folder, readers)
     await this.#writeAndSettle(made.drafts)
     return this.#state.writing(folder) ?? made.keys
+  }
+
+  /** Every folder of this user, as if the device counted already. */
+  #wrapsFor({ device, encryptionKey }: Certified): Draft[] {
+    const { ring, book } = this.#state
+    return [...ring.openFolders()]
+      .filter((folder) => book.isMember(folder, this.user))
+      .flatMap((folder) => {
+        const readers = this.#state.readersOf(folder)
+        const more = { ...readers, recipients: new Map([...readers.recipients, [device, encryptionKey]]) }
+        const isExposed = ring.writing(folder, readers) === undefined && ring.isExposed(folder, readers)
+        return isExposed ? ring.newEpoch(folder, more).drafts : ring.lackingWraps(folder, more)
+      })
+  }
+
+  #nameDrafts(device: DeviceId, name: string): Draft[] {
+    const { directory } = this.#state
+    const keys = this.#state.writing(directory)
+    if (keys === undefined || name === '') return []
+    return [{ kind: 'name', folder: directory, keys, body: encode(nameBody, { device, name }) }]
   }
 
   /** Adds the wraps that head epochs lack and reports those that were wrong. */

@@ -18,7 +18,24 @@ import {
   uint,
   type Read,
 } from '../codec/cbor-schema.ts'
+import type { RecordKind } from '../codec/record.ts'
 import { wrapBytes } from '../codec/seal.ts'
+
+/** Kinds kept parsed in memory by every peer: few, and their bodies are never dropped. */
+export const loadedKinds: readonly RecordKind[] = [
+  'pool',
+  'certificate',
+  'admin',
+  'revocation',
+  'policy',
+  'printed',
+  'adopt',
+  'folder',
+  'epoch',
+  'wrap',
+  'wrapRefused',
+  'name',
+]
 
 const publicKey = bytes(32)
 const signature = bytes(64)

@@ -135,6 +135,10 @@ export const limits = {
   // Invites
   inviteLifeMs: 24 * hour,
   invitesOpen: 64,
+  /** Addresses that a code names. */
+  inviteAddresses: 4,
+  /** Letters of a code as pasted. */
+  inviteText: 4096,
 
   // Repair
   graceMs: 24 * hour,

@@ -1,0 +1,74 @@
+/** The records that a new device must hold to know who counts and to open its folders. */
+import { fail } from '../base/errors.ts'
+import type { PoolId, RecordHash } from '../base/words.ts'
+import type { SignedRecord } from '../codec/record.ts'
+import { deviceIdOf } from '../codec/sign.ts'
+import type { IndexedRecord, Store } from '../store/store.ts'
+import { Authority } from './authority.ts'
+import { Intake } from './intake.ts'
+import type { Joining } from './invite.ts'
+import { loadedKinds } from './record-bodies.ts'
+
+/**
+ * Every chain up to its last record of authority, keys or names: a record is taken in only after the
+ * one it links to, so what lies between goes along. The certificate's own chain ends with it, so that
+ * the same request gets the same answer.
+ */
+export async function historyFor(
+  store: Pick<Store, 'read' | 'batch'>,
+  certificate: RecordHash,
+): Promise<Uint8Array[]> {
+  const last = store.read.record(certificate)
+  if (last === undefined) throw fail('RECORD_UNKNOWN', { hash: certificate })
+  const needed = Map.groupBy(store.read.recordsOf(loadedKinds), ({ head }) => head.device)
+  const batches = new Set<RecordHash>()
+  for (const [device, records] of needed) {
+    const end = device === last.head.device ? last.position : furthest(records)
+    for (const record of store.read.recordsOfDevice(device))
+      if (record.position <= end) batches.add(record.batch)
+  }
+  const bytes: Uint8Array[] = []
+  for (const batch of batches) bytes.push((await store.batch(batch)).bytes)
+  return bytes
+}
+
+/** Judges an answer's records by themselves, before anything is stored; `INVITE_REFUSED` when they do not hold. */
+export function checkHistory(joining: Joining, certificate: RecordHash, batches: readonly Uint8Array[]): void {
+  const { invite, secrets } = joining
+  const refuse = (reason: string): Error => fail('INVITE_REFUSED', { reason })
+  const { authority, complete } = readHistory(invite.pool, batches)
+  const judged = authority.device(deviceIdOf(secrets.record.publicKey))
+  const inviter = authority.device(invite.inviter)
+  if (!complete) throw refuse('the records of its answer are not whole')
+  if (inviter === undefined || authority.certified(inviter).peer !== invite.peer)
+    throw refuse('the inviter is not a device of the pool')
+  if (judged === undefined || judged.certificate !== certificate || judged.issuer !== invite.inviter)
+    throw refuse('its answer holds no certificate for this device')
+  if (!judged.counted || judged.revoked || judged.kind !== invite.kind)
+    throw refuse('its certificate does not count')
+}
+
+function readHistory(pool: PoolId, batches: readonly Uint8Array[]): { authority: Authority; complete: boolean } {
+  const previous = new Map<RecordHash, RecordHash | undefined>()
+  const authority = new Authority(pool, (heads, record) => heads.some((head) => reaches(previous, head, record.hash)))
+  const intake = new Intake(authority, { record: () => undefined, hasRecord: () => false })
+  const sorted = intake.sort(batches)
+  for (const record of sorted.batches.flatMap(({ batch }): SignedRecord[] => batch.records))
+    previous.set(record.hash, record.head.previous)
+  authority.rejudge()
+  const complete = sorted.refused.length === 0 && intake.waiting === 0 && previous.has(pool as string as RecordHash)
+  return { authority, complete }
+}
+
+function reaches(
+  previous: ReadonlyMap<RecordHash, RecordHash | undefined>,
+  head: RecordHash,
+  hash: RecordHash,
+): boolean {
+  for (let at: RecordHash | undefined = head; at !== undefined; at = previous.get(at)) if (at === hash) return true
+  return false
+}
+
+function furthest(records: readonly IndexedRecord[]): number {
+  return records.reduce((most, { position }) => Math.max(most, position), 0)
+}
