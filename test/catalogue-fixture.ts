@@ -131,7 +131,7 @@ export class PoolWorld {
 
   /** Every device gets what every other holds, until nobody learns anything. */
   async sync(devices: readonly PoolDevice[] = this.devices): Promise<void> {
-    for (let added = 1; added > 0; ) {
+    for (let added = 1; added > 0;) {
       added = 0
       for (const from of devices)
         for (const to of devices)

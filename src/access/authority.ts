@@ -183,7 +183,8 @@ function revocationFact(place: Placed, body: Uint8Array): AuthorityFact | undefi
   const { device, certificate, user, heads } = read
   if (device !== undefined && certificate !== undefined)
     return { kind: 'revocation', ...place, heads, target: { device, certificate } }
-  if (user !== undefined) return { kind: 'revocation', ...place, heads, target: { user, grants: read.grants ?? [] } }
+  if (user !== undefined)
+    return { kind: 'revocation', ...place, heads, target: { user, grants: read.grants ?? [] } }
   return undefined
 }
 

@@ -51,10 +51,7 @@ export class CatalogueState implements VersionParts {
   constructor(keys: PoolKeys, read: IndexReader, time: HybridClock, naming: Naming, random: Random) {
     this.directory = directoryOf(keys.pool)
     this.authority = new Authority(keys.pool, ancestryOf(read))
-    this.ring = new FolderKeyRing(
-      { device: deviceOfKeys(keys), encryption: keys.secrets.encryption },
-      random,
-    )
+    this.ring = new FolderKeyRing({ device: deviceOfKeys(keys), encryption: keys.secrets.encryption }, random)
     this.book = new FolderBook(this.authority, time, this.directory)
     this.time = time
     this.naming = naming

@@ -7,7 +7,13 @@ test('a new pool has a folder, keys to write, and shows what is written', async 
   const founder = await world.found()
   const { catalogue } = founder
   assert.equal(catalogue.roleOf(catalogue.peer), 'admin')
-  assert.deepEqual(catalogue.devices().map(({ kind }) => kind).sort(), ['device', 'recovery'])
+  assert.deepEqual(
+    catalogue
+      .devices()
+      .map(({ kind }) => kind)
+      .sort(),
+    ['device', 'recovery'],
+  )
   const { version } = await founder.put('a/b.txt')
   assert.equal(founder.shown('a/b.txt')?.version, version)
   assert.equal(catalogue.readKeys(version).folder, founder.files)

@@ -20,7 +20,13 @@ import {
 } from '../base/words.ts'
 import type { FolderKeys } from '../codec/codec.ts'
 import { isAuthority, makeRecord, signBatch } from '../codec/record-bytes.ts'
-import { recordKinds, type Batch, type RecordHead, type RecordKind, type SignedRecord } from '../codec/record.ts'
+import {
+  recordKinds,
+  type Batch,
+  type RecordHead,
+  type RecordKind,
+  type SignedRecord,
+} from '../codec/record.ts'
 import { sealRecordBody } from '../codec/seal.ts'
 import type { SigningKey } from '../codec/sign.ts'
 import type { Group, Store } from '../store/store.ts'
@@ -179,7 +185,10 @@ function checkDraft({ kind, body, parents }: Draft): void {
   if (body !== undefined && body.length > limits.recordPlaintext)
     throw fail('TOO_LARGE', { what: `a ${kind} record`, limit: limits.recordPlaintext })
   if (parents !== undefined && parents.length > limits.recordParents)
-    throw fail('TOO_LARGE', { what: `the list of versions that a ${kind} replaces`, limit: limits.recordParents })
+    throw fail('TOO_LARGE', {
+      what: `the list of versions that a ${kind} replaces`,
+      limit: limits.recordParents,
+    })
 }
 
 /** Runs of at most 256 records and half the most bytes; an authority record ends its run. */

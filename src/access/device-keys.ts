@@ -97,7 +97,10 @@ function parsePoolFile(path: string, text: string): z.output<typeof poolFile> {
     const found = /"format":\s*(\d+)/.exec(text)?.[1]
     if (found !== undefined && Number(found) > format)
       throw fail('FORMAT_UNKNOWN', { what: path, found, known: format })
-    throw fail('BAD_INPUT', { what: path, reason: `it is damaged (${thrown instanceof z.ZodError ? 'form' : 'text'})` })
+    throw fail('BAD_INPUT', {
+      what: path,
+      reason: `it is damaged (${thrown instanceof z.ZodError ? 'form' : 'text'})`,
+    })
   }
 }
 

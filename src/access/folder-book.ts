@@ -4,7 +4,14 @@
  * later verdicts need no bookkeeping.
  */
 import { limits } from '../base/limits.ts'
-import { idBytes, type DeviceId, type EntryId, type FolderId, type RecordHash, type UserId } from '../base/words.ts'
+import {
+  idBytes,
+  type DeviceId,
+  type EntryId,
+  type FolderId,
+  type RecordHash,
+  type UserId,
+} from '../base/words.ts'
 import { decode } from '../codec/cbor-schema.ts'
 import { derive } from '../codec/hash.ts'
 import { compareTimes, recordKinds, type Hlc, type SignedRecord } from '../codec/record.ts'

@@ -9,7 +9,14 @@
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
-import { idBytes, type DeviceId, type EpochId, type FolderId, type PoolId, type RecordHash } from '../base/words.ts'
+import {
+  idBytes,
+  type DeviceId,
+  type EpochId,
+  type FolderId,
+  type PoolId,
+  type RecordHash,
+} from '../base/words.ts'
 import type { AgreementKey } from '../codec/agree.ts'
 import { decode, encode } from '../codec/cbor-schema.ts'
 import type { FolderKeys } from '../codec/codec.ts'
@@ -114,14 +121,18 @@ export class FolderKeyRing {
 
   /** The epoch to write under: of the heads wrapped to all recipients and no removed device the best. */
   writing(folder: FolderId, readers: Readers): FolderKeys | undefined {
-    const ready = this.#clean(folder, readers).filter(({ epoch }) => this.#lacking(epoch, readers).length === 0)
+    const ready = this.#clean(folder, readers).filter(
+      ({ epoch }) => this.#lacking(epoch, readers).length === 0,
+    )
     return ready.sort(byPreference)[0]?.opened.keys
   }
 
   /** Wraps that clean head epochs lack. */
   lackingWraps(folder: FolderId, readers: Readers): Draft[] {
     return this.#clean(folder, readers).flatMap(({ epoch }) =>
-      this.#lacking(epoch, readers).map((device) => this.#wrapDraft(epoch.folder, epoch.key!, device, readers)),
+      this.#lacking(epoch, readers).map((device) =>
+        this.#wrapDraft(epoch.folder, epoch.key!, device, readers),
+      ),
     )
   }
 
@@ -137,7 +148,9 @@ export class FolderKeyRing {
       parents: before.slice(0, limits.epochParents).map(({ epoch }) => epoch.key!),
     }
     const epoch: Draft = { kind: 'epoch', folder, keys, body: encode(epochBody, body) }
-    const wraps = [...readers.recipients.keys()].map((device) => this.#wrapDraft(folder, key, device, readers))
+    const wraps = [...readers.recipients.keys()].map((device) =>
+      this.#wrapDraft(folder, key, device, readers),
+    )
     return { keys, drafts: [epoch, ...wraps] }
   }
 
@@ -220,7 +233,9 @@ export class FolderKeyRing {
   }
 
   #isClean(epoch: Epoch, readers: Readers): boolean {
-    return ![...epoch.wraps.values()].some((wrap) => readers.isRemoved(wrap.recipient) && readers.counts(wrap))
+    return ![...epoch.wraps.values()].some(
+      (wrap) => readers.isRemoved(wrap.recipient) && readers.counts(wrap),
+    )
   }
 
   /** A refused wrap does not count, but one's own does: the refusal of a good wrap must not go on for ever. */

@@ -93,7 +93,8 @@ export class Invites {
   ): Promise<{ id: string; code: string; link: string; expires: number }> {
     this.#checkMayInvite(kind)
     await this.#dropExpired()
-    if (this.list().length >= limits.invitesOpen) throw fail('RATE_LIMITED', { who: 'this device', seconds: 3600 })
+    if (this.list().length >= limits.invitesOpen)
+      throw fail('RATE_LIMITED', { who: 'this device', seconds: 3600 })
     const { catalogue, clock, random, store } = this.#parts
     const secret = random.bytes(16)
     const expires = clock.now() + limits.inviteLifeMs
@@ -159,7 +160,8 @@ export class Invites {
   #checkRequest(row: InviteRow, signed: SignedRequest): Certified {
     const { catalogue } = this.#parts
     const subject = readRequest(catalogue.pool, signed)
-    if (subject.issuer !== catalogue.device) throw fail('INVITE_REFUSED', { reason: 'it is for another inviter' })
+    if (subject.issuer !== catalogue.device)
+      throw fail('INVITE_REFUSED', { reason: 'it is for another inviter' })
     if (subject.kind !== row.kind) throw fail('INVITE_REFUSED', { reason: `it is for a ${row.kind}` })
     this.#checkMayInvite(row.kind)
     return subject
@@ -183,7 +185,8 @@ export class Invites {
   }
 
   #checkMayInvite(kind: InviteKind): void {
-    if (kind === 'person') throw fail('NOT_HERE', { what: 'inviting another person', reason: 'it comes with users' })
+    if (kind === 'person')
+      throw fail('NOT_HERE', { what: 'inviting another person', reason: 'it comes with users' })
     const role = this.#parts.catalogue.roleOf(this.#parts.catalogue.peer)
     if (role !== 'admin' && (role !== 'member' || kind === 'storage'))
       throw fail('FORBIDDEN', { role, action: `invite a ${kind}` })
@@ -215,7 +218,10 @@ export function joinRequest(invite: Invite, peer: SigningKey, name: string, rand
  * Checks an answer whole: MAC, first record, chain of certificates, and that this device now counts
  * with the kind invited. Gives the keys to save and the batches to store; `INVITE_REFUSED` otherwise.
  */
-export function checkWelcome(joining: Joining, answer: WelcomeAnswer): { keys: PoolKeys; batches: Uint8Array[] } {
+export function checkWelcome(
+  joining: Joining,
+  answer: WelcomeAnswer,
+): { keys: PoolKeys; batches: Uint8Array[] } {
   const { invite, secrets, request } = joining
   const { message, mac } = decode(macced, answer.head, 'a welcome', limits.requestHeadBytes)
   const asked = decode(macced, request, 'a join request', limits.requestHeadBytes).message
@@ -249,4 +255,3 @@ function isMac(mac: Uint8Array, key: Uint8Array, pool: PoolId, ...hashes: readon
 function hashOfAll(batches: readonly Uint8Array[]): Buffer {
   return hash(...batches.map((batch) => hash(batch)))
 }
-

@@ -1,23 +1,13 @@
 /** Builds the catalogue over a store: loads what is held, judges it, opens what the keys allow. */
-import type { Clock } from '../base/clock.ts'
-import type { Log } from '../base/log.ts'
-import type { Random } from '../base/random.ts'
 import type { Batch } from '../codec/record.ts'
 import type { Store } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
+import type { LedgerParts } from './ledger.ts'
 import { OpenedCatalogue } from './opened-catalogue.ts'
 import { loadedKinds } from './record-bodies.ts'
-import type { PoolKeys } from './device-keys.ts'
-import type { Naming } from './versions.ts'
 
-export interface CatalogueParts {
-  store: Store
-  keys: PoolKeys
-  clock: Clock
-  random: Random
-  log: Log
-  naming: Naming
-}
+/** Store, keys of this device, and what is injected. */
+export type CatalogueParts = LedgerParts
 
 /** Opens the catalogue of the pool that `keys` belong to. The records of other pools in the store are ignored. */
 export async function openCatalogue(parts: CatalogueParts): Promise<Catalogue & OpenedCatalogue> {

@@ -33,7 +33,10 @@ export function planRevocation(
   })
   const fallen = fallenBy(state, state.authority.supposing(facts))
   if (devices.some((device) => !fallen.has(device)))
-    throw fail('FORBIDDEN', { role: 'this device', action: 'revoke a device of another user or an earlier one' })
+    throw fail('FORBIDDEN', {
+      role: 'this device',
+      action: 'revoke a device of another user or an earlier one',
+    })
   const epochs = devices.includes(author) ? [] : newEpochs(state, fallen, author)
   return { fallen, drafts: [...epochs, ...cuts.map(({ target, heads }) => revocationDraft(target, heads))] }
 }
@@ -48,7 +51,10 @@ function cutOf(state: CatalogueState, read: IndexReader, author: DeviceId, devic
     .find(({ target }) => 'device' in target && target.device === author)
   const before = hostile && read.record(hostile.hash)?.head.previous
   const heads = hostile === undefined ? read.heads(device).map(({ hash }) => hash) : before ? [before] : []
-  return { target: { device, certificate: judged.certificate }, heads: heads.slice(0, limits.revocationHeads) }
+  return {
+    target: { device, certificate: judged.certificate },
+    heads: heads.slice(0, limits.revocationHeads),
+  }
 }
 
 function fallenBy(state: CatalogueState, supposed: Verdict): Set<DeviceId> {

@@ -5,7 +5,19 @@
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { idBytes, type DeviceId, type PoolId } from '../base/words.ts'
-import { boolean, bytes, decode, encode, field, fields, id, list, optional, text, uint } from '../codec/cbor-schema.ts'
+import {
+  boolean,
+  bytes,
+  decode,
+  encode,
+  field,
+  fields,
+  id,
+  list,
+  optional,
+  text,
+  uint,
+} from '../codec/cbor-schema.ts'
 import { derive, hash, hashHex } from '../codec/hash.ts'
 import { hlcSchema } from '../codec/record-bytes.ts'
 import { compareTimes, type Hlc } from '../codec/record.ts'
@@ -62,7 +74,12 @@ export function readStatement(
   recordKeyOf: (device: DeviceId) => Uint8Array | undefined,
 ): Statement {
   const signed = decode(signedStatement, statement, 'a statement', limits.statementBytes + 128)
-  const { device, time, zone, ...rest } = decode(statementBody, signed.body, 'a statement', limits.statementBytes)
+  const { device, time, zone, ...rest } = decode(
+    statementBody,
+    signed.body,
+    'a statement',
+    limits.statementBytes,
+  )
   const key = recordKeyOf(device)
   if (key === undefined || !isSigned(key, signed.signature, 'statement', pool, signed.body))
     throw fail('RECORD_INVALID', { device, reason: 'its statement is not signed by it' })

@@ -317,7 +317,13 @@ test('2,000 random sets: one verdict whatever the order of arrival, in bounded r
 function randomHistory(next: () => number): History {
   const names = new Map<number, string>()
   const history = new History((count) => {
-    names.set(count, names.get(count) ?? Math.floor(next() * 2 ** 48).toString(16).padStart(12, '0'))
+    names.set(
+      count,
+      names.get(count) ??
+        Math.floor(next() * 2 ** 48)
+          .toString(16)
+          .padStart(12, '0'),
+    )
     return names.get(count)!
   })
   const devices = ['founder', 'paper']
@@ -332,7 +338,8 @@ function randomHistory(next: () => number): History {
     if (kind < 0.2) history.certify(author, `device ${act}`, { user: pick(users), ...(after && { after }) })
     else if (kind < 0.26) users.push(asUser(history.certify(author, `device ${act}`)))
     else if (kind < 0.3) history.certify(author, `device ${act}`, { user: pick(users), storage: true })
-    else if (kind < 0.36) history.certify(author, pick(devices.slice(2).concat('founder')), { user: pick(users) })
+    else if (kind < 0.36)
+      history.certify(author, pick(devices.slice(2).concat('founder')), { user: pick(users) })
     else if (kind < 0.46) history.admin(author, pick(users))
     else if (kind < 0.72) history.revoke(author, pick(devices), next() < 0.5 ? [anyRecord()] : undefined)
     else if (kind < 0.78) history.unname(author, pick(users), [anyRecord(), anyRecord()])

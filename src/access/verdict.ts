@@ -224,7 +224,7 @@ class Court {
       (fact.user !== undefined && fact.deviceKind !== 'storage'
         ? usersOf(fact.author).includes(this.#userNamed(fact.user))
         : usersOf(fact.author).some((user) => admins.has(user)))
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const size = entitled.size + admins.size
       for (const fact of this.#certificates) {
         if (!may(fact)) continue
@@ -351,8 +351,7 @@ class Court {
     const { target } = fact
     const author = this.#standing.get(fact.author)
     if (author === undefined || !this.#counted.has(author.device) || !this.#isKept(fact)) return false
-    if ('user' in target)
-      return this.#isAdminAct(fact) && this.#userNamed(target.user) !== author.user
+    if ('user' in target) return this.#isAdminAct(fact) && this.#userNamed(target.user) !== author.user
     const aimed = this.#standing.get(target.device)
     if (aimed === undefined || !this.#isCertificateOf(aimed, target.certificate)) return false
     if (aimed.device === author.device) return true
@@ -366,7 +365,8 @@ class Court {
 
   #cut(fact: RevocationFact): void {
     const { target, heads } = fact
-    if ('user' in target) push(this.#unnamings, this.#userNamed(target.user), { heads, grants: target.grants })
+    if ('user' in target)
+      push(this.#unnamings, this.#userNamed(target.user), { heads, grants: target.grants })
     // A device that retires keeps all it wrote before.
     else push(this.#cuts, target.device, target.device === fact.author ? [fact.hash] : heads)
   }

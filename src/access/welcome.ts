@@ -33,7 +33,11 @@ export async function historyFor(
 }
 
 /** Judges an answer's records by themselves, before anything is stored; `INVITE_REFUSED` when they do not hold. */
-export function checkHistory(joining: Joining, certificate: RecordHash, batches: readonly Uint8Array[]): void {
+export function checkHistory(
+  joining: Joining,
+  certificate: RecordHash,
+  batches: readonly Uint8Array[],
+): void {
   const { invite, secrets } = joining
   const refuse = (reason: string): Error => fail('INVITE_REFUSED', { reason })
   const { authority, complete } = readHistory(invite.pool, batches)
@@ -48,15 +52,21 @@ export function checkHistory(joining: Joining, certificate: RecordHash, batches:
     throw refuse('its certificate does not count')
 }
 
-function readHistory(pool: PoolId, batches: readonly Uint8Array[]): { authority: Authority; complete: boolean } {
+function readHistory(
+  pool: PoolId,
+  batches: readonly Uint8Array[],
+): { authority: Authority; complete: boolean } {
   const previous = new Map<RecordHash, RecordHash | undefined>()
-  const authority = new Authority(pool, (heads, record) => heads.some((head) => reaches(previous, head, record.hash)))
+  const authority = new Authority(pool, (heads, record) =>
+    heads.some((head) => reaches(previous, head, record.hash)),
+  )
   const intake = new Intake(authority, { record: () => undefined, hasRecord: () => false })
   const sorted = intake.sort(batches)
   for (const record of sorted.batches.flatMap(({ batch }): SignedRecord[] => batch.records))
     previous.set(record.hash, record.head.previous)
   authority.rejudge()
-  const complete = sorted.refused.length === 0 && intake.waiting === 0 && previous.has(pool as string as RecordHash)
+  const complete =
+    sorted.refused.length === 0 && intake.waiting === 0 && previous.has(pool as string as RecordHash)
   return { authority, complete }
 }
 
@@ -65,7 +75,8 @@ function reaches(
   head: RecordHash,
   hash: RecordHash,
 ): boolean {
-  for (let at: RecordHash | undefined = head; at !== undefined; at = previous.get(at)) if (at === hash) return true
+  for (let at: RecordHash | undefined = head; at !== undefined; at = previous.get(at))
+    if (at === hash) return true
   return false
 }
 

@@ -116,5 +116,9 @@ export function decodeContent(encoded: Uint8Array): VersionContent {
 function checkSize(value: VersionContent, size: number): void {
   const lengths = value.form === 'inline' ? value.chunks.map((ref) => ref.length) : [value.root.length]
   const total = lengths.reduce((sum, length) => sum + length, 0)
-  if (total !== size) throw fail('BAD_INPUT', { what: 'the body of a version', reason: `its chunks hold ${total} of ${size} bytes` })
+  if (total !== size)
+    throw fail('BAD_INPUT', {
+      what: 'the body of a version',
+      reason: `its chunks hold ${total} of ${size} bytes`,
+    })
 }

@@ -1,0 +1,301 @@
+/**
+ * The records of the pool as they come and go: taking in from outside, writing this device's own,
+ * and what follows from both: versions opened, statuses changed, keys wrapped, alarms raised. One
+ * change at a time; versions of this device are written beside it.
+ */
+import type { Clock } from '../base/clock.ts'
+import { fail } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import {
+  type DeviceId,
+  type FolderId,
+  type PeerId,
+  type PoolId,
+  type RecordHash,
+  type Role,
+} from '../base/words.ts'
+import type { FolderKeys } from '../codec/codec.ts'
+import type { Batch } from '../codec/record.ts'
+import type { IndexWrite, Store } from '../store/store.ts'
+import type { AdmitReport, CatalogueEvent } from './catalogue.ts'
+import { CatalogueState, type Settled } from './catalogue-state.ts'
+import { Chain, type ChainEnd, type Draft, type Written } from './chain.ts'
+import { deviceOfKeys, type PoolKeys } from './device-keys.ts'
+import { keyUnavailable } from './folder-keys.ts'
+import { forksIn } from './forks.ts'
+import { HybridClock } from './hybrid-clock.ts'
+import { Intake } from './intake.ts'
+import { peerIdOf } from './peer-id.ts'
+import { isVersion, openVersion, statusWrites, type Naming } from './versions.ts'
+
+export interface LedgerParts {
+  store: Store
+  keys: PoolKeys
+  clock: Clock
+  random: Random
+  log: Log
+  naming: Naming
+}
+
+/** Versions opened and indexed at once when keys arrive. */
+const openAtOnce = 256
+
+export class Ledger {
+  readonly pool: PoolId
+  readonly device: DeviceId
+  readonly peer: PeerId
+  readonly time: HybridClock
+  readonly state: CatalogueState
+  readonly #parts: LedgerParts
+  readonly #intake: Intake
+  readonly #listeners = new Set<(event: CatalogueEvent) => void>()
+  readonly #forked = new Map<DeviceId, number>()
+  #chain: Chain
+  #turn: Promise<unknown> = Promise.resolve()
+  #wakeForFuture: (() => void) | undefined
+  #closed = false
+
+  constructor(parts: LedgerParts) {
+    const { keys, store, clock, random, naming } = parts
+    this.#parts = parts
+    this.pool = keys.pool
+    this.device = deviceOfKeys(keys)
+    this.peer = peerIdOf(keys.secrets.peer.publicKey)
+    this.time = new HybridClock(clock)
+    this.state = new CatalogueState(keys, store.read, this.time, naming, random)
+    this.#intake = new Intake(this.state.authority, store.read)
+    this.#chain = this.#newChain()
+  }
+
+  /** Takes in what the store holds; makes a new pool's records and folders where they are missing. */
+  async begin(
+    genesis: readonly Uint8Array[],
+    held: readonly { batch: Batch; wanted: ReadonlyMap<string, number> }[],
+  ): Promise<void> {
+    const { read } = this.#parts.store
+    const loaded = held.flatMap(({ batch, wanted }) =>
+      batch.records
+        .filter(({ hash }) => wanted.has(hash))
+        .map((record) => ({ record, position: wanted.get(record.hash)! })),
+    )
+    for (const device of read.devices())
+      for (const { head } of read.heads(device)) this.time.observe(head.time)
+    await this.#apply(this.state.begin(loaded))
+    for (const device of read.devices()) this.#forked.set(device, read.heads(device).length)
+    await this.admit(genesis)
+    this.#chain = this.#newChain()
+    await this.#openUnopened()
+    this.#awaitFuture()
+    await this.inTurn(() => this.#tendKeys())
+  }
+
+  async admit(batches: readonly Uint8Array[]): Promise<AdmitReport> {
+    return await this.inTurn(async () => {
+      const { batches: accepted, refused } = this.#intake.sort(batches)
+      const written = accepted.flatMap(({ batch, position }) =>
+        batch.records.map((record, index) => ({ record, position: position + index })),
+      )
+      if (written.length > 0)
+        await this.#takeIn(
+          accepted.map(({ batch }) => batch),
+          written,
+        )
+      for (const { reason } of refused) this.#parts.log.warn('records refused', { reason })
+      return { added: written.length, waiting: this.#intake.waiting, refused }
+    })
+  }
+
+  async writeKeys(folder: FolderId): Promise<FolderKeys> {
+    return this.state.writing(folder) ?? (await this.inTurn(() => this.#makeWriteKeys(folder)))
+  }
+
+  on(listener: (event: CatalogueEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#wakeForFuture?.()
+    await this.#turn.catch(() => undefined)
+    await this.#chain.close()
+  }
+
+  /** Writes records of this device and settles what follows from them. */
+  async append(drafts: readonly Draft[]): Promise<Written[]> {
+    this.checkMayWrite('change the pool')
+    return await this.inTurn(() => this.writeInTurn(drafts))
+  }
+
+  /** Writes versions of this device: durable, indexed and visible when it resolves. */
+  async writeVersions(drafts: readonly Draft[], extras: Parameters<Chain['write']>[1]): Promise<Written[]> {
+    return await this.#chain.write(drafts, extras)
+  }
+
+  /** What a peer may ask now. */
+  roleOf(peer: PeerId): Role {
+    const judged = this.state.authority.deviceOfPeer(peer)
+    return judged === undefined ? 'stranger' : this.state.authority.roleOf(judged)
+  }
+
+  checkMayWrite(action: string): void {
+    const role = this.roleOf(this.peer)
+    if (role !== 'member' && role !== 'admin') throw fail('FORBIDDEN', { role, action })
+  }
+
+  emit(event: CatalogueEvent): void {
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  /** One change of the state at a time; a failed one does not stop the next. */
+  inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(run, run)
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  async writeInTurn(drafts: readonly Draft[]): Promise<Written[]> {
+    const written = await this.#chain.write(drafts)
+    await this.#apply(this.state.settle())
+    return written
+  }
+
+  // Taking in
+
+  async #takeIn(batches: readonly Batch[], written: readonly Written[]): Promise<void> {
+    await this.#parts.store.commit({ batches })
+    this.state.learn(written)
+    const settled = this.state.settle()
+    const versions = written.filter(({ record }) => isVersion(record.head))
+    const rows = versions.flatMap(({ record, position }) => openVersion(this.state, record, position))
+    await this.#apply({
+      ...settled,
+      index: [...settled.index, ...rows],
+      folders: new Set([...settled.folders, ...versions.map(({ record }) => record.head.folder!)]),
+    })
+    this.#raiseAlarms(written)
+    if (settled.opened) await this.#openUnopened()
+    this.#awaitFuture()
+    if (versions.length < written.length) await this.#tendKeys()
+  }
+
+  /** Rows first, so that listeners read what they are told of. */
+  async #apply(settled: Settled): Promise<void> {
+    await this.#parts.store.index(settled.index)
+    if (settled.judged) this.emit({ type: 'authority' })
+    if (settled.judged || settled.opened) this.emit({ type: 'folders' })
+    if (settled.folders.size > 0) this.emit({ type: 'versions', folders: [...settled.folders] })
+  }
+
+  /** Opens the versions whose keys have arrived; those without keys stay where they are. */
+  async #openUnopened(): Promise<void> {
+    for (const folder of this.state.ring.openFolders()) {
+      let skipped = 0
+      for (;;) {
+        const records = this.#parts.store.read.unopened(folder, skipped + openAtOnce).slice(skipped)
+        if (records.length === 0) break
+        const rows = await this.#openRecords(records)
+        await this.#parts.store.index(rows)
+        skipped += records.length - rows.filter(({ op }) => op === 'version' || op === 'invalid').length
+        this.emit({ type: 'versions', folders: [folder] })
+      }
+    }
+  }
+
+  async #openRecords(
+    records: readonly { hash: RecordHash; batch: RecordHash; position: number }[],
+  ): Promise<IndexWrite[]> {
+    const rows: IndexWrite[] = []
+    for (const [last, group] of Map.groupBy(records, ({ batch }) => batch)) {
+      const batch = await this.#parts.store.batch(last)
+      const positions = new Map(group.map(({ hash, position }) => [hash, position]))
+      for (const record of batch.records) {
+        const position = positions.get(record.hash)
+        if (position !== undefined) rows.push(...openVersion(this.state, record, position))
+      }
+    }
+    return rows
+  }
+
+  #raiseAlarms(written: readonly Written[]): void {
+    const { read } = this.#parts.store
+    for (const device of new Set(written.map(({ record }) => record.head.device))) {
+      const heads = read.heads(device).length
+      if (heads > (this.#forked.get(device) ?? 1))
+        for (const kind of forksIn(read.recordsOfDevice(device), written)) {
+          this.#parts.log.warn('a device has forked its chain', { device, kind })
+          this.emit({ type: 'alarm', kind, device })
+        }
+      this.#forked.set(device, heads)
+    }
+  }
+
+  /** Wakes when the first version from the future is present. */
+  #awaitFuture(): void {
+    this.#wakeForFuture?.()
+    this.#wakeForFuture = undefined
+    const [first] = this.#parts.store.read.future(1)
+    if (first === undefined || this.#closed) return
+    const wait = Math.min(this.time.untilPresent(first.time) + 1, 2 ** 31 - 1)
+    this.#wakeForFuture = this.#parts.clock.after(wait, () => void this.inTurn(() => this.#admitPresent()))
+  }
+
+  async #admitPresent(): Promise<void> {
+    if (this.#closed) return
+    const { read } = this.#parts.store
+    const due = read.future(openAtOnce).filter(({ time }) => !this.time.isFuture(time))
+    const records = due.map(({ version }) => read.record(version)).filter((record) => record !== undefined)
+    const index = statusWrites(this.state, records)
+    const folders = new Set(due.map(({ folder }) => folder))
+    await this.#apply({ index, folders, judged: false, opened: false })
+    this.#awaitFuture()
+  }
+
+  async #makeWriteKeys(folder: FolderId): Promise<FolderKeys> {
+    const known = this.state.writing(folder)
+    if (known !== undefined) return known
+    this.checkMayWrite('write in this folder')
+    if (!this.state.ring.openFolders().has(folder)) throw keyUnavailable(folder)
+    const readers = this.state.readersOf(folder)
+    await this.writeInTurn(this.state.ring.lackingWraps(folder, readers))
+    const wrapped = this.state.writing(folder)
+    if (wrapped !== undefined) return wrapped
+    const made = this.state.ring.newEpoch(folder, readers)
+    await this.writeInTurn(made.drafts)
+    return this.state.writing(folder) ?? made.keys
+  }
+
+  /** Adds the wraps that head epochs lack and reports those that were wrong. */
+  async #tendKeys(): Promise<void> {
+    const { authority, ring, book } = this.state
+    const judged = authority.device(this.device)
+    if (judged === undefined || judged.kind === 'storage' || authority.roleOf(judged) === 'ex-member') return
+    const lacking = [...ring.openFolders()]
+      .filter((folder) => book.isMember(folder, judged.user))
+      .flatMap((folder) => ring.lackingWraps(folder, this.state.readersOf(folder)))
+    await this.writeInTurn([...lacking, ...ring.refusals()])
+  }
+
+  #newChain(): Chain {
+    const { keys, store, random } = this.#parts
+    return new Chain(
+      {
+        pool: this.pool,
+        device: this.device,
+        key: keys.secrets.record,
+        store,
+        time: this.time,
+        random,
+        onWritten: (written) => this.state.learn(written),
+      },
+      this.#chainEnd(),
+    )
+  }
+
+  /** Where this device's chain goes on; of several ends (a restored disk) the longest. */
+  #chainEnd(): ChainEnd {
+    const [longest] = this.#parts.store.read.heads(this.device).sort((a, b) => b.position - a.position)
+    return { previous: longest?.hash, position: longest?.position ?? -1 }
+  }
+}
