@@ -29,7 +29,7 @@ import type {
 } from './catalogue.ts'
 import { encodeCertificate, type Certified } from './certificate.ts'
 import type { CatalogueState } from './catalogue-state.ts'
-import { type Draft, type Written } from './chain.ts'
+import type { Draft, Written } from './chain.ts'
 import { folderIdOf } from './folder-book.ts'
 import { keyUnavailable } from './folder-keys.ts'
 import {
