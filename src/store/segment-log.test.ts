@@ -111,7 +111,8 @@ test('a write that fails leaves nothing behind, and writing goes on when there i
   const folder = newFolder()
   const [first, failed, after] = [author.version(folder), author.version(folder), author.version(folder)]
   await store.commit({ batches: [author.batch(first)] })
-  faulty.partialWrite = 400
+  // The whole of it reached the file before the error: still it failed, and must not turn up later.
+  faulty.partialWrite = Number.MAX_SAFE_INTEGER
   faulty.fault = (operation) => (operation === 'write' ? diskFull() : undefined)
   await assert.rejects(store.commit({ batches: [author.batch(failed)] }), (thrown) =>
     isCode(thrown, 'DISK_FULL'),
@@ -120,6 +121,9 @@ test('a write that fails leaves nothing behind, and writing goes on when there i
   await assert.rejects(store.chunks.put([lost]), (thrown) => isCode(thrown, 'DISK_FULL'))
   assert.equal((await store.use()).usedBytes, 0)
   faulty.fault = () => undefined
+  await store.close()
+  store = await home.open()
+  assert.equal(store.read.hasRecord(failed.hash), false)
   await store.commit({ batches: [author.batch(after)] })
   for (const again of [false, true]) {
     if (again) {
