@@ -32,6 +32,8 @@ export interface FetcherParts {
   remote: (peer: PeerId) => RemoteStore
   clock: Clock
   log: Log
+  /** A holder does not have a chunk any more, or has other bytes. */
+  onMissing: (peer: PeerId, id: ChunkId) => void
   /** A chunk on this disk does not match its id. */
   onDamage: (id: ChunkId) => void
 }
@@ -170,7 +172,7 @@ export class Fetcher {
             .then(resolve, (error: unknown) => {
               cancel()
               open -= 1
-              this.#note(peer, error, transfer, causes)
+              this.#note(peer, id, error, transfer, causes)
               if (transfer.signal.aborted) reject(asError(transfer.signal.reason))
               else askNext()
             })
@@ -183,10 +185,11 @@ export class Fetcher {
     }
   }
 
-  #note(peer: PeerId, error: unknown, transfer: Transfer, causes: string[]): void {
+  #note(peer: PeerId, id: ChunkId, error: unknown, transfer: Transfer, causes: string[]): void {
     const { code, message } = asPeerStorError(error)
     causes.push(`${peer}: ${message}`)
     if (code === 'CHUNK_DAMAGED' || code === 'PEER_MISBEHAVED') transfer.banned.add(peer)
+    if (code === 'CHUNK_DAMAGED' || code === 'NOT_FOUND') this.#parts.onMissing(peer, id)
     if (code !== 'INTERRUPTED')
       this.#parts.log.debug('a holder did not give a chunk', { peer, code, reason: message })
   }

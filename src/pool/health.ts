@@ -19,6 +19,8 @@ interface Seen {
   clockAheadMs: number | undefined
   /** Requests in flight to it. */
   load: number
+  /** Gets no new copies before this monotonic time. */
+  distrustedUntil: number
 }
 
 /** Weight of the newest measurement. */
@@ -31,6 +33,7 @@ const fresh: Readonly<Seen> = {
   lastSeen: undefined,
   clockAheadMs: undefined,
   load: 0,
+  distrustedUntil: 0,
 }
 /** Assumed of a peer that has not been asked yet. */
 const assumedLatencyMs = 50
@@ -39,6 +42,7 @@ const assumedRate = 20e6
 const settleMs = 10 * 60_000
 /** A restart forgets at most this much of a presence. */
 const saveEveryMs = 5 * 60_000
+const distrustMs = 3600_000
 
 export class Health {
   readonly #clock: Clock
@@ -97,9 +101,15 @@ export class Health {
     }
   }
 
-  /** Takes away what a peer was trusted with: it sent wrong data. */
+  /** A peer sent wrong data, or does not have what it said: it gets no new copies for a while. */
   distrust(peer: PeerId): void {
-    this.#of(peer).reputation *= 0.3
+    const seen = this.#of(peer)
+    seen.reputation *= 0.3
+    seen.distrustedUntil = this.#clock.monotonicMs() + distrustMs
+  }
+
+  isDistrusted(peer: PeerId): boolean {
+    return this.#clock.monotonicMs() < this.#of(peer).distrustedUntil
   }
 
   /** Expected milliseconds to have half a megabyte from a peer; whoever failed lately seems slower. */

@@ -49,7 +49,14 @@ class OpenPool implements Pool {
     }))
     this.#repair = new Repair({ ...parts, roster, health, replicator })
     this.#feed = new Feed({ ...parts, roster, health, onRead: (peer, news) => this.#read(peer, news) })
-    this.#fetcher = new Fetcher({ ...parts, roster, health, remote, onDamage: (id) => this.#damaged(id) })
+    this.#fetcher = new Fetcher({
+      ...parts,
+      roster,
+      health,
+      remote,
+      onMissing: (peer, id) => this.#missing(peer, id),
+      onDamage: (id) => this.#damaged(id),
+    })
     const keeper = new Keeper({ ...parts, health, remote, onKept: () => this.#kept() })
     serveChunks({ ...parts, outbox: this.#outbox, keeper })
   }
@@ -215,6 +222,22 @@ class OpenPool implements Pool {
   #kept(): void {
     this.#feed.announce()
     this.#emit({ type: 'copies' })
+  }
+
+  /** A chunk that its holder could not give leaves that peer's holdings here; repair makes another copy. */
+  #missing(peer: PeerId, id: ChunkId): void {
+    const { store, log } = this.#parts
+    if (store.read.holders([id]).get(id)?.includes(peer) !== true) return
+    this.#health.distrust(peer)
+    log.warn('a holder does not have a chunk it was known for', { peer, id })
+    store
+      .index([{ op: 'dropped', peer, ids: [id] }])
+      .then(() => {
+        this.#repair.changed()
+        this.#emit({ type: 'copies' })
+        return undefined
+      })
+      .catch((error: unknown) => log.error('a holding could not be dropped', { id, reason: String(error) }))
   }
 
   /** A damaged chunk leaves this disk's holdings, so that a holder of a good copy mends it; the only copy stays. */

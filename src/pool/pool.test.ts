@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ChunkId } from '../base/words.ts'
 import { hash } from '../codec/hash.ts'
-import { folder, Peers, type TestPeer } from './pools.fixture.ts'
+import { folder, Peers, type TestPeer } from '../../test/sim/pools.ts'
 
 async function readAll(peer: TestPeer, ids: readonly ChunkId[]): Promise<number> {
   let count = 0

@@ -98,8 +98,8 @@ export class Roster {
   plan(id: ChunkId, holders: readonly PeerId[], want: number, closed: Iterable<PeerId> = []): Plan {
     const reachable = holders.filter((peer) => this.isLive(peer) && this.member(peer)?.keeps === true)
     const graceMs = reachable.length <= 1 ? limits.graceLastCopyMs : limits.graceMs
-    const full = this.members()
-      .filter(({ full }) => full)
+    const refused = this.members()
+      .filter(({ peer, full }) => full || this.#health.isDistrusted(peer))
       .map(({ peer }) => peer)
     return plan({
       ranking: this.ranking(id),
@@ -110,7 +110,7 @@ export class Roster {
           .map(({ peer }) => peer)
           .filter((peer) => this.isLive(peer)),
       ),
-      closed: new Set([...full, ...closed]),
+      closed: new Set([...refused, ...closed]),
       want,
     })
   }

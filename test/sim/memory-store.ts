@@ -6,13 +6,13 @@ import {
   type FolderId,
   type PeerId,
   type RecordHash,
-} from '../base/words.ts'
-import { fail } from '../base/errors.ts'
-import type { Random } from '../base/random.ts'
-import type { Batch } from '../codec/record.ts'
-import type { ChunkStore, ChunkToPut, FoundChunk, Pin } from '../store/chunk-store.ts'
-import type { Group, IndexWrite } from '../store/store.ts'
-import type { PoolStore } from './pool.ts'
+} from '../../src/base/words.ts'
+import { fail } from '../../src/base/errors.ts'
+import type { Random } from '../../src/base/random.ts'
+import type { Batch } from '../../src/codec/record.ts'
+import type { ChunkStore, ChunkToPut, FoundChunk, Pin } from '../../src/store/chunk-store.ts'
+import type { Group, IndexWrite } from '../../src/store/store.ts'
+import type { PoolStore } from '../../src/pool/pool.ts'
 
 type Change = { batch: RecordHash } | { chunk: ChunkId; held: boolean }
 

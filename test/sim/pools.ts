@@ -1,6 +1,6 @@
 /** Pools of several peers in one process and in virtual time: for tests of this room. */
-import { limits } from '../base/limits.ts'
-import { silentLog } from '../base/log.ts'
+import { limits } from '../../src/base/limits.ts'
+import { silentLog } from '../../src/base/log.ts'
 import {
   idOf,
   type ChunkId,
@@ -8,21 +8,21 @@ import {
   type FolderId,
   type PeerId,
   type RecordHash,
-} from '../base/words.ts'
-import { WorkerRunner } from '../base/worker.ts'
-import { Budget } from '../codec/budget.ts'
-import type { SealedBytes } from '../codec/codec.ts'
-import { hash } from '../codec/hash.ts'
-import { InlineCodec } from '../codec/inline-codec.ts'
-import { decodeBatch, encodeBatch, makeRecord } from '../codec/record-bytes.ts'
-import { recordKinds, type Batch } from '../codec/record.ts'
-import type { Pin } from '../store/chunk-store.ts'
-import { ManualClock } from '../../test/manual-clock.ts'
-import { SeededRandom } from '../../test/sim/seeded-random.ts'
-import { SimWorld, type SimNetwork } from '../../test/sim/sim-network.ts'
-import { MemoryStore } from './memory-store.fixture.ts'
-import { openPool } from './open-pool.ts'
-import type { Member, Membership, Pool } from './pool.ts'
+} from '../../src/base/words.ts'
+import { WorkerRunner } from '../../src/base/worker.ts'
+import { Budget } from '../../src/codec/budget.ts'
+import type { SealedBytes } from '../../src/codec/codec.ts'
+import { hash } from '../../src/codec/hash.ts'
+import { InlineCodec } from '../../src/codec/inline-codec.ts'
+import { decodeBatch, encodeBatch, makeRecord } from '../../src/codec/record-bytes.ts'
+import { recordKinds, type Batch } from '../../src/codec/record.ts'
+import type { Pin } from '../../src/store/chunk-store.ts'
+import { ManualClock } from '../manual-clock.ts'
+import { SeededRandom } from './seeded-random.ts'
+import { SimWorld, type SimNetwork } from './sim-network.ts'
+import { MemoryStore } from './memory-store.ts'
+import { openPool } from '../../src/pool/open-pool.ts'
+import type { Member, Membership, Pool } from '../../src/pool/pool.ts'
 
 export const folder = idOf<FolderId>(hash(Buffer.from('folder')))
 const poolId = hash(Buffer.from('pool')).toString('hex')
