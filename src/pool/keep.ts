@@ -10,7 +10,7 @@ import { asPeerStorError, fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { ChunkId, PeerId } from '../base/words.ts'
-import type { Budget } from '../codec/budget.ts'
+import { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import type { Call } from '../net/network.ts'
 import type { Pin } from '../store/chunk-store.ts'
@@ -20,8 +20,14 @@ import type { Membership, PoolStore } from './pool.ts'
 import type { RemoteStore } from './remote-store.ts'
 import { outcomePart, type Offer, type Outcome } from './wire.ts'
 
-/** Requests for chunks in flight to one offering peer: the next answer streams while the last is written. */
-const pullsAtOnce = 2
+/**
+ * Requests for chunks in flight to one offering peer, all its offers together: the next answer streams
+ * while the last is written. More would not fit its lanes and go over slower streams.
+ */
+const pullsAtOnce = limits.lanesPerPeer
+/** What one request should bring, and how many chunks it asks for until their size is known. */
+const pullBytes = 8 * 1024 * 1024
+const firstPull = 16
 /** Chunks are written together up to this many bytes, or when the oldest has waited so long. */
 const writeBytes = 8 * 1024 * 1024
 const writeAfterMs = 1_000
@@ -41,6 +47,13 @@ export interface KeeperParts {
   onKept: () => void
 }
 
+/** What is known of a peer that offers. */
+interface Sender {
+  pulls: Budget
+  /** Chunks in the next request. */
+  page: number
+}
+
 interface Wanted {
   index: number
   id: ChunkId
@@ -50,6 +63,7 @@ interface Wanted {
 export class Keeper {
   readonly #parts: KeeperParts
   readonly #offers = new Map<PeerId, number>()
+  readonly #senders = new Map<PeerId, Sender>()
   /** Chunks being pulled from somebody; a second offer of one waits for the first. */
   readonly #pulling = new Map<ChunkId, Promise<unknown>>()
 
@@ -106,15 +120,24 @@ export class Keeper {
   }
 
   async #pullAll(from: PeerId, lacking: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
-    const left = lacking.values()
+    let at = 0
+    const sender = this.#sender(from)
     const pull = async (): Promise<void> => {
-      while (!signal.aborted) {
-        const page = left.take(limits.getChunks).toArray()
-        if (page.length === 0) return
-        await this.#pullPage(from, page, signal, done)
-      }
+      while (!signal.aborted && at < lacking.length)
+        await sender.pulls.use(1, async () => {
+          const page = lacking.slice(at, at + sender.page)
+          at += page.length
+          if (page.length > 0) await this.#pullPage(from, page, signal, done)
+        })
     }
     await Promise.all(Array.from({ length: pullsAtOnce }, pull))
+  }
+
+  #sender(peer: PeerId): Sender {
+    let sender = this.#senders.get(peer)
+    if (sender === undefined)
+      this.#senders.set(peer, (sender = { pulls: new Budget(pullsAtOnce), page: firstPull }))
+    return sender
   }
 
   /** Pulls one page; what somebody else is sending already is waited for instead. */
@@ -140,17 +163,21 @@ export class Keeper {
     if (page.length === 0) return
     const writer = new Writer(this.#parts, done)
     const left = new Map(page.map((item) => [item.id, item]))
+    let pulled = 0
     try {
       await this.#parts.health.measured(from, async ({ answered, received }) => {
         const options = { signal, answered, room: (bytes: number) => writer.room(bytes, signal) }
         for await (const { id, bytes } of this.#parts.remote(from).getPage([...left.keys()], options)) {
           received(bytes.byteLength)
+          pulled += bytes.byteLength
           const item = left.get(id)!
           left.delete(id)
           await writer.add(item, await this.#verified(id, bytes, from))
         }
       })
       await writer.flush()
+      const wish = Math.ceil((pullBytes * page.length) / Math.max(1, pulled))
+      this.#sender(from).page = Math.max(2, Math.min(limits.getChunks, wish))
     } catch (error) {
       this.#refuse([...writer.drop(), ...left.values()], error, from, done)
       return

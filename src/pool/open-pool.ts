@@ -14,6 +14,8 @@ import { Replicator } from './replicate.ts'
 import { Roster } from './roster.ts'
 import { serveChunks } from './serve-chunks.ts'
 
+const tellEveryMs = 50
+
 /** Serves the pool's requests at once; call before `network.start`. Work begins with `start`. */
 export function openPool(parts: PoolParts): Pool {
   return new OpenPool(parts)
@@ -31,6 +33,7 @@ class OpenPool implements Pool {
   readonly #remotes = new Map<PeerId, RemoteStore>()
   readonly #outbox: Outbox = new Map()
   #known = new Set<PeerId>()
+  #telling: (() => void) | undefined
   #leave: (() => void)[] = []
 
   constructor(parts: PoolParts) {
@@ -44,7 +47,7 @@ class OpenPool implements Pool {
       roster,
       health,
       remote,
-      onHeld: () => this.#emit({ type: 'copies' }),
+      onHeld: () => this.#copiesChanged(),
       onLeft: () => this.#repair.changed(),
     }))
     this.#repair = new Repair({ ...parts, roster, health, replicator })
@@ -74,6 +77,7 @@ class OpenPool implements Pool {
 
   async stop(): Promise<void> {
     for (const leave of this.#leave.splice(0)) leave()
+    this.#telling?.()
     this.#fetcher.stop()
     await Promise.all([this.#feed.stop(), this.#replicator.stop()])
   }
@@ -100,16 +104,17 @@ class OpenPool implements Pool {
     { signal }: CallOptions = {},
   ): Promise<number> {
     const endAt = this.#parts.clock.monotonicMs() + timeoutMs
-    let open = ids
-    while (true) {
-      const { lowest, short } = this.#lowest(open, copies)
+    const left = [...ids].reverse()
+    while (left.length > 0) {
+      const counted = new Set(this.#roster.counted())
+      while (left.length > 0 && this.#copies(left.at(-1)!, counted) >= copies) left.pop()
       const leftMs = endAt - this.#parts.clock.monotonicMs()
-      if (short.length === 0) return this.#lowest(ids, Number.POSITIVE_INFINITY).lowest
-      if (leftMs <= 0) return lowest
+      if (left.length === 0 || leftMs <= 0) break
       signal?.throwIfAborted()
-      open = short
       await this.#change(leftMs, signal)
     }
+    const counted = new Set(this.#roster.counted())
+    return ids.reduce((lowest, id) => Math.min(lowest, this.#copies(id, counted)), Number.MAX_SAFE_INTEGER)
   }
 
   want(folder: FolderId): number {
@@ -137,17 +142,8 @@ class OpenPool implements Pool {
     return () => this.#listeners.delete(listener)
   }
 
-  /** The lowest number of counted holders, and the chunks that have fewer than `copies`. */
-  #lowest(ids: readonly ChunkId[], copies: number): { lowest: number; short: ChunkId[] } {
-    const counted = new Set(this.#roster.counted())
-    let lowest = Number.POSITIVE_INFINITY
-    const short: ChunkId[] = []
-    for (const [id, holders] of this.#roster.holders(ids)) {
-      const have = holders.filter((peer) => counted.has(peer)).length
-      lowest = Math.min(lowest, have)
-      if (have < copies) short.push(id)
-    }
-    return { lowest: ids.length === 0 ? copies : lowest, short }
+  #copies(id: ChunkId, counted: ReadonlySet<PeerId>): number {
+    return (this.#roster.holders([id]).get(id) ?? []).filter((peer) => counted.has(peer)).length
   }
 
   /** Resolves at the next change of holdings, after `ms`, or when aborted. */
@@ -186,7 +182,7 @@ class OpenPool implements Pool {
     }
     // Who came back, or is gone, changes which copies count and where new ones can go.
     this.#repair.changed()
-    this.#emit({ type: 'copies' })
+    this.#copiesChanged()
   }
 
   #addressesOf(peer: PeerId): readonly string[] {
@@ -210,18 +206,18 @@ class OpenPool implements Pool {
       if (network.isConnected(peer)) this.#connection(peer, true)
     this.#known = now
     this.#repair.changed()
-    this.#emit({ type: 'copies' })
+    this.#copiesChanged()
   }
 
   #read(peer: PeerId, news: News): void {
     if (news.lost) this.#repair.changed()
-    if (news.any) this.#emit({ type: 'copies' })
+    if (news.any) this.#copiesChanged()
     if (this.#feed.isCaughtUp(peer)) this.#emit({ type: 'caught-up', peer })
   }
 
   #kept(): void {
     this.#feed.announce()
-    this.#emit({ type: 'copies' })
+    this.#copiesChanged()
   }
 
   /** A chunk that its holder could not give leaves that peer's holdings here; repair makes another copy. */
@@ -234,7 +230,7 @@ class OpenPool implements Pool {
       .index([{ op: 'dropped', peer, ids: [id] }])
       .then(() => {
         this.#repair.changed()
-        this.#emit({ type: 'copies' })
+        this.#copiesChanged()
         return undefined
       })
       .catch((error: unknown) => log.error('a holding could not be dropped', { id, reason: String(error) }))
@@ -261,6 +257,14 @@ class OpenPool implements Pool {
       this.#remotes.set(peer, (remote = new RemoteStore({ network, outbox: this.#outbox, peer })))
     }
     return remote
+  }
+
+  /** Holdings change with every chunk: who listens is told a few times a second. */
+  #copiesChanged(): void {
+    this.#telling ??= this.#parts.clock.after(tellEveryMs, () => {
+      this.#telling = undefined
+      this.#emit({ type: 'copies' })
+    })
   }
 
   #emit(event: PoolEvent): void {

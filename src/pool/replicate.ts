@@ -42,6 +42,8 @@ interface Task {
   failed: Set<PeerId>
   /** Peers it waits for. */
   open: Set<PeerId>
+  /** Copies that no peer could be found for. */
+  unplaced: number
   urgent: boolean
   settle: (left: number) => void
 }
@@ -125,6 +127,7 @@ export class Replicator {
         kept: new Set(),
         failed: new Set(),
         open: new Set(),
+        unplaced: 0,
         urgent,
         settle: settled,
       }
@@ -144,6 +147,7 @@ export class Replicator {
       const lane = this.#lane(peer)
       ;(task.urgent ? lane.urgent : lane.later).push(task)
     }
+    task.unplaced = unplaced
     if (task.open.size === 0) this.#settle(task, unplaced)
     return targets
   }
@@ -206,7 +210,7 @@ export class Replicator {
       if (task === undefined) continue
       task.open.delete(peer)
       task.kept.add(peer)
-      if (task.open.size === 0) this.#again([task])
+      if (task.open.size === 0) this.#settle(task, task.unplaced)
     }
     this.#parts.onHeld()
   }
