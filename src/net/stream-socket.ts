@@ -19,7 +19,6 @@ export class StreamSocket extends Duplex {
   bytesRead = 0
   readonly #stream: Stream
   #waiting: Done | undefined
-  #full = false
   /** While the stream hands over what it kept: a pause in the middle of it would be overruled. */
   #resuming = false
 
@@ -37,12 +36,8 @@ export class StreamSocket extends Duplex {
   }
 
   override _read(): void {
-    this.#tryStream(() => {
-      this.#resuming = true
-      this.#full = false
-      this.#stream.resume()
-      if (this.#full) this.#stream.pause()
-    })
+    this.#resuming = true
+    this.#tryStream(() => this.#stream.resume())
     this.#resuming = false
   }
 
@@ -87,8 +82,7 @@ export class StreamSocket extends Duplex {
 
   #receive(bytes: Uint8Array): void {
     this.bytesRead += bytes.byteLength
-    this.#full = !this.push(bytes)
-    if (this.#full && !this.#resuming) this.#tryStream(() => this.#stream.pause())
+    if (!this.push(bytes) && !this.#resuming) this.#tryStream(() => this.#stream.pause())
   }
 
   #send(chunks: readonly Uint8Array[], done: Done): void {
