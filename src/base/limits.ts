@@ -162,6 +162,8 @@ export const limits = {
   listEntries: 1000,
   sessionLifeMs: 30 * day,
   sessions: 256,
+  /** The last use of a token or session is written at most this often. */
+  lastUsedEveryMs: minute,
   tokens: 1024,
   eventBacklog: 4096,
   /** The log file is rotated at this size; so many are kept, the one in use included. */

@@ -1,0 +1,207 @@
+/**
+ * Tokens and sessions over the store's own rows. A token or cookie is 32 random bytes; only its hash
+ * is kept. Rows are found by a part of that hash and compared as a whole in constant time.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import { timeText, type Clock } from '../base/clock.ts'
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import { derive } from '../codec/hash.ts'
+import type { OwnKind, OwnState } from '../store/store.ts'
+import type { Scope, SessionLine, Subject, TokenLine, Tokens } from './tokens.ts'
+
+export interface TokensParts {
+  own: OwnState
+  clock: Clock
+  random: Random
+  log: Log
+}
+
+interface TokenRow {
+  hash: string
+  name: string
+  scopes: Scope[]
+  folder?: string
+  created: number
+  expires?: number
+  lastUsed?: number
+}
+
+interface SessionRow {
+  hash: string
+  created: number
+  lastUsed: number
+  agent: string
+}
+
+/** Opens the tokens of this peer with a new launch token. */
+export function openTokens(parts: TokensParts): Tokens {
+  return new OwnTokens(parts)
+}
+
+class OwnTokens implements Tokens {
+  readonly launchToken: string
+  readonly #parts: TokensParts
+  readonly #launchHash: Buffer
+
+  constructor(parts: TokensParts) {
+    this.#parts = parts
+    this.launchToken = parts.random.bytes(32).toString('base64url')
+    this.#launchHash = hashOf(this.launchToken)
+  }
+
+  ofToken(token: string): Subject | undefined {
+    if (this.#isLaunch(token)) return { kind: 'launch', id: 'launch', scopes: ['admin'], folder: undefined }
+    const found = this.#find<TokenRow>('token', token)
+    if (found === undefined || (found.row.expires ?? Infinity) <= this.#now()) return undefined
+    this.#touch('token', found.id, found.row)
+    const { scopes, folder } = found.row
+    return { kind: 'token', id: found.id, scopes, folder }
+  }
+
+  ofSession(cookie: string): Subject | undefined {
+    const found = this.#find<SessionRow>('session', cookie)
+    if (found === undefined || this.#isOver(found.row)) return undefined
+    this.#touch('session', found.id, found.row)
+    return { kind: 'session', id: found.id, scopes: ['admin'], folder: undefined }
+  }
+
+  async create(options: Parameters<Tokens['create']>[0]): Promise<TokenLine & { token: string }> {
+    const { name, scopes, folder, expiresMs } = options
+    if (scopes.length === 0) throw fail('BAD_INPUT', { what: 'the token', reason: 'it has no scope' })
+    if (this.#rows('token').length >= limits.tokens)
+      throw fail('BAD_INPUT', { what: 'the token', reason: `there are ${limits.tokens} already` })
+    const token = this.#parts.random.bytes(32).toString('base64url')
+    const hash = hashOf(token)
+    const row: TokenRow = {
+      hash: hash.toString('hex'),
+      name,
+      scopes: [...scopes],
+      created: this.#now(),
+      ...(folder !== undefined && { folder: folder.replace(/\/+$/, '') }),
+      ...(expiresMs !== undefined && { expires: this.#now() + expiresMs }),
+    }
+    await this.#parts.own.put('token', idOf(hash), row)
+    return { ...tokenLine(idOf(hash), row), token }
+  }
+
+  list(): TokenLine[] {
+    return this.#rows<TokenRow>('token').map(({ id, value }) => tokenLine(id, value))
+  }
+
+  async revoke(id: string): Promise<void> {
+    if (this.#parts.own.get('token', id) === undefined) throw fail('NOT_FOUND', { what: 'token', name: id })
+    await this.#parts.own.remove('token', id)
+  }
+
+  async openSession(launchToken: string, agent: string): Promise<string> {
+    if (!this.#isLaunch(launchToken)) throw fail('NOT_SIGNED_IN')
+    await this.#makeRoom()
+    const cookie = this.#parts.random.bytes(32).toString('base64url')
+    const hash = hashOf(cookie)
+    const now = this.#now()
+    const row: SessionRow = {
+      hash: hash.toString('hex'),
+      created: now,
+      lastUsed: now,
+      agent: agent.slice(0, 256),
+    }
+    await this.#parts.own.put('session', idOf(hash), row)
+    return cookie
+  }
+
+  sessions(): SessionLine[] {
+    return this.#rows<SessionRow>('session')
+      .filter(({ value }) => !this.#isOver(value))
+      .map(({ id, value }) => ({
+        id,
+        created: timeText(value.created),
+        lastUsed: timeText(value.lastUsed),
+        agent: value.agent,
+      }))
+  }
+
+  async closeSession(id: string): Promise<void> {
+    await this.#parts.own.remove('session', id)
+  }
+
+  require(subject: Subject, scope: Scope, path?: string): void {
+    if (!subject.scopes.some((has) => includes(has, scope)))
+      throw fail('FORBIDDEN', { role: `this ${subject.kind}`, action: `use scope ${scope}` })
+    if (subject.folder !== undefined && scope !== 'metrics' && !isWithin(subject.folder, path))
+      throw fail('FORBIDDEN', { role: `this ${subject.kind}`, action: `leave ${subject.folder}` })
+  }
+
+  /** The oldest sessions end when there are too many; those that are over go first. */
+  async #makeRoom(): Promise<void> {
+    const rows = this.#rows<SessionRow>('session').sort((a, b) => b.value.lastUsed - a.value.lastUsed)
+    const ended = rows.filter(({ value }, index) => this.#isOver(value) || index >= limits.sessions - 1)
+    for (const { id } of ended) await this.#parts.own.remove('session', id)
+  }
+
+  #isLaunch(token: string): boolean {
+    return timingSafeEqual(hashOf(token), this.#launchHash)
+  }
+
+  #find<Row extends { hash: string }>(kind: OwnKind, secret: string): { id: string; row: Row } | undefined {
+    const hash = hashOf(secret)
+    const row = this.#parts.own.get<Row>(kind, idOf(hash))
+    if (row === undefined || !timingSafeEqual(Buffer.from(row.hash, 'hex'), hash)) return undefined
+    return { id: idOf(hash), row }
+  }
+
+  /** Remembers the last use, at most once a minute: reading a page must not write a row for each request. */
+  #touch(kind: OwnKind, id: string, row: { lastUsed?: number }): void {
+    const now = this.#now()
+    if (now - (row.lastUsed ?? 0) < limits.lastUsedEveryMs) return
+    this.#parts.own.put(kind, id, { ...row, lastUsed: now }).catch((reason: unknown) => {
+      this.#parts.log.warn('the last use of a token was not kept', { reason: String(reason) })
+    })
+  }
+
+  #isOver(row: SessionRow): boolean {
+    return row.lastUsed + limits.sessionLifeMs <= this.#now()
+  }
+
+  #rows<Row>(kind: OwnKind): { id: string; value: Row }[] {
+    return this.#parts.own.list<Row>(kind)
+  }
+
+  #now(): number {
+    return this.#parts.clock.now()
+  }
+}
+
+/** Secrets of 256 random bits need no salt and no slow hash. */
+function hashOf(secret: string): Buffer {
+  return derive('peerstor/1 token', Buffer.from(secret))
+}
+
+function idOf(hash: Buffer): string {
+  return hash.subarray(0, 8).toString('hex')
+}
+
+function includes(has: Scope, wanted: Scope): boolean {
+  return has === wanted || has === 'admin' || (has === 'write' && wanted === 'read')
+}
+
+/** Whole parts of a path only: `photos` does not include `photos2`. */
+function isWithin(folder: string, path: string | undefined): boolean {
+  return path !== undefined && (path === folder || path.startsWith(`${folder}/`))
+}
+
+function tokenLine(id: string, row: TokenRow): TokenLine {
+  const { name, scopes, folder, created, expires, lastUsed } = row
+  const text = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : timeText(ms))
+  return {
+    id,
+    name,
+    scopes,
+    folder,
+    created: timeText(created),
+    expires: text(expires),
+    lastUsed: text(lastUsed),
+  }
+}
