@@ -129,6 +129,8 @@ export const limits = {
   feedChanges: 8192,
   feedBatches: 256,
   offerChunks: 1024,
+  /** Offers that one peer may have open here. */
+  offersPerPeer: 8,
   getChunks: 64,
   holdingBuckets: 4096,
 

@@ -31,8 +31,6 @@ const firstPull = 16
 /** Chunks are written together up to this many bytes, or when the oldest has waited so long. */
 const writeBytes = 8 * 1024 * 1024
 const writeAfterMs = 1_000
-/** Offers of one peer at once; more are refused. */
-const offersAtOnce = 4
 
 export interface KeeperParts {
   store: PoolStore
@@ -74,7 +72,7 @@ export class Keeper {
   /** The body of the answer to an offer: a line for each chunk as soon as it is durable here. */
   keep(call: Call, offer: Offer): AsyncGenerator<Uint8Array> {
     const wanted = readOffer(call, offer, this.#parts.membership)
-    if ((this.#offers.get(call.from) ?? 0) >= offersAtOnce)
+    if ((this.#offers.get(call.from) ?? 0) >= limits.offersPerPeer)
       throw fail('RATE_LIMITED', { who: call.from, seconds: 1 })
     return this.#lines(call, wanted)
   }

@@ -8,7 +8,7 @@ import { Fetcher } from './fetch.ts'
 import { Health } from './health.ts'
 import { Keeper } from './keep.ts'
 import type { FetchOptions, Pool, PoolEvent, PoolParts } from './pool.ts'
-import { RemoteStore, type Outbox } from './remote-store.ts'
+import { Outbox, RemoteStore } from './remote-store.ts'
 import { Repair } from './repair.ts'
 import { Replicator } from './replicate.ts'
 import { Roster } from './roster.ts'
@@ -31,7 +31,7 @@ class OpenPool implements Pool {
   readonly #repair: Repair
   readonly #listeners = new Set<(event: PoolEvent) => void>()
   readonly #remotes = new Map<PeerId, RemoteStore>()
-  readonly #outbox: Outbox = new Map()
+  readonly #outbox = new Outbox()
   #known = new Set<PeerId>()
   #telling: (() => void) | undefined
   #leave: (() => void)[] = []
@@ -127,6 +127,10 @@ class OpenPool implements Pool {
 
   announce(): void {
     this.#feed.announce()
+  }
+
+  storeOf(peer: PeerId): RemoteStore {
+    return this.#remote(peer)
   }
 
   health(): ReturnType<Pool['health']> {

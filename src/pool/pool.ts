@@ -12,6 +12,7 @@ import type { Worker } from '../base/worker.ts'
 import type { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import type { Network } from '../net/network.ts'
+import type { ChunkStore } from '../store/chunk-store.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { Store } from '../store/store.ts'
 
@@ -126,6 +127,8 @@ export interface Pool {
   countedPeers(): PeerId[]
   /** New records here: connected peers are told. */
   announce(): void
+  /** A peer as a place for chunks, for whoever asks one in particular. */
+  storeOf(peer: PeerId): ChunkStore
   /** What this peer has seen of each member. */
   health(): PeerHealth[]
   /** feed, replicate, repair. */

@@ -6,6 +6,7 @@
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { CallOptions, ChunkId, PeerId } from '../base/words.ts'
+import { Budget } from '../codec/budget.ts'
 import { encode } from '../codec/cbor-schema.ts'
 import type { Network } from '../net/network.ts'
 import type { ChunkStore, ChunkToPut, FoundChunk, Pin } from '../store/chunk-store.ts'
@@ -30,8 +31,31 @@ import {
   type Outcome,
 } from './wire.ts'
 
-/** Chunks of offers under way that are not in this peer's store: the asked peer pulls them from here. */
-export type Outbox = Map<ChunkId, Uint8Array>
+/** Chunks of offers under way that need not be in this peer's store: the asked peer pulls them from here. */
+export class Outbox {
+  readonly #chunks = new Map<ChunkId, { bytes: Uint8Array; uses: number }>()
+
+  get(id: ChunkId): Uint8Array | undefined {
+    return this.#chunks.get(id)?.bytes
+  }
+
+  /** Several offers may hold one chunk; it leaves with the last. */
+  add({ id, bytes }: ChunkToPut): void {
+    const here = this.#chunks.get(id)
+    if (here === undefined) this.#chunks.set(id, { bytes, uses: 1 })
+    else here.uses += 1
+  }
+
+  remove({ id }: ChunkToPut): void {
+    const here = this.#chunks.get(id)
+    if (here === undefined) return
+    here.uses -= 1
+    if (here.uses === 0) this.#chunks.delete(id)
+  }
+}
+
+/** Offers at once to one peer; it refuses more than `limits.offersPerPeer`. */
+const offersAtOnce = limits.offersPerPeer / 2
 
 export interface OfferedChunk {
   id: ChunkId
@@ -48,6 +72,7 @@ export class RemoteStore implements ChunkStore {
   readonly peer: PeerId
   readonly #network: Network
   readonly #outbox: Outbox
+  readonly #offers = new Budget(offersAtOnce)
 
   constructor({ network, outbox, peer }: RemoteOptions) {
     this.peer = peer
@@ -99,7 +124,7 @@ export class RemoteStore implements ChunkStore {
   }
 
   async put(chunks: readonly ChunkToPut[], options: CallOptions = {}): Promise<void> {
-    for (const page of pages(chunks, limits.offerChunks)) await this.#putPage(page, options)
+    for (const page of pages(merged(chunks), limits.offerChunks)) await this.#putPage(page, options)
   }
 
   async *list(prefix: string, options: CallOptions = {}): AsyncGenerator<ChunkId> {
@@ -122,10 +147,15 @@ export class RemoteStore implements ChunkStore {
     chunks: readonly OfferedChunk[],
     options: CallOptions = {},
   ): AsyncGenerator<{ id: ChunkId; outcome: Outcome }> {
-    const head = encode(offer, offerOf(chunks))
-    const reply = await this.#network.request(this.peer, 'chunks.offer', head, callOptions(options))
-    for await (const { index, outcome } of readOutcomes(reply.body, this.peer, chunks.length))
-      yield { id: chunks[index]!.id, outcome }
+    const end = await this.#offers.take(1, options.signal)
+    try {
+      const head = encode(offer, offerOf(chunks))
+      const reply = await this.#network.request(this.peer, 'chunks.offer', head, callOptions(options))
+      for await (const { index, outcome } of readOutcomes(reply.body, this.peer, chunks.length))
+        yield { id: chunks[index]!.id, outcome }
+    } finally {
+      end()
+    }
   }
 
   /** `keyed(nonce, sealed chunk)` for each id as the peer computes it now; undefined where it has none. */
@@ -145,8 +175,7 @@ export class RemoteStore implements ChunkStore {
 
   async #putPage(chunks: readonly ChunkToPut[], options: CallOptions): Promise<void> {
     const left = new Set(chunks.map(({ id }) => id))
-    const mine = chunks.filter(({ id }) => !this.#outbox.has(id))
-    for (const { id, bytes } of mine) this.#outbox.set(id, bytes)
+    for (const chunk of chunks) this.#outbox.add(chunk)
     try {
       for await (const { id, outcome } of this.offer(chunks, options)) {
         if (outcome === 'full')
@@ -154,7 +183,7 @@ export class RemoteStore implements ChunkStore {
         if (outcome === 'kept') left.delete(id)
       }
     } finally {
-      for (const { id } of mine) this.#outbox.delete(id)
+      for (const chunk of chunks) this.#outbox.remove(chunk)
     }
     if (left.size > 0)
       throw fail('PEER_UNREACHABLE', {
@@ -162,6 +191,16 @@ export class RemoteStore implements ChunkStore {
         reason: `it took ${left.size} chunks less than offered`,
       })
   }
+}
+
+/** Each chunk once, with the pins of all its mentions. */
+function merged(chunks: readonly ChunkToPut[]): ChunkToPut[] {
+  const byId = new Map<ChunkId, ChunkToPut>()
+  for (const chunk of chunks) {
+    const pins = [...(byId.get(chunk.id)?.pins ?? []), ...chunk.pins]
+    byId.set(chunk.id, { ...chunk, pins })
+  }
+  return [...byId.values()]
 }
 
 function offerOf(chunks: readonly OfferedChunk[]): Offer {

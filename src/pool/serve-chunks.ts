@@ -53,7 +53,7 @@ function answerGet({ store, outbox }: ServeChunksParts, call: Call): Answer {
   const { ids } = readCall(chunksAsked, call, 'chunks.get')
   const placeOf = new Map(ids.map((id, index) => [id, index]))
   async function* body(): AsyncGenerator<Uint8Array> {
-    const elsewhere = [...placeOf].filter(([id]) => !outbox.has(id)).map(([id]) => id)
+    const elsewhere = [...placeOf.keys()].filter((id) => outbox.get(id) === undefined)
     for (const [id, place] of placeOf) {
       const bytes = outbox.get(id)
       if (bytes !== undefined) yield* itemParts(place, bytes)

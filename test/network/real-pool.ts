@@ -40,7 +40,7 @@ export interface RealPeer {
 }
 
 /** `count` peers that know each other; all is closed and removed when the test ends. */
-export async function realPool(test: TestContext, count: number): Promise<RealPeer[]> {
+export async function realPool(test: Pick<TestContext, 'after'>, count: number): Promise<RealPeer[]> {
   const home = await mkdtemp(join(tmpdir(), 'peerstor-pool-'))
   const members: Member[] = []
   const peers: RealPeer[] = []
