@@ -172,6 +172,8 @@ export const limits = {
   logFileBytes: 10 * MiB,
   logFiles: 7,
   stopTimeoutMs: 10 * second,
+  /** How long `durability=N` waits for the other devices. */
+  durabilityTimeoutMs: 30 * second,
   /** How often a peer looks whether the process that began it is still there. */
   parentPollMs: 1 * second,
 } as const

@@ -22,8 +22,9 @@ export interface PutOptions extends CallOptions<PutProgress> {
   link?: string | undefined
   /** Replace only this version (If-Match); `'none'`: only when nothing is there (If-None-Match: *). */
   replaces?: RecordHash | 'none' | undefined
-  /** Wait for this many holders, up to `durabilityTimeoutMs`. */
+  /** Wait for this many holders, up to `durabilityTimeoutMs` (default `limits.durabilityTimeoutMs`). */
   durability?: number | undefined
+  durabilityTimeoutMs?: number | undefined
 }
 
 export interface PutProgress {

@@ -1,12 +1,11 @@
 /**
  * The home of one peer: keys, index, settings, temporary files, and the lock that keeps it to one
- * process. The lock is an exclusive SQLite transaction on an empty file: the system lets go of it
- * when the process dies, however it dies, so there is nothing stale to judge.
+ * process.
  */
 import { chmod, mkdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { fail } from '../base/errors.ts'
+import { takeExclusiveLock, type ExclusiveLock } from '../store/exclusive-lock.ts'
 import type { RunFile } from './run-file.ts'
 import { writeFileWhole } from './write-file.ts'
 
@@ -37,14 +36,14 @@ export async function openHome(place: string): Promise<Home> {
   const run = join(folder, 'run.json')
   const close = async (): Promise<void> => {
     await rm(run, { force: true })
-    lock.close()
+    lock.release()
   }
   try {
     await rm(run, { force: true })
     await rm(tmp, { recursive: true, force: true })
     for (const path of [tmp, join(folder, 'keys')]) await privateFolder(path)
   } catch (thrown) {
-    lock.close()
+    lock.release()
     throw thrown
   }
   return {
@@ -63,15 +62,9 @@ export async function openHome(place: string): Promise<Home> {
   }
 }
 
-function takeLock(folder: string): DatabaseSync {
-  const lock = new DatabaseSync(join(folder, 'lock'), { timeout: 0 })
-  try {
-    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
-    return lock
-  } catch (cause) {
-    lock.close()
-    throw fail('HOME_LOCKED', { home: folder }, cause)
-  }
+import { fail } from '../base/errors.ts'
+import { takeExclusiveLock, type ExclusiveLock } from '../store/exclusive-lock.ts'
+import type { RunFile } from './run-file.ts'
 }
 
 async function privateFolder(path: string): Promise<void> {

@@ -98,7 +98,9 @@ export interface PeerHealth {
 
 export interface FetchOptions extends CallOptions {
   /** Read by a person now, a download, or repair. */
-  priority?: 'read' | 'download' | 'repair'
+  priority?: 'read' | 'download' | 'repair' | undefined
+  /** Told who served each chunk; this peer's own id for its disk. */
+  onSource?: ((peer: PeerId) => void) | undefined
 }
 
 export type PoolEvent =

@@ -1,0 +1,171 @@
+/**
+ * Turns the chunks of one source into stored, replicated content. What is known in the folder is
+ * neither sealed nor stored nor sent again; what is new is made durable every few dozen megabytes, so
+ * that replication runs while the upload still does.
+ */
+import { limits } from '../base/limits.ts'
+import type { ChunkId } from '../base/words.ts'
+import type { Chunk, ChunkRef, FolderKeys, SealedChunk } from '../codec/codec.ts'
+import { ManifestBuilder } from '../codec/manifest.ts'
+import type { VersionContent } from '../codec/version-body.ts'
+import type { Pin } from '../store/chunk-store.ts'
+import type { IndexWrite } from '../store/store.ts'
+import { ContentHash } from './content-hash.ts'
+import type { FilesParts } from './files-parts.ts'
+
+/** A chunk whose memory is accounted for until `release`. */
+export interface PaidChunk {
+  chunk: Chunk
+  release: () => void
+}
+
+export interface StoredChunk {
+  ref: ChunkRef
+  p: Uint8Array
+}
+
+/** What one version's content became. */
+export interface StoredContent {
+  content: VersionContent
+  hash: Buffer
+  size: number
+  /** All chunks, manifest nodes included. */
+  chunks: ChunkId[]
+  /** New pins on chunks that were here before. */
+  pins: { id: ChunkId; pin: Pin }[]
+  /** Dedup rows not written yet. */
+  index: IndexWrite[]
+  /** Chunks that become durable with the version and are not yet offered to others. */
+  notReplicated: ChunkId[]
+  sentBytes: number
+  savedBytes: number
+}
+
+export class ContentWriter {
+  readonly #parts: FilesParts
+  readonly #keys: FolderKeys
+  readonly #pin: Pin
+  readonly #hash = new ContentHash()
+  readonly #manifest: ManifestBuilder
+  /** The first references; more than `limits.inlineChunks` of them go into the manifest alone. */
+  #first: ChunkRef[] | undefined = []
+  readonly #chunks = new Set<ChunkId>()
+  readonly #pins = new Map<ChunkId, { id: ChunkId; pin: Pin }>()
+  /** Chunks of this source by `p`: a repeated one is stored once. */
+  readonly #mine = new Map<string, ChunkRef>()
+  #index: IndexWrite[] = []
+  #staged: ChunkId[] = []
+  #stagedBytes = 0
+  #saving: Promise<void> = Promise.resolve()
+  #sentBytes = 0
+  #savedBytes = 0
+
+  constructor(parts: FilesParts, keys: FolderKeys) {
+    this.#parts = parts
+    this.#keys = keys
+    this.#pin = { folder: keys.folder, device: parts.catalogue.device }
+    this.#manifest = new ManifestBuilder(keys, (node) => this.#stage(node))
+  }
+
+  /** Takes memory for each chunk before the next is cut: a slow disk slows the source. */
+  async *paidFor(chunks: AsyncIterable<Chunk>, signal: AbortSignal | undefined): AsyncGenerator<PaidChunk> {
+    for await (const chunk of chunks)
+      yield { chunk, release: await this.#parts.budget.take(chunk.bytes.length, signal) }
+  }
+
+  /** Finds or seals and writes one chunk; several at once. */
+  async store({ chunk, release }: PaidChunk): Promise<StoredChunk> {
+    try {
+      const known = this.#known(chunk)
+      if (known !== undefined) return { ref: known, p: chunk.p }
+      const sealed = await this.#parts.codec.seal(this.#keys, chunk, this.#parts.compression())
+      await this.#stage(sealed)
+      this.#index.push({ op: 'known', folder: this.#keys.folder, p: sealed.p, ref: sealed.ref })
+      this.#remember(sealed)
+      return sealed
+    } finally {
+      release()
+    }
+  }
+
+  /** Adds the next stored chunk, in the order of the file. */
+  async add({ ref, p }: StoredChunk): Promise<void> {
+    this.#hash.add(p, ref.length)
+    this.#chunks.add(ref.id)
+    this.#first?.push(ref)
+    if ((this.#first?.length ?? 0) > limits.inlineChunks) {
+      for (const first of this.#first ?? []) await this.#manifest.add(first)
+      this.#first = undefined
+    } else if (this.#first === undefined) await this.#manifest.add(ref)
+    if (this.#stagedBytes >= checkpointBytes) this.#checkpoint()
+  }
+
+  /** Writes the manifest where one is needed and waits for everything that was begun. */
+  async end(): Promise<StoredContent> {
+    const content: VersionContent =
+      this.#first === undefined
+        ? { form: 'manifest', root: await this.#manifest.end() }
+        : { form: 'inline', chunks: this.#first }
+    await this.#saving
+    return {
+      content,
+      hash: this.#hash.digest(),
+      size: this.#hash.size,
+      chunks: [...this.#chunks],
+      pins: [...this.#pins.values()],
+      index: this.#index,
+      notReplicated: this.#staged,
+      sentBytes: this.#sentBytes,
+      savedBytes: this.#savedBytes,
+    }
+  }
+
+  /** A hit counts when the chunk is on this disk: it gets a new pin (crypto.md §2). */
+  #known({ p, bytes }: Chunk): ChunkRef | undefined {
+    const { read } = this.#parts.store
+    const mine = this.#mine.get(textOf(p))
+    const known = mine ?? read.known(this.#keys.folder, p)
+    if (known === undefined || known.length !== bytes.length) return undefined
+    if (mine === undefined && !read.hasChunk(known.id)) return undefined
+    if (mine === undefined) this.#pins.set(known.id, { id: known.id, pin: this.#pin })
+    this.#savedBytes += bytes.length
+    return known
+  }
+
+  #remember({ p, ref }: StoredChunk): void {
+    if (this.#mine.size < rememberedChunks) this.#mine.set(textOf(p), ref)
+  }
+
+  async #stage({ ref, sealed }: SealedChunk): Promise<void> {
+    const { length } = sealed
+    await this.#parts.store.stage([{ id: ref.id, bytes: sealed, pins: [this.#pin] }])
+    this.#chunks.add(ref.id)
+    this.#staged.push(ref.id)
+    this.#stagedBytes += length
+    this.#sentBytes += length
+  }
+
+  /** Makes what was written so far durable, then lets it be copied; the upload goes on meanwhile. */
+  #checkpoint(): void {
+    const index = this.#index
+    const staged = this.#staged
+    this.#index = []
+    this.#staged = []
+    this.#stagedBytes = 0
+    this.#saving = this.#saving.then(async () => {
+      await this.#parts.store.commit({ index })
+      return this.#parts.pool.replicate(this.#keys.folder, staged)
+    })
+    // Met by end(); an upload that fails earlier never gets there.
+    this.#saving.catch(() => undefined)
+  }
+}
+
+/** Sealed bytes between two syncs of one upload. */
+const checkpointBytes = 32 * 2 ** 20
+/** Enough for every chunk of 32 GiB; beyond that a repeated chunk is found in the index. */
+const rememberedChunks = 65_536
+
+function textOf(p: Uint8Array): string {
+  return Buffer.from(p.buffer, p.byteOffset, p.byteLength).toString('latin1')
+}

@@ -1,0 +1,64 @@
+/** How many devices keep a file: the lowest count over its chunks, manifest included. */
+import type { ChunkId, FolderId, PeerId, RecordHash } from '../base/words.ts'
+import { timeText } from '../base/clock.ts'
+import type { FilesParts } from './files-parts.ts'
+import type { Copies, Holder } from './files.ts'
+
+export interface HaveAndWant {
+  have: number
+  want: number
+}
+
+/** Copies of several versions of one folder. What has no chunks is in its record, which every device keeps. */
+export function copiesOf(
+  { store, pool }: FilesParts,
+  folder: FolderId,
+  rows: readonly { version: RecordHash; size: number }[],
+): Map<RecordHash, HaveAndWant> {
+  const want = pool.want(folder)
+  const withChunks = rows.filter(({ size }) => size > 0).map(({ version }) => version)
+  const have = withChunks.length === 0 ? new Map() : store.read.copies(withChunks, pool.countedPeers())
+  return new Map(
+    rows.map(({ version, size }) => [version, { have: size === 0 ? want : (have.get(version) ?? 0), want }]),
+  )
+}
+
+/** contract.md `copies` of `info`: how many, where, and how many there could be. */
+export function copiesInFull(
+  parts: FilesParts,
+  folder: FolderId,
+  row: { version: RecordHash; size: number },
+  chunks: readonly ChunkId[],
+): Copies {
+  const { have, want } = copiesOf(parts, folder, [row]).get(row.version) as HaveAndWant
+  const counted = parts.pool.countedPeers()
+  const holders = holdersOf(parts, chunks, counted)
+  const couldHold = counted.filter((peer) => holders.includes(peer) || parts.presence(peer).hasRoom).length
+  return {
+    have,
+    want,
+    possible: Math.min(want, couldHold),
+    scheme: 'copies',
+    holders: holders.map((peer) => holder(parts, peer)),
+  }
+}
+
+/** Devices that keep at least one of the chunks, the fullest first. */
+function holdersOf({ store }: FilesParts, chunks: readonly ChunkId[], counted: readonly PeerId[]): PeerId[] {
+  const held = new Map<PeerId, number>()
+  for (const peers of store.read.holders(chunks).values())
+    for (const peer of peers) if (counted.includes(peer)) held.set(peer, (held.get(peer) ?? 0) + 1)
+  return [...held].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([peer]) => peer)
+}
+
+function holder(parts: FilesParts, peer: PeerId): Holder {
+  const { online, lastSeen, zone } = parts.presence(peer)
+  return {
+    peer,
+    name: parts.catalogue.deviceOf(peer)?.name ?? peer,
+    zone,
+    state: online ? 'online' : 'offline',
+    lastSeen: lastSeen === undefined ? undefined : timeText(lastSeen),
+    verified: undefined,
+  }
+}

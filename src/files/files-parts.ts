@@ -1,0 +1,38 @@
+/** What the verbs stand on; `open-files.ts` gets it from the peer, the simulator makes its own. */
+import type { Catalogue } from '../access/catalogue.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { DeviceId, PeerId } from '../base/words.ts'
+import type { Budget } from '../codec/budget.ts'
+import type { Codec, CompressionLevel } from '../codec/codec.ts'
+import type { Pool } from '../pool/pool.ts'
+import type { Store } from '../store/store.ts'
+
+/** What the peer knows about another device beyond its records. */
+export interface PeerPresence {
+  online: boolean
+  /** Wall milliseconds. */
+  lastSeen: number | undefined
+  zone: string | undefined
+  /** Whether new chunks may be placed there now. */
+  hasRoom: boolean
+}
+
+export interface FilesParts {
+  store: Store
+  catalogue: Catalogue
+  pool: Pick<Pool, 'get' | 'getAll' | 'replicate' | 'durable' | 'want' | 'countedPeers'>
+  codec: Codec
+  /** Bulk buffers of the whole peer: `limits.bulkBytes`. */
+  budget: Budget
+  clock: Clock
+  log: Log
+  /** Fails with `FORBIDDEN` unless the caller may read or write this path. */
+  require: (scope: 'read' | 'write', path: string) => void
+  compression: () => CompressionLevel
+  /** Bytes of chunks that may still be kept here, and the limit that says so. */
+  room: () => Promise<{ free: number; limit: number }>
+  presence: (peer: PeerId) => PeerPresence
+  /** Something that a person should know: content that is not what its writer said. */
+  alarm: (kind: 'hash', device: DeviceId) => void
+}

@@ -1,0 +1,87 @@
+/** A folder's lines: files with their copies, folders made or implied by paths, by name. */
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Page } from '../store/index-reader.ts'
+import type { EntryRow } from '../store/view.ts'
+import { timeText } from '../base/clock.ts'
+import { copiesOf } from './copies.ts'
+import type { FilesParts } from './files-parts.ts'
+import type { ListOptions, ListedEntry } from './files.ts'
+import { isFolder, openPlace, type Place } from './place.ts'
+
+export async function list(
+  parts: FilesParts,
+  path: string,
+  options: ListOptions = {},
+): Promise<Page<ListedEntry>> {
+  if (path === '' || path === '/') return topFolders(parts)
+  const place = openPlace(parts, 'read', path)
+  const limit = Math.min(limits.listEntries, Math.max(1, options.limit ?? limits.listEntries))
+  if (options.recursive === true) return everything(parts, place, options.cursor, limit)
+  if (!isFolder(parts, place)) return single(parts, place)
+  const { entries, next } = parts.store.read.list(place.id, place.path, options.cursor, limit)
+  const files = entries.flatMap((line) => (line.kind === 'entry' ? [line.entry] : []))
+  const copies = copiesOf(parts, place.id, files)
+  const lines = entries.map((line) =>
+    line.kind === 'entry'
+      ? fileLine(place, line.entry, copies.get(line.entry.version))
+      : folderLine(`${place.folder}/${line.path}`, line.files, line.bytes),
+  )
+  return { entries: lines, ...(next === undefined ? {} : { next }) }
+}
+
+/** `ls FILE`: its own line. */
+function single(parts: FilesParts, place: Place): Page<ListedEntry> {
+  const entry = parts.store.read.entryAt(place.id, place.path)
+  if (entry === undefined) throw fail('NOT_FOUND', { what: 'path', name: place.text })
+  return { entries: [fileLine(place, entry, copiesOf(parts, place.id, [entry]).get(entry.version))] }
+}
+
+function everything(
+  parts: FilesParts,
+  place: Place,
+  cursor: string | undefined,
+  limit: number,
+): Page<ListedEntry> {
+  const { entries, next } = parts.store.read.tree(place.id, place.path, cursor, limit)
+  const copies = copiesOf(parts, place.id, entries)
+  return {
+    entries: entries.map((entry) => fileLine(place, entry, copies.get(entry.version))),
+    ...(next === undefined ? {} : { next }),
+  }
+}
+
+/** The folders of the pool that the caller may read. */
+function topFolders(parts: FilesParts): Page<ListedEntry> {
+  const entries = parts.catalogue.folders().flatMap(({ id, name, open }) => {
+    if (name === undefined || !open || !mayRead(parts, name)) return []
+    const { files, bytes } = parts.store.read.totals(id)
+    return [folderLine(name, files, bytes)]
+  })
+  return { entries: entries.sort((a, b) => (a.path < b.path ? -1 : 1)) }
+}
+
+function mayRead(parts: FilesParts, folder: string): boolean {
+  try {
+    parts.require('read', folder)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function fileLine(place: Place, entry: EntryRow, copies: ListedEntry['copies']): ListedEntry {
+  return {
+    path: `${place.folder}/${entry.path}`,
+    kind: entry.kind === 'removed' ? 'file' : entry.kind,
+    size: entry.size,
+    modified: timeText(entry.modified),
+    type: entry.type,
+    ...(entry.kind === 'folder' || copies === undefined ? {} : { copies }),
+    ...(entry.shadowed || entry.conflicts.length > 0 ? { conflict: true } : {}),
+  }
+}
+
+function folderLine(path: string, files: number, bytes: number): ListedEntry {
+  return { path, kind: 'folder', size: bytes, modified: timeText(0), type: 'inode/directory', files }
+}

@@ -1,0 +1,36 @@
+/** The verbs as one object, for one caller: what he may do is asked by each verb of `parts.require`. */
+import { download } from './download.ts'
+import type { FilesParts } from './files-parts.ts'
+import type { Files } from './files.ts'
+import { info } from './info.ts'
+import { list } from './list.ts'
+import { makeFolder } from './make-folder.ts'
+import { move } from './move.ts'
+import { isFolder, openPlace } from './place.ts'
+import { remove } from './remove.ts'
+import { restore } from './restore.ts'
+import { trash } from './trash.ts'
+import { upload } from './upload.ts'
+import { versions } from './versions.ts'
+
+export function openFiles(parts: FilesParts): Files {
+  return {
+    put: (path, source, options) => upload(parts, path, source, options),
+    get: (path, options) => download(parts, path, options),
+    info: (path, options) => info(parts, path, options),
+    list: (path, options) => list(parts, path, options),
+    has: (path) => has(parts, path),
+    makeFolder: (path) => makeFolder(parts, path),
+    move: (from, to, options) => move(parts, from, to, options),
+    remove: (path, options) => remove(parts, path, options),
+    trash: (folder, options) => trash(parts, folder, options),
+    versions: (path) => versions(parts, path),
+    restore: (path, options) => restore(parts, path, options),
+  }
+}
+
+/** Whether a file or folder shows at a path. */
+function has(parts: FilesParts, path: string): boolean {
+  const place = openPlace(parts, 'read', path)
+  return parts.store.read.entryAt(place.id, place.path) !== undefined || isFolder(parts, place)
+}

@@ -1,0 +1,159 @@
+/**
+ * The way of a file into the pool, downhill. Nothing is visible before `catalogue.write` ends; a
+ * source that fails midway leaves at most chunks that the next try finds again.
+ */
+import type { NewVersion } from '../access/catalogue.ts'
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { RecordHash } from '../base/words.ts'
+import { hash } from '../codec/hash.ts'
+import type { VersionBody } from '../codec/version-body.ts'
+import type { EntryRow } from '../store/view.ts'
+import { ContentWriter, type StoredContent } from './content-writer.ts'
+import { copiesOf } from './copies.ts'
+import type { FilesParts } from './files-parts.ts'
+import type { PutOptions, PutResult } from './files.ts'
+import { inOrder } from './in-order.ts'
+import { typeOf } from './mime.ts'
+import { baseName } from './paths.ts'
+import { headsOf, openPlace, requireFilePlace, shadowedAt, type Place } from './place.ts'
+import { tombstone } from './version-bodies.ts'
+
+/** Chunks of one upload that are sealed and written at the same time. */
+const chunksInFlight = 8
+
+export async function upload(
+  parts: FilesParts,
+  path: string,
+  source: AsyncIterable<Uint8Array>,
+  options: PutOptions = {},
+): Promise<PutResult> {
+  const place = openPlace(parts, 'write', path)
+  requireFilePlace(parts, place)
+  const before = whatIsThere(parts, place, options)
+  await requireRoom(parts, place, options.size)
+
+  const content = await storeContent(parts, place, source, options)
+  requireSize(place, content.size, options.size)
+
+  whatIsThere(parts, place, options)
+  const [written] = await parts.catalogue.write([
+    newVersion(parts, place, before?.shown, content, options),
+    ...(before?.shadowed ?? []).map(tombstone),
+  ])
+  parts.pool.replicate(place.id, content.notReplicated)
+  const version = written?.version as RecordHash
+  return {
+    path: place.text,
+    size: content.size,
+    hash: content.hash.toString('hex'),
+    version,
+    copies: await copiesWhenDurable(parts, place, version, content, options),
+    sentBytes: content.sentBytes,
+    savedBytes: content.savedBytes,
+  }
+}
+
+/** Cut, look for what is known, seal, store: several chunks at once, kept in order. */
+async function storeContent(
+  parts: FilesParts,
+  place: Place,
+  source: AsyncIterable<Uint8Array>,
+  { size, link, signal, onProgress }: PutOptions,
+): Promise<StoredContent> {
+  const keys = await parts.catalogue.writeKeys(place.id)
+  const writer = new ContentWriter(parts, keys)
+  if (link !== undefined) return { ...(await writer.end()), hash: hash(Buffer.from(link)) }
+  const chunks = writer.paidFor(parts.codec.cut(keys, source, { size, signal }), signal)
+  let bytes = 0
+  let count = 0
+  for await (const stored of inOrder(chunks, chunksInFlight, (chunk) => writer.store(chunk))) {
+    await writer.add(stored)
+    onProgress?.({ bytes: (bytes += stored.ref.length), total: size, chunks: ++count })
+  }
+  signal?.throwIfAborted()
+  return writer.end()
+}
+
+interface Before {
+  shown: EntryRow
+  /** Hidden by it: they go to the trash, so that what was put is what is there. */
+  shadowed: EntryRow[]
+}
+
+/** The entry that this upload replaces, or `PRECONDITION_FAILED` when it is not the expected one. */
+function whatIsThere(parts: FilesParts, place: Place, { replaces }: PutOptions): Before | undefined {
+  const shown = parts.store.read.entryAt(place.id, place.path)
+  const expected = replaces === undefined || (shown?.version ?? 'none') === replaces
+  if (!expected) throw fail('PRECONDITION_FAILED', { path: place.text })
+  return shown && { shown, shadowed: shadowedAt(parts, place) }
+}
+
+/** Before the first byte where the size is known: what can not be kept is not begun. */
+async function requireRoom(parts: FilesParts, place: Place, size: number | undefined): Promise<void> {
+  if (size === undefined || size === 0) return
+  const { free, limit } = await parts.room()
+  if (size > free) throw fail('QUOTA_FULL', { limit, what: place.text, needed: size })
+}
+
+function requireSize(place: Place, found: number, expected: number | undefined): void {
+  if (expected !== undefined && found !== expected) throw fail('SOURCE_CHANGED', { path: place.text })
+}
+
+function newVersion(
+  parts: FilesParts,
+  place: Place,
+  before: EntryRow | undefined,
+  content: StoredContent,
+  options: PutOptions,
+): NewVersion {
+  return {
+    folder: place.id,
+    entry: before?.entry,
+    parents: before === undefined ? [] : headsOf(before),
+    body: bodyFor(parts, place, before, content, options),
+    chunks: content.chunks,
+    index: content.index,
+    pins: content.pins,
+  }
+}
+
+/** What a new version does not say it takes over from the one it replaces. */
+function bodyFor(
+  parts: FilesParts,
+  place: Place,
+  before: EntryRow | undefined,
+  content: StoredContent,
+  options: PutOptions,
+): VersionBody {
+  const now = parts.clock.now()
+  const modified = options.modified ?? now
+  return {
+    kind: options.link === undefined ? 'file' : 'link',
+    path: place.path,
+    mode: options.mode ?? before?.mode ?? 0o644,
+    modified,
+    created: before?.created ?? options.created ?? Math.min(modified, now),
+    size: content.size,
+    hash: content.hash,
+    content: content.content,
+    type: options.type ?? typeOf(baseName(place.path)),
+    tags: options.tags ?? before?.tags ?? [],
+    description: options.description ?? before?.description ?? '',
+    ...(options.link === undefined ? {} : { target: options.link }),
+  }
+}
+
+async function copiesWhenDurable(
+  parts: FilesParts,
+  place: Place,
+  version: RecordHash,
+  content: StoredContent,
+  { durability = 0, durabilityTimeoutMs, signal }: PutOptions,
+): Promise<number> {
+  if (durability > 1 && content.chunks.length > 0)
+    return parts.pool.durable(content.chunks, durability, durabilityTimeoutMs ?? limits.durabilityTimeoutMs, {
+      signal,
+    })
+  return copiesOf(parts, place.id, [{ version, size: content.size }]).get(version)?.have ?? 0
+}

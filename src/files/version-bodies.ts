@@ -1,0 +1,56 @@
+/** New versions out of what an entry already is: moved, removed, restored. Content references are kept as they are. */
+import type { NewVersion } from '../access/catalogue.ts'
+import type { ChunkId } from '../base/words.ts'
+import { decodeContent, type VersionBody } from '../codec/version-body.ts'
+import type { EntryRow, VersionRow } from '../store/view.ts'
+import type { FilesParts } from './files-parts.ts'
+import { headsOf } from './place.ts'
+
+/** The body of a version as it was written. */
+export function bodyOf(row: VersionRow): VersionBody {
+  const { kind, path, mode, modified, created, size, type, tags, description, target } = row
+  return {
+    kind,
+    path,
+    mode,
+    modified,
+    created,
+    size,
+    type,
+    tags,
+    description,
+    hash: Buffer.from(row.hash, 'hex'),
+    content: decodeContent(row.content),
+    ...(target === undefined ? {} : { target }),
+  }
+}
+
+/** The entry once more, with some of its body changed. */
+export function changed(parts: FilesParts, entry: EntryRow, change: Partial<VersionBody>): NewVersion {
+  return {
+    folder: entry.folder,
+    entry: entry.entry,
+    parents: headsOf(entry),
+    body: { ...bodyOf(entry), ...change },
+    chunks: chunksOf(parts, entry),
+  }
+}
+
+/** A tombstone: the entry lies in the trash, its earlier versions stay. */
+export function tombstone(entry: EntryRow): NewVersion {
+  return {
+    folder: entry.folder,
+    entry: entry.entry,
+    parents: headsOf(entry),
+    body: { ...bodyOf(entry), kind: 'removed', content: { form: 'inline', chunks: [] } },
+    chunks: [],
+  }
+}
+
+/** All chunks of a version as far as they are known here; a manifest not opened yet is only its root. */
+export function chunksOf(parts: FilesParts, row: VersionRow): readonly ChunkId[] {
+  const known = parts.store.read.contentOf(row.version)
+  if (known !== undefined) return known
+  const content = decodeContent(row.content)
+  return content.form === 'inline' ? content.chunks.map(({ id }) => id) : [content.root.id]
+}
