@@ -62,9 +62,10 @@ export async function openHome(place: string): Promise<Home> {
   }
 }
 
-import { fail } from '../base/errors.ts'
-import { takeExclusiveLock, type ExclusiveLock } from '../store/exclusive-lock.ts'
-import type { RunFile } from './run-file.ts'
+function takeLock(folder: string): ExclusiveLock {
+  const lock = takeExclusiveLock(join(folder, 'lock'))
+  if (lock === undefined) throw fail('HOME_LOCKED', { home: folder })
+  return lock
 }
 
 async function privateFolder(path: string): Promise<void> {

@@ -44,6 +44,7 @@ interface Transfer {
   signal: AbortSignal
   /** Peers that sent wrong data. */
   banned: Set<PeerId>
+  onSource: (peer: PeerId) => void
 }
 
 interface Coming {
@@ -99,9 +100,12 @@ export class Fetcher {
     this.#stopping.abort()
   }
 
-  #transfer({ priority = 'download', signal }: FetchOptions, more: AbortSignal[]): Transfer {
+  #transfer(
+    { priority = 'download', signal, onSource = () => undefined }: FetchOptions,
+    more: AbortSignal[],
+  ): Transfer {
     const signals = [this.#stopping.signal, ...more, ...(signal === undefined ? [] : [signal])]
-    return { priority, signal: AbortSignal.any(signals), banned: new Set() }
+    return { priority, signal: AbortSignal.any(signals), banned: new Set(), onSource }
   }
 
   async #fill(coming: Coming[], source: Lookahead, transfer: Transfer): Promise<void> {
@@ -121,7 +125,9 @@ export class Fetcher {
 
   async #one(id: ChunkId, transfer: Transfer): Promise<VerifiedBytes> {
     transfer.signal.throwIfAborted()
-    return (await this.#local(id)) ?? (await this.#remote(id, transfer))
+    const here = await this.#local(id)
+    if (here !== undefined) transfer.onSource(this.#parts.roster.self)
+    return here ?? (await this.#remote(id, transfer))
   }
 
   /** Read twice before it counts as damaged: memory and cables fail too. */
@@ -169,7 +175,12 @@ export class Fetcher {
           const cancel = this.#parts.clock.after(hedgeMs, askNext)
           this.#of(peer)
             .get(id, transfer.priority, signal)
-            .then(resolve, (error: unknown) => {
+            .then((bytes) => {
+              transfer.onSource(peer)
+              resolve(bytes)
+              return bytes
+            })
+            .catch((error: unknown) => {
               cancel()
               open -= 1
               this.#note(peer, id, error, transfer, causes)
