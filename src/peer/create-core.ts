@@ -1,0 +1,222 @@
+/**
+ * One peer in one pool, put together from its parts: store, catalogue, pool, verbs and workers. All
+ * time, chance, disk and network come in as parameters; the real ones are in create-peer.ts, the
+ * simulator brings its own.
+ */
+import type { Catalogue, DeviceState } from '../access/catalogue.ts'
+import type { PoolKeys } from '../access/device-keys.ts'
+import { openCatalogue } from '../access/open-catalogue.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Disk } from '../base/disk.ts'
+import { limits } from '../base/limits.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { DeviceId, PeerId } from '../base/words.ts'
+import { WorkerRunner } from '../base/worker.ts'
+import { Budget } from '../codec/budget.ts'
+import type { Codec, CompressionLevel } from '../codec/codec.ts'
+import { derive, hash } from '../codec/hash.ts'
+import { ChunksOf } from '../files/chunks-of.ts'
+import type { FilesParts, PeerPresence } from '../files/files-parts.ts'
+import type { Files } from '../files/files.ts'
+import { categoryOf } from '../files/mime.ts'
+import { openFiles } from '../files/open-files.ts'
+import { checkPath } from '../files/paths.ts'
+import type { Network } from '../net/network.ts'
+import { openPool } from '../pool/open-pool.ts'
+import type { Membership, Pool } from '../pool/pool.ts'
+import { openStore } from '../store/open-store.ts'
+import type { Store } from '../store/store.ts'
+import { membershipOf } from './membership.ts'
+import { SpaceWatch } from './space-watch.ts'
+
+export interface CoreParts {
+  keys: PoolKeys
+  disk: Disk
+  clock: Clock
+  random: Random
+  log: Log
+  codec: Codec
+  network: Network
+  /** Folder of the segments. */
+  storage: string
+  /** File of the index database, or `:memory:`. */
+  database: string
+  /** The index on a thread of its own. */
+  threaded: boolean
+  self: SelfDescription
+  /** Bytes of chunks kept here at most; undefined: a tenth of what was free at the start. */
+  contributed: () => number | undefined
+  compression: () => CompressionLevel
+  onAlarm?: ((kind: string, device: DeviceId) => void) | undefined
+  /** Bulk buffers; one for the whole process. */
+  budget?: Budget | undefined
+}
+
+/** What this device says of itself; asked anew each time. */
+export interface SelfDescription {
+  name: () => string
+  zone: () => string | undefined
+  /** Keeps nothing for others. */
+  client: () => boolean
+  version: string
+}
+
+export interface Core {
+  readonly store: Store
+  readonly catalogue: Catalogue
+  readonly pool: Pool
+  readonly membership: Membership
+  readonly workers: WorkerRunner
+  /** The verbs of whoever owns this peer. */
+  readonly files: Files
+  /** The verbs of one caller; `require` fails with `FORBIDDEN` where he may not. */
+  filesFor(require: FilesParts['require']): Files
+  /** The hard limit in force, bytes. */
+  contributed(): number
+  /** Settings of space or name changed. */
+  changed(): Promise<void>
+  /** Begins work: connects, reads feeds, replicates, repairs. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Opens store and catalogue; serves the pool's requests on `parts.network`, which starts later. */
+export async function createCore(parts: CoreParts): Promise<Core> {
+  const { clock, log, keys } = parts
+  const store = await openStore({
+    ...parts,
+    folder: parts.storage,
+    pool: keys.pool,
+    peer: parts.network.peer,
+    contributed: parts.contributed() ?? 0,
+  })
+  try {
+    const space = await SpaceWatch.over(store, parts.contributed)
+    const catalogue = await openCatalogue({ ...parts, store, naming: { checkPath, categoryOf } })
+    await begin(catalogue, parts)
+    const workers = new WorkerRunner(clock, log)
+    const membership = membershipOf(catalogue, () => stateOf(parts, space))
+    const budget = parts.budget ?? new Budget(limits.bulkBytes)
+    const wake = (worker: string): void => workers.wake(worker)
+    const pool = openPool({ ...parts, store, membership, budget, wake })
+    return new OpenCore({ ...parts, budget, store, space, catalogue, membership, workers, pool })
+  } catch (thrown) {
+    await store.close()
+    throw thrown
+  }
+}
+
+/** A founder's first folder; a device's first name. */
+async function begin(catalogue: Catalogue, { keys, self }: CoreParts): Promise<void> {
+  const founder = keys.genesis.length > 0
+  if (founder && catalogue.folders().length === 0) await catalogue.createFolder('files')
+  const own = catalogue.devices().find(({ device }) => device === catalogue.device)
+  if (own?.kind === 'device' && own.name === undefined)
+    await catalogue.setDeviceName(catalogue.device, self.name())
+}
+
+/** The signed statement of this device: what it gives, and where it is. */
+function stateOf({ self, network, keys }: CoreParts, space: SpaceWatch): DeviceState {
+  const zone = self.zone()
+  return {
+    contributed: space.contributed,
+    // In steps, so that the statement is not signed again for every file.
+    used: Math.round(space.used / limits.segmentBytes) * limits.segmentBytes,
+    ...(zone === undefined ? {} : { zone: zoneTag(keys.pool, zone) }),
+    full: space.full,
+    retiring: false,
+    client: self.client(),
+    addresses: network.addresses().slice(0, limits.peerAddresses),
+    version: self.version,
+  }
+}
+
+/** First 8 bytes of a hash that only this pool can compare (crypto.md §3). */
+function zoneTag(pool: string, zone: string): string {
+  const tag = derive('peerstor/1 zone', Buffer.from(pool, 'hex'), hash(Buffer.from(zone)))
+  return tag.subarray(0, 8).toString('hex')
+}
+
+interface OpenCoreParts extends CoreParts {
+  budget: Budget
+  store: Store
+  space: SpaceWatch
+  catalogue: Catalogue
+  membership: Membership
+  workers: WorkerRunner
+  pool: Pool
+}
+
+class OpenCore implements Core {
+  readonly store: Store
+  readonly catalogue: Catalogue
+  readonly pool: Pool
+  readonly membership: Membership
+  readonly workers: WorkerRunner
+  readonly files: Files
+  readonly #parts: OpenCoreParts
+  readonly #filesParts: FilesParts
+
+  constructor(parts: OpenCoreParts) {
+    this.#parts = parts
+    this.store = parts.store
+    this.catalogue = parts.catalogue
+    this.pool = parts.pool
+    this.membership = parts.membership
+    this.workers = parts.workers
+    this.#filesParts = {
+      ...parts,
+      require: () => undefined,
+      room: () => parts.space.room(),
+      presence: (peer) => this.#presence(peer),
+      alarm: (kind, device) => parts.onAlarm?.(kind, device),
+    }
+    this.files = openFiles(this.#filesParts)
+  }
+
+  filesFor(require: FilesParts['require']): Files {
+    return openFiles({ ...this.#filesParts, require })
+  }
+
+  contributed(): number {
+    return this.#parts.space.contributed
+  }
+
+  async changed(): Promise<void> {
+    await this.#parts.space.refresh()
+    this.pool.announce()
+  }
+
+  async start(): Promise<void> {
+    const { catalogue, pool, workers, space, onAlarm } = this.#parts
+    catalogue.on((event) => {
+      if (event.type === 'alarm') onAlarm?.(event.kind, event.device)
+      else pool.announce()
+      if (event.type === 'versions') workers.wake('manifests')
+    })
+    await pool.start()
+    for (const worker of pool.workers()) workers.add(worker)
+    workers.add(new ChunksOf(this.#filesParts))
+    workers.add(space)
+  }
+
+  async stop(): Promise<void> {
+    await this.workers.stop()
+    await this.pool.stop()
+    await this.catalogue.close()
+    await this.store.close()
+  }
+
+  #presence(peer: PeerId): PeerPresence {
+    const member = this.membership.members().find((member) => member.peer === peer)
+    const health = this.pool.health().find((health) => health.peer === peer)
+    const self = peer === this.catalogue.peer
+    return {
+      online: self || health?.connected === true,
+      lastSeen: self ? this.#parts.clock.now() : health?.lastSeen,
+      zone: member?.zone,
+      hasRoom: member !== undefined && member.keeps && !member.full,
+    }
+  }
+}

@@ -1,0 +1,69 @@
+/** How much is kept here and may still be: looked at now and then, since a statement is asked for often. */
+import type { Worker, WorkResult } from '../base/worker.ts'
+import { limits } from '../base/limits.ts'
+import type { Store } from '../store/store.ts'
+
+/** Without a setting: this share of what is free at the start, what is kept already included. */
+const defaultShare = 0.1
+const everyMs = 30_000
+
+export class SpaceWatch implements Worker {
+  readonly name = 'space'
+  readonly #store: Store
+  readonly #asked: () => number | undefined
+  readonly #ownLimit: number
+  #used = 0
+  #diskFree = 0
+  contributed = 0
+
+  /** Looks once and sets the store's limit. */
+  static async over(store: Store, asked: () => number | undefined): Promise<SpaceWatch> {
+    const { usedBytes, freeBytes } = await store.use()
+    const watch = new SpaceWatch(store, asked, Math.floor((usedBytes + freeBytes) * defaultShare))
+    await watch.refresh()
+    return watch
+  }
+
+  constructor(store: Store, asked: () => number | undefined, ownLimit: number) {
+    this.#store = store
+    this.#asked = asked
+    this.#ownLimit = ownLimit
+  }
+
+  /** Sealed bytes kept. */
+  get used(): number {
+    return this.#used
+  }
+
+  /** Nothing worth placing here fits. */
+  get full(): boolean {
+    return this.#free() < 4 * limits.sealedMax
+  }
+
+  /** Bytes of chunks that may still be kept, and the limit that says so. */
+  async room(): Promise<{ free: number; limit: number }> {
+    await this.refresh()
+    return { free: this.#free(), limit: this.contributed }
+  }
+
+  async refresh(): Promise<void> {
+    const { usedBytes, freeBytes } = await this.#store.use()
+    this.#used = usedBytes
+    this.#diskFree = freeBytes
+    this.contributed = this.#asked() ?? this.#ownLimit
+    this.#store.setContributed(this.contributed)
+  }
+
+  async work(): Promise<WorkResult> {
+    await this.refresh()
+    return { waitMs: everyMs }
+  }
+
+  status(): string {
+    return `${this.#used} of ${this.contributed} bytes kept, ${this.#diskFree} free on the disk`
+  }
+
+  #free(): number {
+    return Math.max(0, Math.min(this.contributed - this.#used, this.#diskFree - limits.reserveBytes))
+  }
+}
