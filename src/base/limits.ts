@@ -141,6 +141,8 @@ export const limits = {
   inviteAddresses: 4,
   /** Letters of a code as pasted. */
   inviteText: 4096,
+  /** Records that come with a new device's certificate. */
+  welcomeBytes: 256 * MiB,
 
   // Repair
   graceMs: 24 * hour,

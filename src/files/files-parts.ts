@@ -24,7 +24,7 @@ export interface FilesParts {
   pool: Pick<Pool, 'get' | 'getAll' | 'replicate' | 'durable' | 'want' | 'countedPeers'>
   codec: Codec
   /** Bulk buffers of the whole peer: `limits.bulkBytes`. */
-  budget: Budget
+  budget: Pick<Budget, 'take'>
   clock: Clock
   log: Log
   /** Fails with `FORBIDDEN` unless the caller may read or write this path. */

@@ -38,7 +38,7 @@ export function headsOf(entry: EntryRow): RecordHash[] {
 export function isFolder(parts: FilesParts, place: Place): boolean {
   if (place.path === '') return true
   if (parts.store.read.entryAt(place.id, place.path)?.kind === 'folder') return true
-  return parts.store.read.list(place.id, place.path, undefined, 1).entries.length > 0
+  return parts.store.read.tree(place.id, place.path, undefined, 1).entries.length > 0
 }
 
 /** Fails unless a file may lie here: not where a folder is, not below a file. */

@@ -89,9 +89,12 @@ function whatIsThere(parts: FilesParts, place: Place, { replaces }: PutOptions):
   return shown && { shown, shadowed: shadowedAt(parts, place) }
 }
 
-/** Before the first byte where the size is known: what can not be kept is not begun. */
+/**
+ * Before the first byte where the size is known: what can not be kept is not begun. A file of one
+ * chunk is refused whole by the store itself.
+ */
 async function requireRoom(parts: FilesParts, place: Place, size: number | undefined): Promise<void> {
-  if (size === undefined || size === 0) return
+  if (size === undefined || size <= limits.chunkMin) return
   const { free, limit } = await parts.room()
   if (size > free) throw fail('QUOTA_FULL', { limit, what: place.text, needed: size })
 }

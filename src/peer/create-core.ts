@@ -4,7 +4,9 @@
  * simulator brings its own.
  */
 import type { Catalogue, DeviceState } from '../access/catalogue.ts'
+import type { OpenedCatalogue } from '../access/opened-catalogue.ts'
 import type { PoolKeys } from '../access/device-keys.ts'
+import { Invites } from '../access/invite.ts'
 import { openCatalogue } from '../access/open-catalogue.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
@@ -27,11 +29,14 @@ import { openPool } from '../pool/open-pool.ts'
 import type { Membership, Pool } from '../pool/pool.ts'
 import { openStore } from '../store/open-store.ts'
 import type { Store } from '../store/store.ts'
+import { serveInvites } from './join.ts'
 import { membershipOf } from './membership.ts'
 import { SpaceWatch } from './space-watch.ts'
 
 export interface CoreParts {
   keys: PoolKeys
+  /** Records that a new member got with its certificate. */
+  welcome?: readonly Uint8Array[] | undefined
   disk: Disk
   clock: Clock
   random: Random
@@ -72,6 +77,12 @@ export interface Core {
   readonly files: Files
   /** The verbs of one caller; `require` fails with `FORBIDDEN` where he may not. */
   filesFor(require: FilesParts['require']): Files
+  /** Codes for further devices. */
+  readonly invites: Invites
+  /** What this device says of itself to the others. */
+  ownState(): DeviceState
+  /** Sealed bytes kept here, as last looked at. */
+  used(): number
   /** The hard limit in force, bytes. */
   contributed(): number
   /** Settings of space or name changed. */
@@ -94,7 +105,8 @@ export async function createCore(parts: CoreParts): Promise<Core> {
   try {
     const space = await SpaceWatch.over(store, parts.contributed)
     const catalogue = await openCatalogue({ ...parts, store, naming: { checkPath, categoryOf } })
-    await begin(catalogue, parts)
+    if (parts.welcome !== undefined) await catalogue.admit(parts.welcome)
+    await nameItself(catalogue, parts.self)
     const workers = new WorkerRunner(clock, log)
     const membership = membershipOf(catalogue, () => stateOf(parts, space))
     const budget = parts.budget ?? new Budget(limits.bulkBytes)
@@ -107,12 +119,10 @@ export async function createCore(parts: CoreParts): Promise<Core> {
   }
 }
 
-/** A founder's first folder; a device's first name. */
-async function begin(catalogue: Catalogue, { keys, self }: CoreParts): Promise<void> {
-  const founder = keys.genesis.length > 0
-  if (founder && catalogue.folders().length === 0) await catalogue.createFolder('files')
+/** A device's first name; storage-only devices can not write one. */
+async function nameItself(catalogue: Catalogue, self: SelfDescription): Promise<void> {
   const own = catalogue.devices().find(({ device }) => device === catalogue.device)
-  if (own?.kind === 'device' && own.name === undefined)
+  if (own?.kind === 'device' && own.name === undefined && !own.revoked)
     await catalogue.setDeviceName(catalogue.device, self.name())
 }
 
@@ -142,7 +152,7 @@ interface OpenCoreParts extends CoreParts {
   budget: Budget
   store: Store
   space: SpaceWatch
-  catalogue: Catalogue
+  catalogue: OpenedCatalogue
   membership: Membership
   workers: WorkerRunner
   pool: Pool
@@ -155,6 +165,7 @@ class OpenCore implements Core {
   readonly membership: Membership
   readonly workers: WorkerRunner
   readonly files: Files
+  readonly invites: Invites
   readonly #parts: OpenCoreParts
   readonly #filesParts: FilesParts
 
@@ -173,10 +184,20 @@ class OpenCore implements Core {
       alarm: (kind, device) => parts.onAlarm?.(kind, device),
     }
     this.files = openFiles(this.#filesParts)
+    this.invites = new Invites({ ...parts, poolSecret: parts.keys.poolSecret })
+    serveInvites(parts.network, () => this.invites)
   }
 
   filesFor(require: FilesParts['require']): Files {
     return openFiles({ ...this.#filesParts, require })
+  }
+
+  ownState(): DeviceState {
+    return stateOf(this.#parts, this.#parts.space)
+  }
+
+  used(): number {
+    return this.#parts.space.used
   }
 
   contributed(): number {

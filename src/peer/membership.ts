@@ -29,7 +29,9 @@ function members(catalogue: Catalogue, ownState: () => DeviceState): Member[] {
   return catalogue.devices().flatMap((device) => {
     const { peer, role } = device
     if (peer === undefined || device.revoked || !isKept(role)) return []
-    return [memberOf(device, peer, role, peer === catalogue.peer ? ownState() : catalogue.stateOf(device.device))]
+    return [
+      memberOf(device, peer, role, peer === catalogue.peer ? ownState() : catalogue.stateOf(device.device)),
+    ]
   })
 }
 

@@ -6,7 +6,7 @@ import type { LogLevel } from '../base/log.ts'
 import type { CallOptions, DeviceId, PeerId } from '../base/words.ts'
 import type { WorkerState } from '../base/worker.ts'
 import type { Folder, Policy } from '../access/catalogue.ts'
-import type { Tokens } from '../access/tokens.ts'
+import type { Subject, Tokens } from '../access/tokens.ts'
 import type { Files } from '../files/files.ts'
 import type { Settings, SettingsValues } from './settings.ts'
 
@@ -123,7 +123,10 @@ export interface NumberedEvent {
 
 export interface Peer {
   readonly home: string
+  /** The verbs with all rights: the owner's own program. */
   readonly files: Files
+  /** The verbs of one caller: each checks the path that it opens. */
+  filesFor(subject: Subject): Files
   readonly folders: FolderVerbs
   readonly pool: PoolVerbs
   readonly tokens: Tokens

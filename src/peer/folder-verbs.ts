@@ -1,0 +1,43 @@
+/** Folders by name: list, create, change their policy, remove. */
+import type { Catalogue, Folder, Policy } from '../access/catalogue.ts'
+import { fail } from '../base/errors.ts'
+import { checkPath } from '../files/paths.ts'
+import type { Core } from './create-core.ts'
+import type { FolderVerbs } from './peer.ts'
+
+export function folderVerbs(core: () => Core): FolderVerbs {
+  return {
+    list: async () => ({
+      folders: core()
+        .catalogue.folders()
+        .map((folder) => withTotals(core(), folder)),
+    }),
+    create: (name, policy) => core().catalogue.createFolder(folderName(core().catalogue, name), policy),
+    set: async (name, policy: Partial<Policy>) => {
+      const { catalogue } = core()
+      return catalogue.setPolicy(folderNamed(catalogue, name).id, policy)
+    },
+    remove: async (name) => {
+      const { catalogue } = core()
+      await catalogue.removeFolder(folderNamed(catalogue, name).id)
+    },
+  }
+}
+
+function withTotals(core: Core, folder: Folder): Folder & { files: number; bytes: number; copies: number } {
+  return { ...folder, ...core.store.read.totals(folder.id), copies: core.pool.want(folder.id) }
+}
+
+function folderNamed(catalogue: Catalogue, name: string): Folder {
+  const folder = catalogue.folderNamed(name.normalize('NFC'))
+  if (folder === undefined) throw fail('NOT_FOUND', { what: 'folder', name })
+  return folder
+}
+
+/** A new folder's name: one part of a path, not yet taken. */
+function folderName(catalogue: Catalogue, text: string): string {
+  const name = checkPath(text)
+  if (name.includes('/')) throw fail('BAD_PATH', { path: name, reason: 'the name of a folder has no /' })
+  if (catalogue.folderNamed(name) !== undefined) throw fail('ALREADY_EXISTS', { what: 'folder', name })
+  return name
+}

@@ -1,0 +1,113 @@
+/**
+ * Becoming a device of another pool: the inviter is found, the code redeemed, the answer checked.
+ * Nothing of this home changes here.
+ */
+import { checkWelcome, joinRequest, type Invites } from '../access/invite.ts'
+import { parseInvite, type Invite } from '../access/invite-code.ts'
+import type { PoolKeys } from '../access/device-keys.ts'
+import { asPeerStorError, fail, isCode } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
+import type { CallOptions, PeerId } from '../base/words.ts'
+import type { SigningKey } from '../codec/sign.ts'
+import { framed, frames } from '../net/framing.ts'
+import type { Answer, Call, Network, Reply } from '../net/network.ts'
+
+export interface JoinParts {
+  network: Network
+  peerKey: SigningKey
+  /** Name of this device. */
+  name: string
+  /** Where to look besides mDNS and the code's own addresses. */
+  bootstrap: readonly string[]
+  clock: Clock
+  random: Random
+}
+
+export interface Joined {
+  keys: PoolKeys
+  /** The records that come with the certificate. */
+  welcome: Uint8Array[]
+}
+
+/** How long the inviter is looked for: mDNS answers within a few seconds. */
+const searchMs = 15_000
+const retryMs = 500
+
+/** Answers joiners; `invites` is the current pool's. */
+export function serveInvites(network: Network, invites: () => Invites): void {
+  network.serve('invite.redeem', async (call: Call): Promise<Answer> => {
+    const { head, batches } = await invites().redeem(call.head)
+    return { head, body: framed(batches) }
+  })
+}
+
+/** Redeems a code; fails with an `INVITE_…` error or `INVITER_UNREACHABLE`. */
+export async function join(parts: JoinParts, code: string, options: CallOptions = {}): Promise<Joined> {
+  const invite = parseInvite(code)
+  if (invite.peer === parts.network.peer) throw fail('INVITE_INVALID', { reason: 'this device made it' })
+  const joining = joinRequest(invite, parts.peerKey, parts.name, parts.random)
+  const reply = await askInviter(parts, invite, joining.request, options)
+  const { keys, batches } = checkWelcome(joining, { head: reply.head, batches: await batchesIn(reply) })
+  return { keys, welcome: batches }
+}
+
+/** Tries what is known of the inviter until it answers: the code's addresses, --bootstrap, mDNS. */
+async function askInviter(
+  parts: JoinParts,
+  invite: Invite,
+  request: Uint8Array,
+  { signal }: CallOptions,
+): Promise<Reply> {
+  const { network, clock } = parts
+  network.learn(invite.peer, invite.addresses)
+  const until = clock.monotonicMs() + searchMs
+  while (true) {
+    signal?.throwIfAborted()
+    try {
+      return await network.request(
+        invite.peer,
+        'invite.redeem',
+        request,
+        signal === undefined ? {} : { signal },
+      )
+    } catch (thrown) {
+      if (!isCode(thrown, 'PEER_UNREACHABLE')) throw refusal(thrown)
+      if (clock.monotonicMs() >= until) throw unreachable(parts, invite, thrown)
+    }
+    await dialBootstrap(parts, invite.peer)
+    await clock.sleep(retryMs, signal)
+  }
+}
+
+/** An address without an identity is worth a try: whoever answers there may be the inviter. */
+async function dialBootstrap({ network, bootstrap }: JoinParts, inviter: PeerId): Promise<void> {
+  for (const address of bootstrap) {
+    if (network.isConnected(inviter)) return
+    await network.dial(address).catch(() => undefined)
+  }
+}
+
+function unreachable({ bootstrap }: JoinParts, { peer, addresses }: Invite, cause: unknown): Error {
+  return fail('INVITER_UNREACHABLE', { peer, addresses: [...addresses, ...bootstrap] }, cause)
+}
+
+/** What the inviter answered, as the joiner's error; anything unexpected is a refusal. */
+function refusal(thrown: unknown): Error {
+  const error = asPeerStorError(thrown)
+  const told = error.code.startsWith('INVITE_') || error.code === 'INTERRUPTED' || error.code === 'TIMED_OUT'
+  return told ? error : fail('INVITE_REFUSED', { reason: error.message }, thrown)
+}
+
+async function batchesIn(reply: Reply): Promise<Uint8Array[]> {
+  const batches: Uint8Array[] = []
+  let bytes = 0
+  for await (const batch of frames(reply.body, limits.batchBytes, 'the welcome')) {
+    bytes += batch.length
+    if (bytes > limits.welcomeBytes)
+      throw fail('TOO_LARGE', { what: 'the welcome', limit: limits.welcomeBytes })
+    batches.push(batch)
+  }
+  return batches
+}

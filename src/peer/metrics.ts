@@ -1,0 +1,96 @@
+/** What a peer counted since its start: as JSON, for Prometheus, for people (contract.md). */
+import { timeText } from '../base/clock.ts'
+import { asPeerStorError, catalogue, type ErrorCode } from '../base/errors.ts'
+import type { Connection } from '../net/network.ts'
+
+export type FileCount = 'stored' | 'retrieved' | 'deleted'
+
+/** What is measured when somebody asks. */
+export interface Measured {
+  connections: readonly Connection[]
+  usedBytes: number
+  totalBytes: number
+  uptimeSeconds: number
+  /** Wall milliseconds. */
+  startedAt: number
+}
+
+export class Metrics {
+  readonly #files: Record<FileCount, number> = { stored: 0, retrieved: 0, deleted: 0 }
+  readonly #errors = new Map<ErrorCode, number>()
+  /** Bytes of connections that ended. */
+  #sent = 0
+  #received = 0
+
+  count(what: FileCount, by = 1): void {
+    this.#files[what] += by
+  }
+
+  countError(thrown: unknown): void {
+    const { code } = asPeerStorError(thrown)
+    this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1)
+  }
+
+  /** A connection ended: its bytes stay counted. */
+  countEnded({ sentBytes, receivedBytes }: Pick<Connection, 'sentBytes' | 'receivedBytes'>): void {
+    this.#sent += sentBytes
+    this.#received += receivedBytes
+  }
+
+  json(measured: Measured) {
+    const { connections, usedBytes, totalBytes, uptimeSeconds, startedAt } = measured
+    const errors = [...this.#errors.values()].reduce((sum, count) => sum + count, 0)
+    return {
+      files: { ...this.#files },
+      network: {
+        sent_bytes: connections.reduce((sum, { sentBytes }) => sum + sentBytes, this.#sent),
+        received_bytes: connections.reduce((sum, { receivedBytes }) => sum + receivedBytes, this.#received),
+        peers: connections.length,
+      },
+      storage: {
+        used_bytes: usedBytes,
+        total_bytes: totalBytes,
+        used_ratio: totalBytes === 0 ? 0 : usedBytes / totalBytes,
+      },
+      system: { errors, uptime_seconds: uptimeSeconds, started: timeText(startedAt) },
+    }
+  }
+
+  prometheus(measured: Measured): string {
+    const { files, network, storage, system } = this.json(measured)
+    const errors = (Object.keys(catalogue) as ErrorCode[]).map(
+      (code) => `peerstor_errors_total{code="${code}"} ${this.#errors.get(code) ?? 0}`,
+    )
+    return [
+      ...series('files_stored_total', 'counter', 'Files stored since the start', files.stored),
+      ...series('files_retrieved_total', 'counter', 'Files read since the start', files.retrieved),
+      ...series('files_deleted_total', 'counter', 'Files removed since the start', files.deleted),
+      ...series('sent_bytes_total', 'counter', 'Bytes sent to other peers', network.sent_bytes),
+      ...series('received_bytes_total', 'counter', 'Bytes received from other peers', network.received_bytes),
+      ...series('peers_connected', 'gauge', 'Peers connected now', network.peers),
+      ...series('storage_used_bytes', 'gauge', 'Bytes of chunks kept here', storage.used_bytes),
+      ...series('storage_total_bytes', 'gauge', 'Bytes that may be kept here', storage.total_bytes),
+      ...series('storage_used_ratio', 'gauge', 'Used share of what may be kept, 0 to 1', storage.used_ratio),
+      ...series('uptime_seconds', 'gauge', 'Seconds since the start', system.uptime_seconds),
+      '# HELP peerstor_errors_total Errors by code',
+      '# TYPE peerstor_errors_total counter',
+      ...errors,
+      '',
+    ].join('\n')
+  }
+
+  human(measured: Measured): string {
+    const groups = Object.entries(this.json(measured)) as [string, Record<string, string | number>][]
+    return groups
+      .flatMap(([group, values]) => [
+        `${group}:`,
+        ...Object.entries(values).map(([name, value]) => `  ${name.replaceAll('_', ' ')}: ${value}`),
+      ])
+      .join('\n')
+      .concat('\n')
+  }
+}
+
+function series(name: string, type: 'counter' | 'gauge', help: string, value: number): string[] {
+  return [`# HELP peerstor_${name} ${help}`, `# TYPE peerstor_${name} ${type}`, `peerstor_${name} ${value}`]
+}

@@ -1,0 +1,119 @@
+/** The verbs with everything around them that a peer shows: counters, progress of transfers, events. */
+import type { Clock } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
+import type { Download, Files, PutOptions, PutResult } from '../files/files.ts'
+import type { EventLog } from './events.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface ObserverParts {
+  metrics: Metrics
+  events: EventLog
+  clock: Clock
+  random: Random
+}
+
+/** Progress of one upload is told at most so often. */
+const progressMs = 250
+/** Smaller uploads are done before anybody looks. */
+const shownBytes = 1024 * 1024
+
+/** Watches every caller's verbs; `running` counts transfers in flight. */
+export class FilesObserver {
+  readonly #parts: ObserverParts
+  #running = 0
+
+  constructor(parts: ObserverParts) {
+    this.#parts = parts
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  watch(files: () => Files): Files {
+    const { metrics } = this.#parts
+    const counted = async <T>(run: () => Promise<T>): Promise<T> => {
+      try {
+        return await run()
+      } catch (thrown) {
+        metrics.countError(thrown)
+        throw thrown
+      }
+    }
+    return {
+      put: (path, source, options = {}) => counted(() => this.#put(files(), path, source, options)),
+      get: (path, options) => counted(async () => this.#download(await files().get(path, options))),
+      info: (path, options) => counted(() => files().info(path, options)),
+      list: (path, options) => counted(() => files().list(path, options)),
+      has: (path) => files().has(path),
+      makeFolder: (path) => counted(() => files().makeFolder(path)),
+      move: (from, to, options) => counted(() => files().move(from, to, options)),
+      remove: (path, options) =>
+        counted(async () => {
+          const result = await files().remove(path, options)
+          metrics.count('deleted', result.removed)
+          return result
+        }),
+      trash: (folder, options) => counted(() => files().trash(folder, options)),
+      versions: (path) => counted(() => files().versions(path)),
+      restore: (path, options) => counted(() => files().restore(path, options)),
+    }
+  }
+
+  async #put(
+    files: Files,
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    options: PutOptions,
+  ): Promise<PutResult> {
+    const progress = this.#progress(path, options)
+    this.#running += 1
+    try {
+      const result = await files.put(path, source, { ...options, onProgress: progress.on })
+      this.#parts.metrics.count('stored')
+      progress.end('done')
+      return result
+    } catch (thrown) {
+      progress.end('failed')
+      throw thrown
+    } finally {
+      this.#running -= 1
+    }
+  }
+
+  /** Events of one upload; none for a small one. */
+  #progress(path: string, { size, onProgress }: PutOptions) {
+    const { events, clock, random } = this.#parts
+    const id = random.bytes(8).toString('hex')
+    let bytes = 0
+    let told = Number.NEGATIVE_INFINITY
+    const tell = (state: 'running' | 'done' | 'failed'): void => {
+      if (Math.max(bytes, size ?? 0) < shownBytes) return
+      told = clock.monotonicMs()
+      events.publish({ type: 'upload', data: { id, path, bytes, total: size ?? null, state } })
+    }
+    const on: NonNullable<PutOptions['onProgress']> = (progress) => {
+      bytes = progress.bytes
+      if (clock.monotonicMs() - told >= progressMs) tell('running')
+      onProgress?.(progress)
+    }
+    return { on, end: tell }
+  }
+
+  #download(download: Download): Download {
+    return { ...download, bytes: this.#read(download.bytes) }
+  }
+
+  async *#read(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    this.#running += 1
+    try {
+      yield* bytes
+      this.#parts.metrics.count('retrieved')
+    } catch (thrown) {
+      this.#parts.metrics.countError(thrown)
+      throw thrown
+    } finally {
+      this.#running -= 1
+    }
+  }
+}

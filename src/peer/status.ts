@@ -1,0 +1,67 @@
+/** contract.md `status`: what this device is and how safe its files are, in numbers and in a sentence. */
+import { limits } from '../base/limits.ts'
+import type { Core } from './create-core.ts'
+import type { PeerStatus } from './peer.ts'
+
+export type Safety = PeerStatus['safety']
+
+export function filesOf(core: Core): { count: number; bytes: number } {
+  const total = { count: 0, bytes: 0 }
+  for (const { id } of core.catalogue.folders()) {
+    const { files, bytes } = core.store.read.totals(id)
+    total.count += files
+    total.bytes += bytes
+  }
+  return total
+}
+
+/** Files with all wanted copies, with fewer, with none. */
+export function safetyOf(core: Core): Safety {
+  const peers = core.pool.countedPeers()
+  const total = { safe: 0, degraded: 0, lost: 0 }
+  for (const { id } of core.catalogue.folders()) {
+    const { safe, degraded, lost } = core.store.read.safety(id, core.pool.want(id), peers)
+    total.safe += safe
+    total.degraded += degraded
+    total.lost += lost
+  }
+  return { ...total, statement: safetyInWords(total, keepers(core)) }
+}
+
+function keepers(core: Core): number {
+  return core.membership.members().filter(({ keeps }) => keeps).length
+}
+
+function safetyInWords({ safe, degraded, lost }: Omit<Safety, 'statement'>, devices: number): string {
+  if (lost > 0) return `${files(lost)} can not be read now: bring back a device that keeps them`
+  if (devices <= 1) return 'not safe yet: one device keeps everything; add another with: peerstor invite'
+  if (degraded > 0) return `${files(degraded)} wait for more copies; ${safe} have all that are wanted`
+  return safe === 0 ? 'no files yet' : `all ${files(safe)} have all wanted copies`
+}
+
+function files(count: number): string {
+  return count === 1 ? '1 file' : `${count} files`
+}
+
+/** What a person should look at. */
+export function warningsOf(core: Core): string[] {
+  const warnings: string[] = []
+  const ahead = median(
+    core.pool
+      .health()
+      .flatMap(({ connected, clockAheadMs }) =>
+        connected && clockAheadMs !== undefined ? [clockAheadMs] : [],
+      ),
+  )
+  if (ahead !== undefined && Math.abs(ahead) > limits.clockAheadMs)
+    warnings.push(
+      `the clock of this device differs from the others by ${Math.round(Math.abs(ahead) / 1000)} s`,
+    )
+  const used = core.contributed()
+  if (used === 0) warnings.push('this device keeps nothing: peerstor quota set SIZE')
+  return warnings
+}
+
+function median(values: readonly number[]): number | undefined {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+}
