@@ -18,7 +18,7 @@ export interface LogOptions {
 
 export interface PeerLog {
   log: Log
-  setLevel(level: LogLevel): void
+  setLevel: (level: LogLevel) => void
 }
 
 const secret = ['token', 'secret', 'password', 'authorization', 'cookie', 'key', 'ck', 'link', 'seed']
