@@ -97,11 +97,12 @@ export class Feed {
   }
 
   worker(): Worker {
-    return { name: 'feed', work: () => Promise.resolve(this.#work()), status: () => this.#status() }
+    return { name: 'feed', work: () => this.#work(), status: () => this.#status() }
   }
 
   /** Starts what is due with each connected peer; one that hangs holds up nobody else. */
-  #work(): WorkResult {
+  async #work(): Promise<WorkResult> {
+    await this.#parts.health.save()
     const now = this.#parts.clock.monotonicMs()
     let nextAt = now + greetEveryMs
     for (const { peer } of this.#parts.roster.others()) {

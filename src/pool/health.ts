@@ -16,11 +16,12 @@ interface Seen {
   reputation: number
   connected: boolean
   lastSeen: number | undefined
+  addresses: readonly string[]
   clockAheadMs: number | undefined
   /** Requests in flight to it. */
   load: number
   /** Gets no new copies before this monotonic time. */
-  distrustedUntil: number
+  closedUntil: number
 }
 
 /** Weight of the newest measurement. */
@@ -31,9 +32,10 @@ const fresh: Readonly<Seen> = {
   reputation: 0.7,
   connected: false,
   lastSeen: undefined,
+  addresses: [],
   clockAheadMs: undefined,
   load: 0,
-  distrustedUntil: 0,
+  closedUntil: 0,
 }
 /** Assumed of a peer that has not been asked yet. */
 const assumedLatencyMs = 50
@@ -43,6 +45,7 @@ const settleMs = 10 * 60_000
 /** A restart forgets at most this much of a presence. */
 const saveEveryMs = 5 * 60_000
 const distrustMs = 3600_000
+const fullMs = 60_000
 
 export class Health {
   readonly #clock: Clock
@@ -56,24 +59,27 @@ export class Health {
     this.#store = store
     this.#startedAt = clock.monotonicMs()
     this.#savedAt = this.#startedAt
-    for (const { peer, at } of store.read.seen()) this.#of(peer).lastSeen = at
+    for (const { peer, at, addresses } of store.read.seen())
+      Object.assign(this.#of(peer), { lastSeen: at, addresses })
   }
 
   /** Remembers a connection's begin or end; durable, because grace outlives restarts. */
   async connection(peer: PeerId, connected: boolean, addresses: readonly string[]): Promise<void> {
     const seen = this.#of(peer)
     seen.connected = connected
+    seen.addresses = addresses
     seen.lastSeen = this.#clock.now()
     await this.#store.index([{ op: 'seen', peer, at: seen.lastSeen, addresses }])
   }
 
   /** Saves now and then that the connected peers are still here. */
-  async save(addressesOf: (peer: PeerId) => readonly string[]): Promise<void> {
+  async save(): Promise<void> {
     if (this.#clock.monotonicMs() - this.#savedAt < saveEveryMs) return
     this.#savedAt = this.#clock.monotonicMs()
     const at = this.#clock.now()
-    const here = [...this.#peers].filter(([, seen]) => seen.connected).map(([peer]) => peer)
-    await this.#store.index(here.map((peer) => ({ op: 'seen', peer, at, addresses: addressesOf(peer) })))
+    const here = [...this.#peers].filter(([, seen]) => seen.connected)
+    for (const [, seen] of here) seen.lastSeen = at
+    await this.#store.index(here.map(([peer, { addresses }]) => ({ op: 'seen', peer, at, addresses })))
   }
 
   clockAhead(peer: PeerId, ms: number): void {
@@ -105,11 +111,18 @@ export class Health {
   distrust(peer: PeerId): void {
     const seen = this.#of(peer)
     seen.reputation *= 0.3
-    seen.distrustedUntil = this.#clock.monotonicMs() + distrustMs
+    seen.closedUntil = this.#clock.monotonicMs() + distrustMs
   }
 
-  isDistrusted(peer: PeerId): boolean {
-    return this.#clock.monotonicMs() < this.#of(peer).distrustedUntil
+  /** A peer had no room for an offer; its own statement tells the rest of the pool later. */
+  noRoom(peer: PeerId): void {
+    const seen = this.#of(peer)
+    seen.closedUntil = Math.max(seen.closedUntil, this.#clock.monotonicMs() + fullMs)
+  }
+
+  /** Whether a peer gets no new copies for now. */
+  isClosed(peer: PeerId): boolean {
+    return this.#clock.monotonicMs() < this.#of(peer).closedUntil
   }
 
   /** Expected milliseconds to have half a megabyte from a peer; whoever failed lately seems slower. */

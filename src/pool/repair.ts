@@ -36,11 +36,18 @@ export interface RepairParts {
   wake: (worker: string) => void
 }
 
+/** The index is asked for a slice of the ids at a time that takes about so long: nothing else runs meanwhile. */
+const sliceMs = 10
+const sliceParts = 65_536
+
 /** Where a round is. `pass` 1 looks for chunks with one reachable copy left. */
 interface Round {
   folders: FolderId[]
   folder: number
   pass: 0 | 1
+  /** Of the ids' 65,536 parts by their first two bytes, the first that was not looked at. */
+  part: number
+  /** Where a full page ended inside a slice. */
   after: ChunkId | undefined
   looked: number
   brought: number
@@ -51,6 +58,8 @@ interface Round {
 export class Repair {
   readonly #parts: RepairParts
   #round: Round | undefined
+  /** Parts in a slice. */
+  #width = 256
   /** When the next round begins, monotonic. */
   #nextAt: number
   /** Rounds in a row that left something. */
@@ -91,7 +100,17 @@ export class Repair {
     const folders = this.#parts.roster.folders()
     const startedAt = this.#parts.clock.monotonicMs()
     this.#nextAt = startedAt + everyMs
-    return { folders, folder: 0, pass: 0, after: undefined, looked: 0, brought: 0, short: 0, startedAt }
+    return {
+      folders,
+      folder: 0,
+      pass: 0,
+      part: 0,
+      after: undefined,
+      looked: 0,
+      brought: 0,
+      short: 0,
+      startedAt,
+    }
   }
 
   #end(round: Round): WorkResult {
@@ -112,12 +131,16 @@ export class Repair {
 
   /** Looks at one page of the round's folder and pass, and brings what this peer answers for. */
   async #page(round: Round): Promise<void> {
-    const { store, roster, replicator } = this.#parts
+    const { store, roster, replicator, clock } = this.#parts
     const folder = round.folders[round.folder]
     if (folder === undefined) return
     const want = roster.want(folder)
     const { least, peers } = this.#asked(round.pass, want)
-    const rows = least === 0 ? [] : store.read.lacking(folder, least, peers, round.after, pageChunks)
+    const slice = this.#slice(round)
+    const before = clock.monotonicMs()
+    const rows =
+      least === 0 ? [] : store.read.lacking(folder, least, peers, slice.after, pageChunks, slice.until)
+    this.#fitSlice(clock.monotonicMs() - before)
     const lacking = this.#lacking(
       rows.map(({ id }) => id),
       want,
@@ -129,7 +152,27 @@ export class Repair {
     // What others answer for counts as open until a later round finds it done.
     round.short += short + (lacking.length - mine.length)
     if (rows.length === pageChunks) round.after = rows.at(-1)!.id
-    else this.#nextPass(round)
+    else this.#nextSlice(round, slice.end)
+  }
+
+  #slice({ part, after }: Round): { after: ChunkId | undefined; until: ChunkId; end: number } {
+    const end = Math.min(sliceParts, part + this.#width)
+    return {
+      after: after ?? (part === 0 ? undefined : lastOfPart(part - 1)),
+      until: lastOfPart(end - 1),
+      end,
+    }
+  }
+
+  #fitSlice(tookMs: number): void {
+    if (tookMs < sliceMs / 2) this.#width = Math.min(sliceParts, this.#width * 2)
+    else if (tookMs > sliceMs * 2) this.#width = Math.max(1, this.#width >> 1)
+  }
+
+  #nextSlice(round: Round, end: number): void {
+    round.after = undefined
+    round.part = end
+    if (end === sliceParts) this.#nextPass(round)
   }
 
   #asked(pass: 0 | 1, want: number): { least: number; peers: PeerId[] } {
@@ -138,7 +181,7 @@ export class Repair {
   }
 
   #nextPass(round: Round): void {
-    round.after = undefined
+    round.part = 0
     if (round.pass === 0) round.pass = 1
     else {
       round.pass = 0
@@ -184,4 +227,9 @@ export class Repair {
     const eta = rate > 0 && left > 0 ? `, about ${Math.ceil(left / rate)} s to go` : ''
     return `mending: ${round.brought} of ${round.looked} chunks looked at were brought to their copies${eta}`
   }
+}
+
+/** The last id whose first two bytes are `part`. */
+function lastOfPart(part: number): ChunkId {
+  return (part.toString(16).padStart(4, '0') + 'f'.repeat(60)) as ChunkId
 }

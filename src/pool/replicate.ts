@@ -188,6 +188,7 @@ export class Replicator {
       for await (const { id, outcome } of remote(peer).offer(chunks, { signal: this.#stopping.signal })) {
         answered()
         if (outcome === 'kept') kept.add(id)
+        else if (outcome === 'full') health.noRoom(peer)
       }
     })
     for (const result of [

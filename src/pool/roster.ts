@@ -99,7 +99,7 @@ export class Roster {
     const reachable = holders.filter((peer) => this.isLive(peer) && this.member(peer)?.keeps === true)
     const graceMs = reachable.length <= 1 ? limits.graceLastCopyMs : limits.graceMs
     const refused = this.members()
-      .filter(({ peer, full }) => full || this.#health.isDistrusted(peer))
+      .filter(({ peer, full }) => full || this.#health.isClosed(peer))
       .map(({ peer }) => peer)
     return plan({
       ranking: this.ranking(id),

@@ -52,13 +52,17 @@ export interface IndexReader {
 
   // Holdings of other peers, and of this one (its own PeerId counts like any other)
   holders(ids: readonly ChunkId[]): Map<ChunkId, PeerId[]>
-  /** Chunks held here, pinned for `folder`, with fewer than `want` holders among `peers`; by id after `after`. */
+  /**
+   * Chunks held here, pinned for `folder`, with fewer than `want` holders among `peers`; by id after
+   * `after`. It looks at every chunk held here up to `until`, so a caller bounds its time by that.
+   */
   lacking(
     folder: FolderId,
     want: number,
     peers: readonly PeerId[],
     after: ChunkId | undefined,
     limit: number,
+    until?: ChunkId,
   ): { id: ChunkId; holders: PeerId[] }[]
   /** Chunks of counted versions that no holder among `peers` has: what is lost unless one returns. */
   countHeldBy(peer: PeerId): { chunks: number }

@@ -176,13 +176,15 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
     peers: readonly PeerId[],
     after: ChunkId | undefined,
     limit: number,
+    until?: ChunkId,
   ): { id: ChunkId; holders: PeerId[] }[] {
     const rows = this.sql.all(
-      `SELECT c.id FROM chunks c WHERE c.id > ? AND c.segment IS NOT NULL
+      `SELECT c.id FROM chunks c WHERE c.id > ? AND c.id <= ? AND c.segment IS NOT NULL
          AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n AND p.folder = ?)
          AND (SELECT count(*) FROM holdings h WHERE h.chunk = c.n AND h.peer IN (SELECT value FROM json_each(?))) < ?
        ORDER BY c.id LIMIT ?`,
       after === undefined ? Buffer.alloc(0) : idBytes(after),
+      until === undefined ? Buffer.alloc(32, 0xff) : idBytes(until),
       this.numbers.folder(folder) ?? -1,
       this.peerNumbers(peers),
       want,

@@ -39,7 +39,8 @@ export class MemoryStore implements PoolStore, ChunkStore {
       hasBatch: (last) => this.batches.has(last),
       feedPosition: (peer) => this.#positions.get(peer),
       holders: (ids) => new Map(ids.map((id) => [id, this.#holders(id)])),
-      lacking: (folder, want, peers, after, limit) => this.#lacking(folder, want, peers, after, limit),
+      lacking: (folder, want, peers, after, limit, until) =>
+        this.#lacking(folder, want, peers, after, limit, until),
       seen: () => [...this.#seen].map(([peer, seen]) => ({ peer, ...seen })),
     }
   }
@@ -142,10 +143,11 @@ export class MemoryStore implements PoolStore, ChunkStore {
     peers: readonly PeerId[],
     after: ChunkId | undefined,
     limit: number,
+    until: ChunkId | undefined,
   ): { id: ChunkId; holders: PeerId[] }[] {
     const rows = []
     for (const id of [...this.bytes.keys()].sort()) {
-      if (after !== undefined && id <= after) continue
+      if ((after !== undefined && id <= after) || (until !== undefined && id > until)) continue
       if (![...(this.#pins.get(id)?.values() ?? [])].some((pin) => pin.folder === folder)) continue
       // The self row is the owner's business: the fixture's owner adds its own PeerId as a holder.
       const holders = [...this.#holders(id), ...(this.self === undefined ? [] : [this.self])]
