@@ -7,6 +7,7 @@ import {
   type DeviceId,
   type FolderId,
   type PeerId,
+  type PoolId,
   type RecordHash,
 } from '../../src/base/words.ts'
 import { WorkerRunner } from '../../src/base/worker.ts'
@@ -20,15 +21,26 @@ import type { Pin } from '../../src/store/chunk-store.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { SimWorld, type SimNetwork } from './sim-network.ts'
+import type { LocalStore } from '../../src/store/local-store.ts'
+import { openStore } from '../../src/store/open-store.ts'
 import { MemoryStore } from './memory-store.ts'
+import { SimDisk } from './sim-disk.ts'
 import { openPool } from '../../src/pool/open-pool.ts'
-import type { Member, Membership, Pool } from '../../src/pool/pool.ts'
+import type { Member, Membership, Pool, PoolStore } from '../../src/pool/pool.ts'
 
 export const folder = idOf<FolderId>(hash(Buffer.from('folder')))
 const poolId = hash(Buffer.from('pool')).toString('hex')
 const gigabyte = 1024 ** 3
 
+export interface PeersOptions {
+  loss?: number
+  delayMs?: [number, number]
+  /** Each peer's store lies on a simulated disk, which loses what is not synced when the peer crashes. */
+  disks?: boolean
+}
+
 export class Peers {
+  readonly disks: boolean
   readonly clock = new ManualClock()
   readonly random: SeededRandom
   readonly world: SimWorld
@@ -37,8 +49,9 @@ export class Peers {
   policy = { id: folder, copies: 3, min: 2, max: 5, factor: 0.1 }
   readonly #listeners = new Set<() => void>()
 
-  constructor(seed: number, options: { loss?: number; delayMs?: [number, number] } = {}) {
+  constructor(seed: number, options: PeersOptions = {}) {
     this.random = new SeededRandom(seed)
+    this.disks = options.disks ?? false
     this.world = new SimWorld({ clock: this.clock, random: this.random.fork(), ...options })
   }
 
@@ -95,7 +108,7 @@ export class Peers {
 
   /** Peers that truly have a chunk, whatever anybody believes. */
   holders(id: ChunkId): string[] {
-    return [...this.peers.values()].filter(({ store }) => store.bytes.has(id)).map(({ name }) => name)
+    return [...this.peers.values()].filter(({ backing }) => backing.read.hasChunk(id)).map(({ name }) => name)
   }
 }
 
@@ -104,7 +117,10 @@ export class TestPeer {
   readonly id: PeerId
   readonly device: DeviceId
   readonly all: Peers
+  /** Its store in memory; with `disks` the one on its disk is used instead. */
   store: MemoryStore
+  readonly disk: SimDisk
+  #local: LocalStore | undefined
   network!: SimNetwork
   pool!: Pool
   budget!: Budget
@@ -118,6 +134,11 @@ export class TestPeer {
     this.id = `peer-${name}` as PeerId
     this.device = idOf<DeviceId>(hash(Buffer.from(name)))
     this.store = this.#newStore()
+    this.disk = new SimDisk(all.random.fork())
+  }
+
+  get backing(): PoolStore {
+    return this.#local ?? this.store
   }
 
   get pin(): Pin {
@@ -127,11 +148,12 @@ export class TestPeer {
   async start(): Promise<void> {
     const { all } = this
     this.network = all.world.open(this.id, (peer) => all.members.get(peer)?.role ?? 'stranger')
+    if (all.disks) this.#local = await this.#openDisk()
     this.#runner = new WorkerRunner(all.clock, silentLog)
     this.budget = new Budget(limits.bulkBytes)
     this.pool = openPool({
       network: this.network,
-      store: this.store,
+      store: this.backing,
       codec: new InlineCodec(),
       budget: this.budget,
       membership: this.#membership(),
@@ -148,11 +170,13 @@ export class TestPeer {
   async stop(): Promise<void> {
     this.network.die()
     await Promise.all([this.pool.stop(), this.#runner.stop()])
+    await this.#local?.close()
   }
 
   /** The process dies; its disk stays. */
   async crash(): Promise<void> {
-    await this.all.clock.until(this.stop())
+    this.disk.crash()
+    await this.all.clock.until(this.stop().catch(() => undefined))
   }
 
   /** The index is lost and made anew from the disk. */
@@ -169,7 +193,7 @@ export class TestPeer {
       const sealed = this.all.random.bytes(bytes) as Uint8Array as SealedBytes
       return { id: idOf<ChunkId>(hash(sealed)), bytes: sealed, pins: [this.pin] }
     })
-    await this.store.put(chunks)
+    await this.backing.chunks.put(chunks)
     return chunks.map(({ id }) => id)
   }
 
@@ -198,9 +222,30 @@ export class TestPeer {
     const batch = encodeBatch([record], new Uint8Array(64))
     this.#seq += 1
     this.#last = record.hash
-    await this.store.commit({ batches: [batch] })
+    await this.backing.commit({ batches: [batch] })
     this.pool.announce()
     return record.hash
+  }
+
+  /** Records of tests are batches of one. */
+  hasRecord(hash: RecordHash): boolean {
+    return this.backing.read.hasBatch(hash)
+  }
+
+  #openDisk(): Promise<LocalStore> {
+    const { clock, random } = this.all
+    return openStore({
+      disk: this.disk,
+      folder: '/segments',
+      database: ':memory:',
+      pool: poolId as PoolId,
+      peer: this.id,
+      contributed: gigabyte,
+      clock,
+      random,
+      log: silentLog,
+      threaded: false,
+    })
   }
 
   #newStore(): MemoryStore {
@@ -230,10 +275,10 @@ export class TestPeer {
     for (const batch of batches.map(decodeBatch)) {
       const { previous } = batch.records[0]!.head
       const linked = known.some(({ records }) => records.at(-1)!.hash === previous)
-      if (previous === undefined || linked || this.store.batches.has(previous)) known.push(batch)
+      if (previous === undefined || linked || this.hasRecord(previous)) known.push(batch)
       else waiting += 1
     }
-    await this.store.commit({ batches: known })
+    await this.backing.commit({ batches: known })
     return { waiting, refused: [] }
   }
 }

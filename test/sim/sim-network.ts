@@ -103,7 +103,8 @@ export class SimWorld {
 
   delay(): number {
     const [least, most] = this.delayMs
-    return least + this.random.number() * (most - least)
+    // Whole milliseconds: the wall clock has no others.
+    return Math.round(least + this.random.number() * (most - least))
   }
 
   /** A broken way is noticed after a heartbeat was missed. */
