@@ -13,7 +13,7 @@ import type { VersionBody } from '../src/codec/version-body.ts'
 import { categoryOf } from '../src/files/mime.ts'
 import { checkPath } from '../src/files/paths.ts'
 import type { LocalStore } from '../src/store/local-store.ts'
-import { openStore } from '../src/store/open-store.ts'
+import { openStore, type StoreOptions } from '../src/store/open-store.ts'
 import type { EntryRow } from '../src/store/view.ts'
 import { ManualClock } from './manual-clock.ts'
 import { SeededRandom } from './sim/seeded-random.ts'
@@ -42,13 +42,13 @@ export class PoolDevice {
   }
 
   /** Opens, or opens again with an empty index: every time the database is built anew. */
-  async open(): Promise<this> {
+  async open(elsewhere: Partial<StoreOptions> = {}): Promise<this> {
     const { clock, random } = this.world
     const log = createLog((level, message) => void (level === 'warn' && this.warnings.push(message)))
     const peer = peerIdOf(this.keys.secrets.peer.publicKey)
     const place = { disk: this.disk, folder: '/segments', database: ':memory:', threaded: false }
     const pool = { pool: this.keys.pool, peer, contributed: 2 ** 30 }
-    this.store = await openStore({ ...place, ...pool, clock, random, log })
+    this.store = await openStore({ ...place, ...pool, clock, random, log, ...elsewhere })
     this.catalogue = await openCatalogue({ store: this.store, keys: this.keys, clock, random, log, naming })
     const { catalogue, store } = this
     this.invites = new Invites({ catalogue, store, clock, random, poolSecret: this.keys.poolSecret })

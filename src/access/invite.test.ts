@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { PoolWorld, type PoolDevice } from '../../test/catalogue-fixture.ts'
+import { isCode, type ErrorCode } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import { newSigningKey } from '../codec/sign.ts'
+import { checkWelcome, joinRequest, type Joining } from './invite.ts'
+import { inviteText, parseInvite } from './invite-code.ts'
+import { peerIdOf, peerKeyOf } from './peer-id.ts'
+
+const addresses = ['/ip4/127.0.0.1/tcp/8081']
+
+async function founderOf(t: TestContext, seed: number): Promise<PoolDevice> {
+  const world = new PoolWorld(seed)
+  t.after(() => world.close())
+  return await world.found()
+}
+
+function join(device: PoolDevice, code: string): Joining {
+  const { random } = device.world
+  return joinRequest(parseInvite(code), newSigningKey(random), 'joiner', random)
+}
+
+const refusedAs =
+  (code: ErrorCode) =>
+  (thrown: unknown): boolean =>
+    isCode(thrown, code)
+
+test('a PeerId is the text libp2p gives the key', () => {
+  const key = Buffer.from('1ed1e8fae2c4a144b8be8fd4b47bf3d3b34b871c3cacf6010f0e42d474fce27e', 'hex')
+  const made = peerIdOf(key)
+  assert(made.startsWith('12D3KooW') && made.length === 52)
+  assert.deepEqual(peerKeyOf(made), key)
+  for (const wrong of ['', 'x', 'Qm'.padEnd(46, 'a'), made.slice(1), `${made}1`, '0'.repeat(52)])
+    assert.throws(() => peerKeyOf(wrong), refusedAs('BAD_ID'))
+})
+
+test('a code survives pasting and no mistyped letter', async (t) => {
+  const founder = await founderOf(t, 1)
+  const { code, link } = await founder.invites.create('device', addresses)
+  const invite = parseInvite(code)
+  assert.deepEqual(parseInvite(link), invite)
+  assert.deepEqual(parseInvite(` ${code.slice(0, 40)}\n  ${code.slice(40)} `), invite)
+  assert.equal(invite.pool, founder.catalogue.pool)
+  assert.equal(invite.peer, founder.catalogue.peer)
+  assert.deepEqual(invite.addresses, [`${addresses[0]}/p2p/${founder.catalogue.peer}`])
+  assert(code.length < 250, `${code.length} letters`)
+  for (let at = 0; at < code.length; at++) {
+    const wrong = `${code.slice(0, at)}${code[at] === 'x' ? 'y' : 'x'}${code.slice(at + 1)}`
+    assert.throws(() => parseInvite(wrong), refusedAs('INVITE_INVALID'))
+    assert.throws(() => parseInvite(code.slice(0, at)), refusedAs('INVITE_INVALID'))
+  }
+  for (const wrong of ['', '0OIl', 'x'.repeat(limits.inviteText + 1)])
+    assert.throws(() => parseInvite(wrong), refusedAs('INVITE_INVALID'))
+})
+
+test('the same request gets the same answer; another one is refused', async (t) => {
+  const founder = await founderOf(t, 2)
+  const { code } = await founder.invites.create('device', addresses)
+  const joining = join(founder, code)
+  const first = await founder.invites.redeem(joining.request)
+  await founder.put('in between.txt')
+  const again = await founder.invites.redeem(joining.request)
+  assert.deepEqual(again, first)
+  assert.equal(founder.catalogue.devices().length, 3)
+  await assert.rejects(founder.invites.redeem(join(founder, code).request), refusedAs('INVITE_USED'))
+  await founder.world.clock.advance(limits.inviteLifeMs)
+  await assert.rejects(founder.invites.redeem(joining.request), refusedAs('INVITE_EXPIRED'))
+})
+
+test('two joiners race for one code: one wins', async (t) => {
+  const founder = await founderOf(t, 3)
+  const { code } = await founder.invites.create('device', addresses)
+  const joiners = [join(founder, code), join(founder, code)]
+  const results = await Promise.allSettled(joiners.map(({ request }) => founder.invites.redeem(request)))
+  assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+  assert.equal(founder.catalogue.devices().length, 3)
+})
+
+test('a code without its secret, withdrawn, or of another kind is refused', async (t) => {
+  const founder = await founderOf(t, 4)
+  const { code, id } = await founder.invites.create('storage', addresses)
+  const invite = parseInvite(code)
+  const altered = [
+    { ...invite, secret: founder.world.random.bytes(16) },
+    { ...invite, kind: 'device' as const },
+    { ...invite, inviter: 'ab'.repeat(32) as typeof invite.inviter },
+    { ...invite, pool: 'cd'.repeat(32) as typeof invite.pool },
+  ]
+  for (const wrong of altered)
+    await assert.rejects(
+      founder.invites.redeem(join(founder, inviteText(wrong).code).request),
+      refusedAs('INVITE_REFUSED'),
+    )
+  assert.equal(founder.catalogue.devices().length, 2)
+  await founder.invites.withdraw(id)
+  await assert.rejects(founder.invites.redeem(join(founder, code).request), refusedAs('INVITE_REFUSED'))
+})
+
+test('every byte of a request and of an answer is checked', async (t) => {
+  const founder = await founderOf(t, 5)
+  const { code } = await founder.invites.create('device', addresses)
+  const joining = join(founder, code)
+  for (let at = 0; at < joining.request.length; at += 7) {
+    const wrong = Buffer.from(joining.request)
+    wrong[at]! ^= 1
+    await assert.rejects(founder.invites.redeem(wrong))
+  }
+  const answer = await founder.invites.redeem(joining.request)
+  checkWelcome(joining, answer)
+  for (let at = 0; at < answer.head.length; at += 3) {
+    const head = Buffer.from(answer.head)
+    head[at]! ^= 1
+    assert.throws(() => checkWelcome(joining, { ...answer, head }))
+  }
+  const refused = refusedAs('INVITE_REFUSED')
+  assert.throws(() => checkWelcome(joining, { ...answer, batches: answer.batches.slice(1) }), refused)
+  assert.throws(() => checkWelcome(join(founder, code), answer), refused, 'for another request')
+})
+
+test('storage-only devices, and codes of other inviters, are not redeemed', async (t) => {
+  const founder = await founderOf(t, 6)
+  const box = await founder.invite('storage', 'box')
+  await assert.rejects(box.invites.create('device', addresses), refusedAs('FORBIDDEN'))
+  const phone = await founder.invite('device', 'phone')
+  const { code } = await founder.invites.create('device', addresses)
+  await assert.rejects(phone.invites.redeem(join(founder, code).request), refusedAs('INVITE_REFUSED'))
+  await assert.rejects(founder.invites.create('person', addresses), refusedAs('NOT_HERE'))
+})
+
+test('when the founder is lost, the second device invites, revokes and writes', async (t) => {
+  const founder = await founderOf(t, 7)
+  const { world } = founder
+  await founder.put('old.txt')
+  const phone = await founder.invite('device', 'phone')
+  const fallen = await phone.catalogue.revoke([founder.id])
+  assert.deepEqual(
+    fallen.map(({ device }) => device),
+    [founder.id],
+  )
+  const tablet = await phone.invite('device', 'tablet')
+  await tablet.put('new.txt')
+  await world.sync([phone, tablet])
+  for (const device of [phone, tablet]) assert(device.shown('old.txt') && device.shown('new.txt'))
+  assert.equal(phone.catalogue.roleOf(founder.catalogue.peer), 'ex-member')
+  assert.equal(tablet.catalogue.roleOf(tablet.catalogue.peer), 'admin')
+})
