@@ -216,6 +216,9 @@ viewTest('a version cannot replace one of another entry', async (view) => {
   const victim = await view.write('victim')
   await view.write('thief', {}, [victim], newEntry())
   assert.equal(view.read.entryAt(view.folder, 'victim')?.version, victim.hash)
+  const concurrent = await view.write('victim', {}, [], victim.head.entry!)
+  const shown = view.read.entryAt(view.folder, 'victim')
+  assert.deepEqual([shown?.version, shown?.conflicts], [concurrent.hash, [victim.hash]])
 })
 
 viewTest('random histories in any order of arrival give one view', async (view) => {

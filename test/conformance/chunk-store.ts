@@ -37,6 +37,11 @@ export async function readAll(store: ChunkStore, ids: readonly ChunkId[]): Promi
   return found
 }
 
+/** Hashes instead of bytes: a failed comparison of megabytes would take minutes to print. */
+export function digestsOf(chunks: ReadonlyMap<string, Uint8Array>): Map<string, string> {
+  return new Map([...chunks].map(([id, bytes]) => [id, hashHex(bytes)]))
+}
+
 /** Ids of a listing, in its order. */
 export async function listAll(store: ChunkStore, prefix = ''): Promise<ChunkId[]> {
   return Array.fromAsync(store.list(prefix))
