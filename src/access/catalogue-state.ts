@@ -13,7 +13,7 @@ import type { IndexWrite } from '../store/store.ts'
 import { ancestryOf } from './ancestry.ts'
 import { Authority } from './authority.ts'
 import type { Written } from './chain.ts'
-import { deviceOfKeys, type PoolKeys } from './device-keys.ts'
+import { deviceOfKeys, encryptionKeysOf, type PoolKeys } from './device-keys.ts'
 import { FolderBook } from './folder-book.ts'
 import { directoryOf, FolderKeyRing, type Readers } from './folder-keys.ts'
 import type { HybridClock } from './hybrid-clock.ts'
@@ -51,7 +51,7 @@ export class CatalogueState implements VersionParts {
   constructor(keys: PoolKeys, read: IndexReader, time: HybridClock, naming: Naming, random: Random) {
     this.directory = directoryOf(keys.pool)
     this.authority = new Authority(keys.pool, ancestryOf(read))
-    this.ring = new FolderKeyRing({ device: deviceOfKeys(keys), encryption: keys.secrets.encryption }, random)
+    this.ring = new FolderKeyRing(deviceOfKeys(keys), encryptionKeysOf(keys), random)
     this.book = new FolderBook(this.authority, time, this.directory)
     this.time = time
     this.naming = naming

@@ -8,8 +8,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
-import { parseId, type PoolId } from '../base/words.ts'
-import { agreementKey } from '../codec/agree.ts'
+import { parseId, type DeviceId, type PoolId } from '../base/words.ts'
+import { agreementKey, type AgreementKey } from '../codec/agree.ts'
+import { derive } from '../codec/hash.ts'
 import { deviceIdOf, signingKey, type SigningKey } from '../codec/sign.ts'
 import type { DeviceSecrets } from './certificate.ts'
 
@@ -87,6 +88,21 @@ export async function removePoolKeys(home: string): Promise<void> {
 /** The device id that a pool's keys give. */
 export function deviceOfKeys(keys: PoolKeys): ReturnType<typeof deviceIdOf> {
   return deviceIdOf(keys.secrets.record.publicKey)
+}
+
+/** Every key that opens wraps here: this device's, and the recovery key's while its seed is here. */
+export function encryptionKeysOf(keys: PoolKeys): Map<DeviceId, AgreementKey> {
+  const all: DeviceSecrets[] = [keys.secrets]
+  if (keys.recoverySeed !== undefined) all.push(recoverySecrets(keys.recoverySeed))
+  return new Map(all.map(({ record, encryption }) => [deviceIdOf(record.publicKey), encryption]))
+}
+
+/** The keys of a recovery key, all from the seed on its paper. */
+export function recoverySecrets(seed: Uint8Array): DeviceSecrets {
+  return {
+    record: signingKey(derive('peerstor/1 recovery record key', seed)),
+    encryption: agreementKey(derive('peerstor/1 recovery encryption key', seed)),
+  }
 }
 
 function parsePoolFile(path: string, text: string): z.output<typeof poolFile> {

@@ -136,9 +136,9 @@ export class FolderBook {
   }
 
   /** Its owner has confirmed the paper of this recovery key. */
-  isPrinted(device: DeviceId): boolean {
+  isPrinted(device: DeviceId, user: UserId): boolean {
     return this.#printed.some(
-      (saying) => saying.says === device && this.#authority.memberActing(saying) !== undefined,
+      (saying) => saying.says === device && this.#authority.memberActing(saying) === user,
     )
   }
 

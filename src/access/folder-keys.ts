@@ -65,7 +65,8 @@ interface Epoch {
 
 export class FolderKeyRing {
   readonly #device: DeviceId
-  readonly #encryption: AgreementKey
+  /** Of this device; and of the recovery key while its seed is here. */
+  readonly #encryptionKeys: ReadonlyMap<DeviceId, AgreementKey>
   readonly #random: Random
   readonly #epochs = new Map<EpochId, Epoch>()
   readonly #refused = new Set<RecordHash>()
@@ -73,9 +74,9 @@ export class FolderKeyRing {
   /** Counts openings, so that a caller sees whether more can be read now. */
   openings = 0
 
-  constructor(own: { device: DeviceId; encryption: AgreementKey }, random: Random) {
-    this.#device = own.device
-    this.#encryption = own.encryption
+  constructor(device: DeviceId, encryptionKeys: ReadonlyMap<DeviceId, AgreementKey>, random: Random) {
+    this.#device = device
+    this.#encryptionKeys = encryptionKeys
     this.#random = random
   }
 
@@ -181,11 +182,13 @@ export class FolderKeyRing {
   #learnWrap(epoch: Epoch, record: SignedRecord, position: number): void {
     const { recipient, wrap } = decode(wrapBody, record.body!, 'a wrapped key', limits.recordHead)
     epoch.wraps.set(record.hash, { hash: record.hash, author: record.head.device, position, recipient })
-    if (recipient !== this.#device) return
+    const encryption = this.#encryptionKeys.get(recipient)
+    if (encryption === undefined) return
     try {
-      this.#useKey(epoch, unwrapEpochKey(this.#encryption, epoch.folder, epoch.id, wrap))
+      this.#useKey(epoch, unwrapEpochKey(encryption, epoch.folder, epoch.id, wrap))
     } catch {
-      this.#garbage.set(record.hash, { folder: epoch.folder, epoch: epoch.id })
+      if (recipient === this.#device)
+        this.#garbage.set(record.hash, { folder: epoch.folder, epoch: epoch.id })
     }
   }
 

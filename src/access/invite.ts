@@ -12,14 +12,14 @@ import { idBytes, type PoolId, type RecordHash } from '../base/words.ts'
 import { newAgreementKey } from '../codec/agree.ts'
 import { bytes, decode, encode, field, fields, id, text } from '../codec/cbor-schema.ts'
 import { derive, hash, keyed } from '../codec/hash.ts'
-import { newSigningKey, type SigningKey } from '../codec/sign.ts'
+import { deviceIdOf, newSigningKey, type SigningKey } from '../codec/sign.ts'
 import type { Store } from '../store/store.ts'
 import { makeRequest, readRequest, type Certified, type DeviceSecrets } from './certificate.ts'
 import type { PoolKeys } from './device-keys.ts'
 import { inviteText, type Invite, type InviteKind } from './invite-code.ts'
 import type { OpenedCatalogue } from './opened-catalogue.ts'
 import { signedRequest, type SignedRequest } from './record-bodies.ts'
-import { checkHistory, historyFor } from './welcome.ts'
+import { checkHistory, historyFor, type ExpectedDevice } from './welcome.ts'
 
 const requestPart = fields({
   invite: field(0, bytes(16)),
@@ -230,9 +230,15 @@ export function checkWelcome(
   const welcome = decode(welcomePart, message, 'a welcome', limits.requestHeadBytes)
   if (!hashOfAll(answer.batches).equals(welcome.batches))
     throw fail('INVITE_REFUSED', { reason: 'the records of its answer are not the ones it named' })
-  checkHistory(joining, welcome.certificate, answer.batches)
+  checkHistory(expectedOf(joining, welcome.certificate), answer.batches)
   const poolSecret = Buffer.from(welcome.poolSecret)
   return { keys: { pool: invite.pool, secrets, poolSecret, genesis: [] }, batches: answer.batches }
+}
+
+function expectedOf({ invite, secrets }: Joining, certificate: RecordHash): ExpectedDevice {
+  const { pool, kind, inviter: issuer, peer: issuerPeer } = invite
+  if (kind === 'person') throw fail('INVITE_REFUSED', { reason: 'it invites another person' })
+  return { pool, kind, issuer, issuerPeer, certificate, device: deviceIdOf(secrets.record.publicKey) }
 }
 
 /** The secret itself is never sent; these are, or prove that it is known. */

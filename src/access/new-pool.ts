@@ -5,14 +5,13 @@
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import { idOf, type Incarnation, type PoolId } from '../base/words.ts'
-import { agreementKey, newAgreementKey } from '../codec/agree.ts'
+import { newAgreementKey } from '../codec/agree.ts'
 import { encode } from '../codec/cbor-schema.ts'
-import { derive } from '../codec/hash.ts'
 import { makeRecord, signBatch } from '../codec/record-bytes.ts'
 import { recordKinds, type RecordHead } from '../codec/record.ts'
-import { deviceIdOf, newSigningKey, signingKey, type SigningKey } from '../codec/sign.ts'
+import { deviceIdOf, newSigningKey, type SigningKey } from '../codec/sign.ts'
 import { encodeCertificate, makeRequest, type DeviceSecrets } from './certificate.ts'
-import type { PoolKeys } from './device-keys.ts'
+import { recoverySecrets, type PoolKeys } from './device-keys.ts'
 import { poolBody } from './record-bodies.ts'
 
 /** Makes a pool of one device; save its keys, then `openCatalogue` with them. */
@@ -32,14 +31,6 @@ export function newPool(peer: SigningKey, clock: Clock, random: Random): PoolKey
       signBatch([first], secrets.record, undefined).bytes,
       signBatch([certificate], secrets.record, pool).bytes,
     ],
-  }
-}
-
-/** The keys of a recovery key, all from the seed on its paper. */
-export function recoverySecrets(seed: Uint8Array): DeviceSecrets {
-  return {
-    record: signingKey(derive('peerstor/1 recovery record key', seed)),
-    encryption: agreementKey(derive('peerstor/1 recovery encryption key', seed)),
   }
 }
 

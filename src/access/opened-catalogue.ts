@@ -216,7 +216,8 @@ export class OpenedCatalogue implements Catalogue {
 
   /** Whether a recovery key's paper was confirmed. */
   isPrinted(device: DeviceId): boolean {
-    return this.state.book.isPrinted(device)
+    const judged = this.state.authority.device(device)
+    return judged !== undefined && this.state.book.isPrinted(device, judged.user)
   }
 
   // Statements

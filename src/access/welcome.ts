@@ -1,13 +1,12 @@
 /** The records that a new device must hold to know who counts and to open its folders. */
 import { fail } from '../base/errors.ts'
-import type { PoolId, RecordHash } from '../base/words.ts'
+import type { DeviceId, PeerId, PoolId, RecordHash } from '../base/words.ts'
 import type { SignedRecord } from '../codec/record.ts'
-import { deviceIdOf } from '../codec/sign.ts'
 import type { IndexedRecord, Store } from '../store/store.ts'
 import { Authority } from './authority.ts'
 import { Intake } from './intake.ts'
-import type { Joining } from './invite.ts'
 import { loadedKinds } from './record-bodies.ts'
+import type { DeviceKind } from './verdict.ts'
 
 /**
  * Every chain up to its last record of authority, keys or names: a record is taken in only after the
@@ -32,23 +31,29 @@ export async function historyFor(
   return bytes
 }
 
+/** What an answer must make of this device. */
+export interface ExpectedDevice {
+  pool: PoolId
+  device: DeviceId
+  kind: DeviceKind
+  certificate: RecordHash
+  issuer: DeviceId
+  /** Of the issuer; a recovery key has none. */
+  issuerPeer: PeerId | undefined
+}
+
 /** Judges an answer's records by themselves, before anything is stored; `INVITE_REFUSED` when they do not hold. */
-export function checkHistory(
-  joining: Joining,
-  certificate: RecordHash,
-  batches: readonly Uint8Array[],
-): void {
-  const { invite, secrets } = joining
+export function checkHistory(expected: ExpectedDevice, batches: readonly Uint8Array[]): void {
   const refuse = (reason: string): Error => fail('INVITE_REFUSED', { reason })
-  const { authority, complete } = readHistory(invite.pool, batches)
-  const judged = authority.device(deviceIdOf(secrets.record.publicKey))
-  const inviter = authority.device(invite.inviter)
+  const { authority, complete } = readHistory(expected.pool, batches)
+  const judged = authority.device(expected.device)
+  const issuer = authority.device(expected.issuer)
   if (!complete) throw refuse('the records of its answer are not whole')
-  if (inviter === undefined || authority.certified(inviter).peer !== invite.peer)
+  if (issuer === undefined || authority.certified(issuer).peer !== expected.issuerPeer)
     throw refuse('the inviter is not a device of the pool')
-  if (judged === undefined || judged.certificate !== certificate || judged.issuer !== invite.inviter)
+  if (judged?.certificate !== expected.certificate || judged.issuer !== expected.issuer)
     throw refuse('its answer holds no certificate for this device')
-  if (!judged.counted || judged.revoked || judged.kind !== invite.kind)
+  if (!judged.counted || judged.revoked || judged.kind !== expected.kind)
     throw refuse('its certificate does not count')
 }
 

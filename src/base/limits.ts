@@ -141,6 +141,8 @@ export const limits = {
   inviteAddresses: 4,
   /** Letters of a code as pasted. */
   inviteText: 4096,
+  /** Peers that a recovery paper names. */
+  paperPeers: 4,
   /** Records that come with a new device's certificate. */
   welcomeBytes: 256 * MiB,
 
