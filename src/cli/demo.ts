@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { PeerProcess, thisProgram } from './peer-process.ts'
+import { asPeerStorError } from '../base/errors.ts'
 import { filesBelow, findNeedles, randomWindows } from './demo-scan.ts'
 
 export interface DemoCheck {
@@ -42,7 +43,11 @@ export async function runDemo(options: DemoOptions): Promise<DemoCheck[]> {
   try {
     await demo.run()
   } catch (thrown) {
-    demo.check('the demo ran to its end', false, thrown instanceof Error ? thrown.message : String(thrown))
+    demo.check(
+      'the demo ran to its end',
+      false,
+      [asPeerStorError(thrown).message, ...demo.deaths()].join('; '),
+    )
   } finally {
     await demo.end()
     await rm(folder, { recursive: true, force: true })
@@ -76,6 +81,11 @@ class Demo {
     await this.#comeBack(laptop, desktop)
     await this.#readBack('the killed devices are back: nothing doubled, nothing lost', laptop, before)
     await this.#waitForCopies('every file has its 3 copies again', laptop, before.size, 3)
+  }
+
+  /** Peers that ended by themselves. */
+  deaths(): string[] {
+    return this.#peers.flatMap(({ name, died }) => (died === undefined ? [] : [`${name} ${died}`]))
   }
 
   async end(): Promise<void> {

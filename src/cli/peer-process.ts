@@ -78,6 +78,7 @@ export class PeerProcess {
   readonly #settings: readonly string[]
   #process: ChildProcess | undefined
   #started: Started | undefined
+  #died: string | undefined
 
   constructor(program: Program, name: string, home: string, settings: readonly string[] = ['--no-mdns']) {
     this.#program = program
@@ -88,6 +89,11 @@ export class PeerProcess {
 
   get pid(): number | undefined {
     return this.#process?.pid
+  }
+
+  /** How the process ended when nobody asked it to. */
+  get died(): string | undefined {
+    return this.#died
   }
 
   get started(): Started {
@@ -115,6 +121,9 @@ export class PeerProcess {
     this.#process = child
     const errors: Buffer[] = []
     child.stderr.on('data', (part: Buffer) => errors.push(part))
+    child.on('close', (code, signal) => {
+      if (this.#process === child) this.#died = `ended with ${signal ?? code}: ${lastLines(errors)}`
+    })
     const ready = once(
       createInterface({ input: child.stdout }),
       'line',
@@ -122,7 +131,7 @@ export class PeerProcess {
     )
     const ended = once(child, 'close').then(([code]) => {
       throw fail('INTERNAL', {
-        reason: `${this.name} ended with ${code}: ${Buffer.concat(errors).toString().trim()}`,
+        reason: `${this.name} ended with ${code}: ${lastLines(errors)}`,
       })
     })
     // Once ready has won, a later end (a kill) is nobody's error.
@@ -164,4 +173,8 @@ export class PeerProcess {
     if (answer === undefined) throw fail('INTERNAL', { reason: `peerstor ${args[0]} --json printed nothing` })
     return answer
   }
+}
+
+function lastLines(output: readonly Buffer[]): string {
+  return Buffer.concat(output).toString().trim().split('\n').slice(-5).join('\n')
 }

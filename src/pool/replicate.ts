@@ -60,7 +60,8 @@ export class Replicator {
   readonly #lanes = new Map<PeerId, Lane>()
   readonly #stopping = new AbortController()
   readonly #offers = new Set<Promise<void>>()
-  #waiting = 0
+  /** Chunks under way: a second file of the same content needs no second task. */
+  readonly #underWay = new Set<ChunkId>()
   #sent = 0
 
   constructor(parts: ReplicatorParts) {
@@ -69,7 +70,7 @@ export class Replicator {
 
   /** Chunks just stored here. */
   replicate(folder: FolderId, ids: readonly ChunkId[]): void {
-    const room = Math.max(0, mostWaiting - this.#waiting)
+    const room = Math.max(0, mostWaiting - this.#underWay.size)
     if (ids.length > room) this.#parts.onLeft()
     this.#begin(folder, ids.slice(0, room), true, (left) => {
       if (left > 0) this.#parts.onLeft()
@@ -110,17 +111,21 @@ export class Replicator {
         return Promise.resolve({ waitMs: 60_000 })
       },
       status: () =>
-        this.#waiting === 0
+        this.#underWay.size === 0
           ? `all chunks written here were handed on (${this.#sent} copies sent)`
-          : `${this.#waiting} chunks are on their way to other devices (${this.#sent} copies sent)`,
+          : `${this.#underWay.size} chunks are on their way to other devices (${this.#sent} copies sent)`,
     }
   }
 
   #begin(folder: FolderId, ids: readonly ChunkId[], urgent: boolean, settled: (left: number) => void): void {
     const holders = this.#parts.roster.holders(ids)
-    this.#waiting += ids.length
     const touched = new Set<PeerId>()
     for (const id of ids) {
+      if (this.#underWay.has(id)) {
+        settled(0)
+        continue
+      }
+      this.#underWay.add(id)
       const task: Task = {
         id,
         folder,
@@ -153,7 +158,7 @@ export class Replicator {
   }
 
   #settle(task: Task, left = 1): void {
-    this.#waiting -= 1
+    this.#underWay.delete(task.id)
     task.settle(left)
   }
 
