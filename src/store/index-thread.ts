@@ -8,7 +8,7 @@ import { fail } from '../base/errors.ts'
 import { compactOps, type IndexGroup } from './index-group.ts'
 import { OwnRows, type OwnRow } from './own-rows.ts'
 import { SqliteIndex, type IndexIdentity, type IndexState } from './sqlite-index.ts'
-import { inMemory, isDatabaseDamage, type Sqlite } from './sqlite.ts'
+import { inMemory, sqliteCode, type Sqlite } from './sqlite.ts'
 
 /** The write side of the database as the store uses it, on whichever thread it is. */
 export interface IndexWriter {
@@ -63,7 +63,7 @@ type Request =
 
 type Answer =
   | { number: number; result: unknown }
-  | { number: number; error: { message: string; damaged: boolean } }
+  | { number: number; error: { message: string; errcode: number } }
 
 /** Opens the index on its own thread. */
 export async function openIndexThread(place: IndexPlace): Promise<IndexWriter> {
@@ -128,8 +128,8 @@ class IndexThread {
     this.#waiting.delete(answer.number)
     if (this.#waiting.size === 0) this.#worker.unref()
     if ('error' in answer) {
-      const errcode = answer.error.damaged ? 11 : 0
-      waiting?.reject(Object.assign(new Error(answer.error.message), { errcode }))
+      const { message, errcode } = answer.error
+      waiting?.reject(Object.assign(new Error(message), { errcode }))
     } else waiting?.resolve(answer.result)
   }
 
@@ -163,7 +163,7 @@ export function runIndexWorker(): void {
       (result) => port.postMessage({ number, result }),
       (thrown: unknown) => {
         const message = thrown instanceof Error ? thrown.message : String(thrown)
-        port.postMessage({ number, error: { message, damaged: isDatabaseDamage(thrown) } })
+        port.postMessage({ number, error: { message, errcode: sqliteCode(thrown) } })
       },
     )
   })

@@ -107,13 +107,22 @@ test('64 writers at once never take a byte more than contributed', async (t) => 
 
 test('a disk without room beside the reserve refuses chunks before the first byte, and takes records', async (t) => {
   const home = await homeOf(t)
-  const disk = { ...home.options.disk, freeBytes: () => Promise.resolve(60 * 1024 * 1024) }
-  const store = await home.open({ disk })
+  let free = 500 * 1024 * 1024
+  const disk = { ...home.options.disk, freeBytes: () => Promise.resolve(free) }
+  let store = await home.open({ disk })
+  const early = chunkOf(500, pinOf('a'))
+  await store.chunks.put([early])
+  await store.close()
+  free = 60 * 1024 * 1024
+  store = await home.open({ disk })
   await assert.rejects(store.stage([chunkOf(500, pinOf('a'))]), (thrown) => isCode(thrown, 'DISK_FULL'))
   const author = new Author()
   const record = author.version(newFolder())
   await store.commit({ batches: [author.batch(record)] })
   assert.equal(store.read.hasRecord(record.hash), true)
+  // A new pin on what is here needs no room for it.
+  await store.chunks.put([{ ...early, pins: [pinOf('b')] }])
+  assert.equal(store.read.pins(early.id).length, 2)
   await store.close()
 })
 

@@ -18,6 +18,7 @@ import type { NewEntry, SegmentLog } from './segment-log.ts'
 import type { SegmentReader } from './segment-reader.ts'
 import type { Space } from './space.ts'
 import type { SqliteReader } from './sqlite-reader.ts'
+import { sqliteCode, sqliteCodes } from './sqlite.ts'
 import type { Group, IndexWrite, OwnState, StorageUse, Store } from './store.ts'
 
 /** Bytes of chunks that are appended as one item. */
@@ -144,12 +145,12 @@ export class LocalStore implements Store {
 
   /** Appends what is not here yet and the pins; gives the writes to wait for. */
   async #stage(chunks: readonly ChunkToPut[]): Promise<Promise<void>[]> {
-    const size = chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0)
     for (const { id, bytes } of chunks) checkSize(id, bytes)
-    await this.#parts.space.checkDisk(size)
+    const absent = chunks.filter(({ id }) => !this.#isHere(id))
+    if (absent.length > 0) await this.#parts.space.checkDisk(bytesOf(absent))
     // From here to the append nothing waits: decision, reservation and place in the log are one step.
     const fresh = new Map(chunks.filter(({ id }) => !this.#isHere(id)).map((chunk) => [chunk.id, chunk]))
-    const bytes = [...fresh.values()].reduce((sum, chunk) => sum + chunk.bytes.length, 0)
+    const bytes = bytesOf([...fresh.values()])
     this.#parts.space.reserve(
       bytes,
       fresh.size,
@@ -190,7 +191,13 @@ export class LocalStore implements Store {
 
   /** A group is on the disk: the index takes it, and the accounts are settled. */
   async #takeGroup(ops: IndexOp[], position: Position): Promise<void> {
-    await this.#parts.index.apply({ ops, position })
+    try {
+      await this.#parts.index.apply({ ops, position })
+    } catch (thrown) {
+      if (sqliteCode(thrown) === sqliteCodes.full)
+        throw fail('DISK_FULL', { path: 'the index database' }, thrown)
+      throw thrown
+    }
     const { bytes, chunks } = this.#inFlight.end(ops)
     this.#parts.space.release(bytes, chunks)
   }
@@ -245,6 +252,10 @@ function checkSize(id: ChunkId, bytes: Uint8Array): void {
   if (bytes.length > limits.sealedMax)
     throw fail('TOO_LARGE', { what: `chunk ${id}`, limit: limits.sealedMax })
   if (bytes.length === 0) throw fail('INTERNAL', { reason: `chunk ${id} to be stored has no bytes` })
+}
+
+function bytesOf(chunks: readonly ChunkToPut[]): number {
+  return chunks.reduce((sum, { bytes }) => sum + bytes.length, 0)
 }
 
 /** `chunks` in runs of a few MiB. */

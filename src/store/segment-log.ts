@@ -132,7 +132,14 @@ export class SegmentLog {
 
   /** Resolves when everything appended before is written and synced. */
   async close(): Promise<void> {
-    if (this.#failed === undefined) await this.append({ entries: [], durable: true, ops: [] })
+    try {
+      if (this.#failed === undefined) await this.append({ entries: [], durable: true, ops: [] })
+    } catch (thrown) {
+      // Whoever waits for something was told; what is on the disk is indexed at the next start.
+      this.#options.log.warn('the store closes before the index has all of it', {
+        reason: this.#trouble(thrown).message,
+      })
+    }
     await this.#segment?.file.close()
     this.#segment = undefined
     this.#failed ??= fail('INTERNAL', { reason: 'the store is closed' })

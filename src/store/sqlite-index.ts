@@ -15,7 +15,7 @@ import type { RecordHead } from '../codec/record.ts'
 import type { IndexGroup, IndexOp, RecordRow } from './index-group.ts'
 import { indexMigrations, migrate } from './migrations.ts'
 import type { Location, PinList, Position } from './segment-format.ts'
-import { Sqlite, blob, idIn, joinIds, num } from './sqlite.ts'
+import { Sqlite, blob, idIn, joinIds, num, sqliteCodes } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
 import { SqliteView } from './sqlite-view.ts'
 
@@ -106,7 +106,6 @@ export class SqliteIndex {
   }
 
   close(): void {
-    this.sql.db.exec('PRAGMA optimize')
     this.sql.close()
   }
 
@@ -117,7 +116,7 @@ export class SqliteIndex {
     if (num(bytes) > checkedBytes) return
     const answer = this.sql.get('PRAGMA quick_check(1)')
     if (answer?.['quick_check'] !== 'ok')
-      throw Object.assign(new Error('the index database failed its check'), { errcode: 11 })
+      throw Object.assign(new Error('the index database failed its check'), { errcode: sqliteCodes.corrupt })
   }
 
   #introduce(identity: IndexIdentity): void {

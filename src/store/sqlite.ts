@@ -94,10 +94,15 @@ export function splitIds<Id extends HexId>(value: SQLOutputValue | undefined): I
   )
 }
 
+/** SQLite's primary result code of a thrown value; 0 for anything else. */
+export function sqliteCode(thrown: unknown): number {
+  return thrown instanceof Error && 'errcode' in thrown ? Number(thrown.errcode) & 0xff : 0
+}
+
+export const sqliteCodes = { corrupt: 11, full: 13, notADatabase: 26 } as const
+
 /** Whether a thrown value says that a database file is damaged or none at all. */
 export function isDatabaseDamage(thrown: unknown): boolean {
-  const code = thrown instanceof Error && 'errcode' in thrown ? Number(thrown.errcode) & 0xff : 0
-  const corrupt = 11
-  const notADatabase = 26
-  return code === corrupt || code === notADatabase
+  const code = sqliteCode(thrown)
+  return code === sqliteCodes.corrupt || code === sqliteCodes.notADatabase
 }

@@ -198,6 +198,21 @@ test(
   },
 )
 
+test(
+  'the disk of the index is full for a while: commits fail, then go on; none is lost',
+  needsTool('strace'),
+  async (t) => {
+    const home = await homeOf(t)
+    const wal = `${home.options.database}-wal`
+    const inject = ['-f', '--seccomp-bpf', '-o', '/dev/null', '-P', wal, '-e', 'trace=pwrite64']
+    const options = [...inject, '-e', 'inject=pwrite64:error=ENOSPC:when=120..124']
+    const { acknowledged, failed, done } = await run(jobOf(home, 5, { to: 90, parallel: 8 }), options)
+    t.diagnostic(`${acknowledged.length} acknowledged, ${failed.length} failed`)
+    assert(done && failed.length > 0 && acknowledged.length > 0)
+    await expectWhole(home, 5, new Set(acknowledged.map(({ n }) => n)))
+  },
+)
+
 interface Call {
   name: string
   path: string

@@ -47,7 +47,7 @@ async function write({ home, seed, from, to, parallel, threaded }: WriterJob): P
         await store.commit({ batches: [author.batch(record)] })
       } catch (thrown) {
         writeSync(1, `failed ${n} ${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
-        return
+        continue
       }
       const place = store.read.batchPlace(record.hash)!
       writeSync(1, `ack ${n} ${place.segment} ${place.offset + place.length}\n`)
