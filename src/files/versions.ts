@@ -51,7 +51,8 @@ function stateOf(row: VersionRow, entry: EntryRow, place: Place): VersionInfo['s
   if (row.status !== 'counted') return row.status
   if (entry.conflicts.includes(row.version)) return 'conflict'
   if (entry.version !== row.version) return 'old'
-  return entry.shadowed && entry.path === place.path ? 'conflict' : 'current'
+  if (!entry.shadowed || entry.path !== place.path) return 'current'
+  return entry.kind === 'removed' ? 'old' : 'conflict'
 }
 
 /** Newest first; ties as everywhere, by record hash. */

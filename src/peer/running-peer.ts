@@ -29,6 +29,9 @@ import { SharedNetwork } from './shared-network.ts'
 import { filesOf, safetyOf, warningsOf } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
 
+/** Time for connected peers to read that this device has left. */
+const farewellMs = 2_000
+
 export interface RunningParts extends Omit<CoreParts, 'keys' | 'welcome' | 'onAlarm'> {
   home: Home
   settings: Settings
@@ -61,6 +64,7 @@ export class RunningPeer implements Peer {
   #problem: PeerStorError | undefined
   #web: { url: string; local: string } | undefined
   #changing: Promise<unknown> = Promise.resolve()
+  #stopped: Promise<void> | undefined
 
   constructor(parts: RunningParts, code: string | undefined) {
     this.#parts = parts
@@ -98,18 +102,28 @@ export class RunningPeer implements Peer {
     try {
       await this.#open()
     } catch (thrown) {
-      await this.#close()
-      await this.#parts.home.discard()
+      this.#stopped ??= this.#close().then(() => this.#parts.home.discard())
+      await this.#stopped
       throw thrown
     }
   }
 
-  async stop(): Promise<void> {
+  /** A second call waits for the first. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     const { clock, log, home } = this.#parts
     this.#stopping.abort()
-    const timeout = clock.sleep(limits.stopTimeoutMs - 1000).then(() => 'late' as const)
-    if ((await Promise.race([this.#close(), timeout])) === 'late')
-      log.warn('stopped before all work had ended')
+    const late = new AbortController()
+    const timeout = clock.sleep(limits.stopTimeoutMs - 1000, late.signal).then(
+      () => log.warn('stopped before all work had ended'),
+      () => undefined,
+    )
+    await Promise.race([this.#close(), timeout])
+    late.abort()
     await home.close()
   }
 
@@ -312,7 +326,11 @@ export class RunningPeer implements Peer {
   async #leave(): Promise<void> {
     const core = this.#coreNow()
     const { catalogue } = core
-    if (core.membership.members().length > 1) await catalogue.revoke([catalogue.device])
+    if (core.membership.members().length > 1) {
+      await catalogue.revoke([catalogue.device])
+      // The others ask for it; whoever is away learns it from them.
+      await this.#parts.clock.sleep(farewellMs, this.#stopping.signal)
+    }
     await this.#leaveCore(core)
     await removePoolKeys(this.home)
     const entered = await this.#openCore(await this.#foundPool(), undefined)
