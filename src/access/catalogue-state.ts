@@ -7,7 +7,7 @@ import type { Random } from '../base/random.ts'
 import type { DeviceId, FolderId, RecordHash, UserId } from '../base/words.ts'
 import type { FolderKeys } from '../codec/codec.ts'
 import { isAuthority } from '../codec/record-bytes.ts'
-import { recordKinds } from '../codec/record.ts'
+import { recordKinds, type SignedRecord } from '../codec/record.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { IndexWrite } from '../store/store.ts'
 import { ancestryOf } from './ancestry.ts'
@@ -126,8 +126,8 @@ export class CatalogueState implements VersionParts {
     }
   }
 
-  #learnOther(one: Written): void {
-    const { record, position } = one
+  #learnOther({ record: shared, position }: Written): void {
+    const record = detached(shared)
     const { kind } = record.head
     this.#writing.clear()
     this.authority.learn(record, position)
@@ -138,7 +138,8 @@ export class CatalogueState implements VersionParts {
     } catch {
       // A body that does not parse is kept with its record and ignored.
     }
-    if (kind === recordKinds.folder || kind === recordKinds.name) this.#sealed.set(record.hash, one)
+    if (kind === recordKinds.folder || kind === recordKinds.name)
+      this.#sealed.set(record.hash, { record, position })
     if (kind === recordKinds.adopt) this.#recheckAdopted()
   }
 
@@ -208,4 +209,10 @@ export class CatalogueState implements VersionParts {
       .flatMap((device) => this.#read.recordsOfDevice(device))
       .filter(({ head }) => head.folder === folder)
   }
+}
+
+/** A record of its own bytes: one that is kept must not keep its whole batch. */
+function detached(record: SignedRecord): SignedRecord {
+  const { headBytes, body } = record
+  return { ...record, headBytes: Buffer.from(headBytes), body: body && Buffer.from(body) }
 }

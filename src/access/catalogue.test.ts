@@ -354,6 +354,27 @@ test('after a removal the removed device can open nothing new', async (t) => {
   assert.equal(tablet.shown('secret.txt')?.version, secret.version, 'an added device reads the past')
 })
 
+test('a device that retires keeps all it wrote, and no more', async (t) => {
+  const world = worldOf(t, 21)
+  const founder = await world.found()
+  const phone = await founder.invite('device', 'phone')
+  const kept = await phone.put('kept.txt')
+  await phone.catalogue.revoke([phone.id])
+  assert.equal(phone.catalogue.roleOf(phone.catalogue.peer), 'ex-member')
+  await world.sync()
+  assert.equal(founder.catalogue.roleOf(phone.catalogue.peer), 'ex-member')
+  assert.equal(founder.shown('kept.txt')?.version, kept.version)
+  const { epoch } = await founder.catalogue.writeKeys(founder.files)
+  assert.notEqual(epoch, phone.store.read.record(kept.version)!.head.epoch, 'it was given the old one')
+  const late = await forge(
+    phone,
+    { kind: recordKinds.version, folder: founder.files, entry: newEntry(world), epoch },
+    { body: world.random.bytes(400) },
+  )
+  await founder.catalogue.admit([late.bytes])
+  assert.equal(founder.store.read.totals(founder.files).files, 1)
+})
+
 test('two writers meet a removal at once: both go on, one view, one epoch in the end', async (t) => {
   const world = worldOf(t, 13)
   const founder = await world.found()

@@ -99,15 +99,6 @@ export type CatalogueEvent =
   /** Proof of two records with one (device, incarnation, seq), or a device continued twice. */
   | { type: 'alarm'; kind: 'equivocation' | 'cloned'; device: DeviceId }
 
-/** What an inviter answers to a joiner, and a joiner needs to become a device. */
-export interface Welcome {
-  pool: PoolId
-  certificate: RecordHash
-  poolSecret: Uint8Array
-  /** All batches the joiner must hold to know who counts and to open its folders, chain order. */
-  batches: Uint8Array[]
-}
-
 /** The changing state of a device: one signed statement, the later replaces the earlier. */
 export interface DeviceState {
   /** Bytes it will keep for the pool. */
@@ -145,6 +136,8 @@ export interface Catalogue {
   writeKeys(folder: FolderId): Promise<FolderKeys>
   /** Keys of the epoch a version was written under. */
   readKeys(version: RecordHash): FolderKeys
+  /** A version's body, opened again from its record; `KEY_UNAVAILABLE` without keys. */
+  bodyOf(version: RecordHash): Promise<VersionBody>
 
   createFolder(name: string, policy?: Partial<Policy>): Promise<Folder>
   setPolicy(folder: FolderId, policy: Partial<Policy>): Promise<Folder>

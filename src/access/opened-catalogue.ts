@@ -41,7 +41,7 @@ import {
   type SignedRequest,
 } from './record-bodies.ts'
 import { planRevocation } from './revoke.ts'
-import { makeStatement, readStatement } from './statement.ts'
+import { makeStatement, readStatement, type Statement } from './statement.ts'
 import type { Judged } from './verdict.ts'
 import { rowOf } from './versions.ts'
 import { Ledger, type LedgerParts } from './ledger.ts'
@@ -49,6 +49,7 @@ import { Ledger, type LedgerParts } from './ledger.ts'
 export class OpenedCatalogue implements Catalogue {
   readonly #parts: LedgerParts
   readonly #ledger: Ledger
+  #latestStatements: Map<DeviceId, Statement> | undefined
 
   constructor(parts: LedgerParts) {
     this.#parts = parts
@@ -233,19 +234,20 @@ export class OpenedCatalogue implements Catalogue {
 
   async admitStatement(bytes: Uint8Array): Promise<DeviceState | undefined> {
     const { authority } = this.state
-    const read = readStatement(bytes, this.pool, (device) => authority.recordKeyOf(device))
+    const read = this.#readStatement(bytes)
     const judged = authority.device(read.device)
     if (judged === undefined || authority.roleOf(judged) === 'ex-member') return undefined
     if (this.#ledger.time.isFuture(read.time)) return undefined
-    const known = this.#statementOf(read.device)
+    const known = this.#statements().get(read.device)
     if (known !== undefined && known.isAtLeast(read)) return undefined
+    this.#statements().set(read.device, read)
     await this.#parts.store.index([{ op: 'statement', device: read.device, bytes }])
     this.#ledger.time.observe(read.time)
     return read.state
   }
 
   stateOf(device: DeviceId): DeviceState | undefined {
-    return this.#statementOf(device)?.state
+    return this.#statements().get(device)?.state
   }
 
   on(listener: (event: CatalogueEvent) => void): () => void {
@@ -376,8 +378,15 @@ export class OpenedCatalogue implements Catalogue {
     return this.state.authority.device(device)?.user
   }
 
-  #statementOf(device: DeviceId): ReturnType<typeof readStatement> | undefined {
-    const row = this.#parts.store.read.statements().find((row) => row.device === device)
-    return row && readStatement(row.bytes, this.pool, (device) => this.state.authority.recordKeyOf(device))
+  /** The latest of each device; placement asks for them all the time, so they are read and checked once. */
+  #statements(): Map<DeviceId, Statement> {
+    this.#latestStatements ??= new Map(
+      this.#parts.store.read.statements().map(({ device, bytes }) => [device, this.#readStatement(bytes)]),
+    )
+    return this.#latestStatements
+  }
+
+  #readStatement(bytes: Uint8Array): Statement {
+    return readStatement(bytes, this.pool, (device) => this.state.authority.recordKeyOf(device))
   }
 }
