@@ -158,8 +158,10 @@ for (const k of [1, 2, 7]) {
       const inject = ['-f', '--seccomp-bpf', '-o', '/dev/null', '-P', segment, '-e', `trace=${calls}`]
       const options = [...inject, '-e', `inject=${calls}:error=ENOSPC:when=${k}`]
       const { acknowledged, failed } = await run(jobOf(home, k, { to: 30, parallel: 1 }), options)
-      assert.equal(failed.length, 1)
-      assert.match(failed[0]!, /is full/)
+      // strace counts the two calls apart.
+      assert(failed.length === 1 || failed.length === 2, `${failed.length} failed`)
+      for (const line of failed) assert.match(line, /is full/)
+      assert.equal(acknowledged.length + failed.length, 30)
       await expectWhole(home, k, new Set(acknowledged.map(({ n }) => n)))
       const rest = await run(jobOf(home, k, { from: 100, to: 120 }))
       assert.equal(rest.acknowledged.length, 20)
