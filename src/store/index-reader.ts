@@ -64,7 +64,7 @@ export interface IndexReader {
     limit: number,
     until?: ChunkId,
   ): { id: ChunkId; holders: PeerId[] }[]
-  /** Chunks of counted versions that no holder among `peers` has: what is lost unless one returns. */
+  /** How many chunks a peer holds, as far as is known here. */
   countHeldBy(peer: PeerId): { chunks: number }
   statements(): { device: DeviceId; bytes: Uint8Array }[]
   seen(): { peer: PeerId; at: number; addresses: string[] }[]
