@@ -55,7 +55,7 @@ class Run {
   async #crash(peer: TestPeer, forget = false): Promise<void> {
     if (this.up.size <= 2) return this.#revive()
     await peer.crash()
-    if (forget) peer.forgetIndex()
+    if (forget) await peer.forgetIndex()
     this.up.delete(peer.name)
     this.down.set(peer.name, peer)
   }

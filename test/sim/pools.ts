@@ -180,11 +180,11 @@ export class TestPeer {
   }
 
   /** The index is lost and made anew from the disk. */
-  forgetIndex(): void {
+  async forgetIndex(): Promise<void> {
     const old = this.store
     this.store = this.#newStore()
-    void this.store.put([...old.bytes].map(([id, bytes]) => ({ id, bytes, pins: old.read.pins(id) })))
-    void this.store.commit({ batches: [...old.batches.values()] })
+    await this.store.put([...old.bytes].map(([id, bytes]) => ({ id, bytes, pins: old.read.pins(id) })))
+    await this.store.commit({ batches: [...old.batches.values()] })
   }
 
   /** Chunks of random bytes written here; not yet handed on. */
