@@ -42,15 +42,6 @@ export function factsOf(request: IncomingMessage): FileFacts {
   )
 }
 
-export function factHeaders(facts: FileFacts): Record<string, string> {
-  return {
-    ...(facts.mode === undefined ? {} : { 'peerstor-mode': facts.mode.toString(8).padStart(4, '0') }),
-    ...(facts.modified === undefined ? {} : { 'peerstor-modified': String(Math.round(facts.modified)) }),
-    ...(facts.created === undefined ? {} : { 'peerstor-created': String(Math.round(facts.created)) }),
-    ...(facts.link === undefined ? {} : { 'peerstor-link': encodeURIComponent(facts.link) }),
-  }
-}
-
 function decodeText(text: string): string {
   try {
     return decodeURIComponent(text)

@@ -1,0 +1,21 @@
+/** Writes frames of the batch stream; apart from their reader because commands must start fast. */
+
+/** What a frame's header says: the facts of `file-headers.ts`, the path and the content's length. */
+export interface FrameFacts {
+  path: string
+  size: number
+  mode?: number | undefined
+  modified?: number | undefined
+  link?: string | undefined
+}
+
+/** u32 length of the header, the header as JSON, the content. */
+export function frameBytes(facts: FrameFacts, content: Uint8Array): Uint8Array[] {
+  const header = Buffer.from(JSON.stringify(facts))
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(header.length)
+  return content.length === 0 ? [length, header] : [length, header, content]
+}
+
+/** A header of no bytes: the stream is whole. */
+export const endFrame: Uint8Array = new Uint8Array(4)

@@ -1,0 +1,45 @@
+/** Every command: its one-line help, and where it lives. Only the one that runs is loaded. */
+import type { BuildCommand } from './context.ts'
+
+export interface CommandEntry {
+  summary: string
+  load(): Promise<{ build: BuildCommand }>
+}
+
+export const commands: Record<string, CommandEntry> = {
+  start: { summary: 'start this device', load: () => import('./start.ts') },
+  put: { summary: 'store files', load: () => import('./put.ts') },
+  get: { summary: 'fetch files', load: () => import('./get.ts') },
+  cat: { summary: 'print a file', load: () => import('./cat.ts') },
+  ls: { summary: 'list folders and files', load: () => import('./ls.ts') },
+  info: { summary: 'show a file: copies, versions, devices', load: () => import('./info.ts') },
+  mv: { summary: 'move or rename', load: () => import('./mv.ts') },
+  rm: { summary: 'move to the trash', load: () => import('./rm.ts') },
+  trash: { summary: 'list what was removed, bring it back', load: () => import('./trash.ts') },
+  versions: { summary: 'list the versions of a file', load: () => import('./versions.ts') },
+  restore: { summary: 'make an earlier version the newest', load: () => import('./restore.ts') },
+  status: {
+    summary: 'show this device, its pool and how safe the files are',
+    load: () => import('./status.ts'),
+  },
+  peers: {
+    summary: 'list the devices of the pool and how they are reached',
+    load: () => import('./peers.ts'),
+  },
+  discover: { summary: 'show where other devices were looked for', load: () => import('./discover.ts') },
+  invite: { summary: 'make a code that lets a device join', load: () => import('./invite.ts') },
+  join: { summary: 'join the pool of a code', load: () => import('./join.ts') },
+  pool: { summary: 'show or leave the pool', load: () => import('./pool.ts') },
+  device: { summary: 'list, rename and revoke devices', load: () => import('./device.ts') },
+  folder: { summary: 'list and change folders and their policies', load: () => import('./folder.ts') },
+  quota: { summary: 'show or set how much this device keeps', load: () => import('./quota.ts') },
+  workers: { summary: 'show the background work', load: () => import('./workers.ts') },
+  token: { summary: 'make, list and revoke API tokens', load: () => import('./token.ts') },
+  config: { summary: 'show and change settings', load: () => import('./config.ts') },
+  metrics: { summary: 'show the numbers of this device', load: () => import('./metrics.ts') },
+  url: { summary: 'print the link to the web page', load: () => import('./url.ts') },
+  demo: { summary: 'show four devices keep files safe', load: () => import('./demo-command.ts') },
+}
+
+/** Other names that people try; `store`, `delete` and `list` also stand in the shell. */
+export const aliases: Record<string, string> = { store: 'put', delete: 'rm', list: 'ls' }

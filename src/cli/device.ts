@@ -1,0 +1,64 @@
+/** `device`: the devices that count in the pool. */
+import type { DeviceLine } from '../peer/peer.ts'
+import type { BuildCommand, Context } from './context.ts'
+import { examples } from './options.ts'
+import { timeText } from './words.ts'
+
+export const build: BuildCommand = (command, act) => {
+  command
+    .addHelpText('after', examples('device list', 'device rename laptop workhorse', 'device revoke phone'))
+    .action(act(list))
+  command.command('list').description('list them').action(act(list))
+  command
+    .command('rename')
+    .argument('<name>', 'name or id')
+    .argument('<new-name>')
+    .description('give a device another name')
+    .action(act(rename))
+  command
+    .command('revoke')
+    .argument('<name...>', 'names or ids')
+    .description('shut devices out for good and make new copies of what they kept')
+    .action(act(revoke))
+}
+
+async function list(context: Context): Promise<void> {
+  const client = await context.client()
+  const found = await client.get<{ devices: DeviceLine[] }>('/api/v1/devices', {}, context.signal)
+  context.out.answer(found, () => show(context, found.devices))
+}
+
+async function rename(context: Context, name: string, newName: string): Promise<void> {
+  const client = await context.client()
+  const device = await client.call<DeviceLine>('PATCH', `/api/v1/devices/${encodeURIComponent(name)}`, {
+    body: { name: newName },
+    signal: context.signal,
+  })
+  context.out.answer(device, () => show(context, [device]))
+}
+
+async function revoke(context: Context, devices: string[]): Promise<void> {
+  const client = await context.client()
+  const fallen = await client.call<{ devices: DeviceLine[] }>('POST', '/api/v1/devices/revoke', {
+    body: { devices },
+    signal: context.signal,
+  })
+  context.out.answer(fallen, () => {
+    context.out.line('revoked, with every device that only they had let in:')
+    show(context, fallen.devices)
+  })
+}
+
+function show({ out }: Context, devices: DeviceLine[]): void {
+  out.table<DeviceLine>(
+    [
+      { head: 'Name', value: (device) => device.name },
+      { head: 'Role', value: (device) => device.role },
+      { head: 'Kind', value: (device) => device.kind },
+      { head: 'State', value: (device) => device.state },
+      { head: 'Last seen', value: (device) => timeText(device.lastSeen) },
+      { head: 'Id', value: (device) => device.peer ?? device.device },
+    ],
+    devices,
+  )
+}

@@ -1,0 +1,83 @@
+/** `folder`: top-level containers and how many copies each keeps. */
+import { fail } from '../base/errors.ts'
+import type { Folder, Policy } from '../peer/peer.ts'
+import type { BuildCommand, Context } from './context.ts'
+import { examples } from './options.ts'
+import { sizeText } from './words.ts'
+
+type FolderLine = Folder & { files: number; bytes: number; copies: number }
+
+export const build: BuildCommand = (command, act) => {
+  command
+    .addHelpText(
+      'after',
+      examples('folder list', 'folder create photos copies=3', 'folder set photos copies=4 keep=60d'),
+    )
+    .action(act(list))
+  command.command('list').description('list them').action(act(list))
+  command
+    .command('create')
+    .argument('<name>')
+    .argument('[policy...]', 'copies=3 min=2 max=5 factor=0.1 keep=30d')
+    .description('make a folder')
+    .action(act(create))
+  command
+    .command('set')
+    .argument('<name>')
+    .argument('<policy...>', 'copies=3 min=2 max=5 factor=0.1 keep=30d')
+    .description('change what a folder promises')
+    .action(act(set))
+  command.command('rm').argument('<name>').description('remove a folder').action(act(remove))
+}
+
+async function list(context: Context): Promise<void> {
+  const client = await context.client()
+  const found = await client.get<{ folders: FolderLine[] }>('/api/v1/folders', {}, context.signal)
+  context.out.answer(found, () =>
+    context.out.table<FolderLine>(
+      [
+        { head: 'Name', value: (folder) => folder.name ?? folder.id },
+        { head: 'Files', value: (folder) => String(folder.files), right: true },
+        { head: 'Size', value: (folder) => sizeText(folder.bytes), right: true },
+        { head: 'Copies', value: (folder) => `${folder.policy.copies} (${folder.copies} now)` },
+      ],
+      found.folders,
+    ),
+  )
+}
+
+async function create(context: Context, name: string, policy: string[]): Promise<void> {
+  const client = await context.client()
+  const body = { name, ...(await policyOf(policy)) }
+  const folder = await client.call<Folder>('POST', '/api/v1/folders', { body, signal: context.signal })
+  context.out.answer(folder, () => context.out.line(`made folder ${name}`))
+}
+
+async function set(context: Context, name: string, policy: string[]): Promise<void> {
+  const client = await context.client()
+  const folder = await client.call<Folder>('PATCH', `/api/v1/folders/${encodeURIComponent(name)}`, {
+    body: await policyOf(policy),
+    signal: context.signal,
+  })
+  context.out.answer(folder, () => context.out.line(`changed folder ${name}`))
+}
+
+async function remove(context: Context, name: string): Promise<void> {
+  const client = await context.client()
+  await client.call('DELETE', `/api/v1/folders/${encodeURIComponent(name)}`, { signal: context.signal })
+  context.out.answer({ name, removed: true }, () => context.out.line(`removed folder ${name}`))
+}
+
+/** `copies=3 keep=30d` as the API takes it. */
+async function policyOf(words: string[]): Promise<Partial<Policy>> {
+  const { parseDuration } = await import('../peer/settings.ts')
+  const policy: Record<string, number> = {}
+  for (const word of words) {
+    const [, key = '', value = ''] = /^(copies|min|max|factor|keep)=(\S+)$/.exec(word) ?? []
+    const found = key === 'keep' ? parseDuration(value) : value === '' ? undefined : Number(value)
+    if (found === undefined || Number.isNaN(found))
+      throw fail('BAD_USAGE', { reason: `${word} is none of copies=3 min=2 max=5 factor=0.1 keep=30d` })
+    policy[key === 'keep' ? 'keepMs' : key] = found
+  }
+  return policy
+}

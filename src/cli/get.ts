@@ -1,0 +1,205 @@
+/** `get`: one file, or everything below a folder, with modes and times as they were. */
+import { createWriteStream } from 'node:fs'
+import { chmod, lstat, mkdir, rename, rm, symlink, utimes } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { Client } from '../api/client.ts'
+import { encodePath } from '../api/client.ts'
+import { fail } from '../base/errors.ts'
+import type { ListedEntry } from '../peer/peer.ts'
+import type { BuildCommand, Context } from './context.ts'
+import { readPages } from './pages.ts'
+import { examples } from './options.ts'
+import { Progress, counted } from './progress.ts'
+import { isFolder, localError } from './walk.ts'
+import { plural, sizeText } from './words.ts'
+
+interface Options {
+  output?: string
+  recursive?: boolean
+  range?: string
+  version?: string
+}
+
+interface Fetched {
+  path: string
+  size: number
+  hash: string
+  sources: string[]
+}
+
+export const build: BuildCommand = (command, act) => {
+  command
+    .argument('<path>', 'FOLDER/PATH')
+    .option('-o, --output <OUT>', 'file or folder to write; - is standard output')
+    .option('-r, --recursive', 'a folder with all that is below it')
+    .option('--range <A-B>', 'bytes A to B, both included')
+    .option('--version <V>', 'an earlier version: peerstor versions PATH')
+    .addHelpText(
+      'after',
+      examples('get files/cat.jpg', 'get -r files/photos -o photos', 'get files/log --range 0-99 -o -'),
+    )
+    .action(act(get))
+}
+
+async function get(context: Context, path: string, options: Options): Promise<void> {
+  const client = await context.client()
+  if (options.recursive === true) return getTree(context, client, path, options.output)
+  const progress = new Progress(context.out)
+  const out = outputOf(path, options.output)
+  const fetched = await fetchFile(context, client, path, out, options, progress)
+  progress.end()
+  if (out === '-') return
+  context.out.answer(fetched, () => context.out.line(`${out}  ${sizeText(fetched.size)}`))
+}
+
+/** `cat` and `-o -`. */
+export async function printFile(context: Context, path: string, options: Options): Promise<void> {
+  await fetchFile(context, await context.client(), path, '-', options, new Progress(context.out))
+}
+
+function outputOf(path: string, output: string | undefined): string {
+  const name = path.split('/').at(-1) ?? path
+  if (output === undefined) return name
+  return output !== '-' && isFolder(output) ? join(output, name) : output
+}
+
+async function getTree(
+  context: Context,
+  client: Client,
+  path: string,
+  output: string | undefined,
+): Promise<void> {
+  const root = output ?? outputOf(path, undefined)
+  const progress = new Progress(context.out)
+  const links: ListedEntry[] = []
+  const within = (entry: ListedEntry): string =>
+    placeBelow(root, entry.path.slice(path.replace(/\/+$/, '').length + 1))
+  await mkdir(root, { recursive: true })
+  for await (const entry of readPages<ListedEntry>(
+    client,
+    `/api/v1/list/${encodePath(path)}`,
+    { recursive: true },
+    context.signal,
+  )) {
+    if (entry.kind === 'link') links.push(entry)
+    else if (entry.kind === 'folder') await makeFolders(root, within(entry))
+    else await one(entry)
+  }
+  // Links come last: nothing is ever written through one that came with the tree.
+  for (const entry of links) await one(entry)
+  progress.end()
+  context.out.line(`fetched ${plural(progress.files, 'file')}, ${sizeText(progress.bytes)} to ${root}`)
+
+  async function one(entry: ListedEntry): Promise<void> {
+    const place = within(entry)
+    try {
+      await makeFolders(root, dirname(place))
+      const fetched = await fetchFile(context, client, entry.path, place, {}, progress)
+      if (context.out.json) context.out.content(JSON.stringify(fetched))
+    } catch (thrown) {
+      if (context.signal.aborted) throw thrown
+      process.exitCode = 1
+      context.out.problem(thrown)
+    }
+  }
+}
+
+/** Where a stored name goes on this disk: never above `root`, whatever the name. */
+function placeBelow(root: string, name: string): string {
+  const parts = name.split('/')
+  const unsafe = parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'))
+  if (unsafe || (process.platform === 'win32' && /[\\:]/.test(name)))
+    throw fail('BAD_PATH', { path: JSON.stringify(name), reason: 'it cannot be written on this device' })
+  return join(root, ...parts)
+}
+
+/** Makes the folders from `root` down to `folder`; a link on the way is refused. */
+async function makeFolders(root: string, folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true })
+  if (made !== undefined) return
+  for (let at = folder; at.length > root.length; at = dirname(at))
+    if ((await lstat(at)).isSymbolicLink())
+      throw fail('BAD_PATH', { path: at, reason: 'a link stands in the way' })
+}
+
+async function fetchFile(
+  context: Context,
+  client: Client,
+  path: string,
+  out: string,
+  options: Options,
+  progress: Progress,
+): Promise<Fetched> {
+  const { signal } = context
+  const headers: Record<string, string> =
+    options.range === undefined ? {} : { range: `bytes=${rangeOf(options.range)}` }
+  const answer = await client.download(path, { query: { version: options.version }, headers, signal })
+  const link = header(answer, 'peerstor-link')
+  if (link !== undefined && out !== '-') await writeLink(decodeURIComponent(link), out, answer)
+  else if (out === '-') await printBytes(answer, progress)
+  else await writeFile(answer, out, progress, signal)
+  progress.add(1, 0)
+  return {
+    path,
+    size: Number(header(answer, 'peerstor-size') ?? 0),
+    hash: header(answer, 'peerstor-hash') ?? '',
+    sources: (answer.trailers['peerstor-sources'] ?? '').split(',').filter((peer) => peer !== ''),
+  }
+}
+
+function rangeOf(text: string): string {
+  if (!/^\d{1,15}-\d{0,15}$|^-\d{1,15}$/.test(text))
+    throw fail('BAD_USAGE', { reason: `range ${text} is not of the form A-B` })
+  return text
+}
+
+async function printBytes(answer: IncomingMessage, progress: Progress): Promise<void> {
+  await pipeline(counted(answer, progress), process.stdout, { end: false })
+  requireWhole(answer)
+}
+
+/** Writes under a temporary name first: the name asked for is never a half file. */
+async function writeFile(
+  answer: IncomingMessage,
+  out: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const temporary = join(dirname(out), `.${process.pid}-${progress.files}.peerstor-part`)
+  try {
+    await pipeline(counted(answer, progress), createWriteStream(temporary, { flags: 'wx' }), { signal })
+    requireWhole(answer)
+    await restoreFacts(answer, temporary)
+    await rename(temporary, out)
+  } catch (thrown) {
+    await rm(temporary, { force: true })
+    throw localError(thrown, out)
+  }
+}
+
+function requireWhole(answer: IncomingMessage): void {
+  if (!answer.complete) throw fail('INTERRUPTED', { what: 'the download' })
+}
+
+async function restoreFacts(answer: IncomingMessage, place: string): Promise<void> {
+  const mode = header(answer, 'peerstor-mode')
+  const modified = header(answer, 'peerstor-modified')
+  // Set-user and set-group bits are not taken from other devices.
+  if (mode !== undefined) await chmod(place, Number.parseInt(mode, 8) & 0o777)
+  if (modified !== undefined) await utimes(place, Number(modified) / 1000, Number(modified) / 1000)
+}
+
+async function writeLink(target: string, out: string, answer: IncomingMessage): Promise<void> {
+  answer.resume()
+  const temporary = join(dirname(out), `.${process.pid}-link.peerstor-part`)
+  await rm(temporary, { force: true })
+  await symlink(target, temporary)
+  await rename(temporary, out)
+}
+
+function header(answer: IncomingMessage, name: string): string | undefined {
+  const value = answer.headers[name]
+  return typeof value === 'string' ? value : undefined
+}

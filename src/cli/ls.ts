@@ -1,0 +1,42 @@
+/** `ls`: what a folder holds. */
+import { encodePath } from '../api/client.ts'
+import type { ListedEntry } from '../peer/peer.ts'
+import type { BuildCommand, Context } from './context.ts'
+import { examples, wholeNumber } from './options.ts'
+import { type PageOptions, readList } from './pages.ts'
+import { copiesText, sizeText, timeText } from './words.ts'
+
+interface Options extends PageOptions {
+  recursive?: boolean
+}
+
+export const build: BuildCommand = (command, act) => {
+  command
+    .argument('[path]', 'FOLDER[/PATH]; without it the folders', '')
+    .option('-r, --recursive', 'everything below')
+    .option('--limit <N>', 'at most N entries', wholeNumber)
+    .option('--cursor <C>', 'go on after a page: the next of its JSON')
+    .addHelpText('after', examples('ls', 'ls files/photos', 'ls -r files --json'))
+    .action(act(ls))
+}
+
+async function ls(context: Context, path: string, options: Options): Promise<void> {
+  const { out } = context
+  const client = await context.client()
+  const address = `/api/v1/list/${encodePath(path)}`.replace(/\/$/, '')
+  const query = { recursive: options.recursive }
+  const page = await readList<ListedEntry>(client, address, options, query, context.signal)
+  out.answer(page, () => {
+    if (page.entries.length === 0) return out.line('nothing here')
+    out.table<ListedEntry>(
+      [
+        { head: 'Path', value: (entry) => (entry.kind === 'folder' ? `${entry.path}/` : entry.path) },
+        { head: 'Size', value: (entry) => sizeText(entry.size), right: true },
+        { head: 'Modified', value: (entry) => timeText(entry.modified) },
+        { head: 'Copies', value: (entry) => copiesText(entry.copies) },
+      ],
+      page.entries,
+    )
+    if (page.next !== undefined) out.note(`more: --cursor ${page.next}`)
+  })
+}

@@ -1,0 +1,10 @@
+/**
+ * The program. Worker threads start from this file too (a bundle is one file): they load their part
+ * and nothing else.
+ */
+import { isMainThread } from 'node:worker_threads'
+
+if (isMainThread) {
+  const { runMain } = await import('./run-main.ts')
+  await runMain(process.argv.slice(2))
+}

@@ -1,0 +1,219 @@
+/** `put`: files, whole trees or standard input. Small files travel together in one batch stream. */
+import { type BatchLine, type Client, encodePath } from '../api/client.ts'
+import { factHeaders } from '../api/fact-headers.ts'
+import { frameBytes } from '../api/frame-bytes.ts'
+import { asPeerStorError, fail, isCode } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { FileInfo, PutResult } from '../peer/peer.ts'
+import type { BuildCommand, Context } from './context.ts'
+import { readLarge, readSmall } from './local-file.ts'
+import { examples, wholeNumber } from './options.ts'
+import { Progress, counted } from './progress.ts'
+import { type Item, type WalkReport, isFolder, walk, walkNamed } from './walk.ts'
+import { plural, sizeText } from './words.ts'
+
+interface Options {
+  to?: string
+  recursive?: boolean
+  durability?: number
+}
+
+export const build: BuildCommand = (command, act) => {
+  command
+    .argument('<file...>', 'files and folders; - is standard input')
+    .option('--to <FOLDER[/PATH]>', 'where to (default: folder files)')
+    .option('-r, --recursive', 'folders with all that is below them')
+    .option('--durability <N>', 'wait until N devices keep the file', wholeNumber)
+    .addHelpText(
+      'after',
+      examples(
+        'put cat.jpg',
+        'put -r Photos --to files/2026',
+        'tar c . | peerstor put - --to files/backup.tar',
+      ),
+    )
+    .action(act(put))
+}
+
+async function put(context: Context, files: string[], options: Options): Promise<void> {
+  const client = await context.client()
+  const job = new Put(context, client, options)
+  if (files.includes('-')) await job.standardInput(files)
+  else await job.files(files)
+  job.finish()
+}
+
+/** One run of the command: what was stored, what failed. */
+class Put {
+  readonly #context: Context
+  readonly #client: Client
+  readonly #options: Options
+  readonly #progress: Progress
+  readonly #report: WalkReport = { skipped: 0, onProblem: (thrown) => this.#failed(thrown) }
+  #failures = 0
+  #last: PutResult | undefined
+
+  constructor(context: Context, client: Client, options: Options) {
+    this.#context = context
+    this.#client = client
+    this.#options = options
+    this.#progress = new Progress(context.out)
+  }
+
+  async standardInput(files: string[]): Promise<void> {
+    const path = this.#options.to ?? ''
+    if (files.length > 1) throw fail('BAD_USAGE', { reason: '- stands alone' })
+    if (!path.includes('/') || path.endsWith('/'))
+      throw fail('BAD_USAGE', { reason: 'standard input needs a name: --to FOLDER/PATH' })
+    await this.#send(path, process.stdin, undefined, {})
+  }
+
+  async files(files: string[]): Promise<void> {
+    const items = await this.#items(files)
+    const large: Extract<Item, { kind: 'file' }>[] = []
+    const folders: string[] = []
+    await this.#batch(items, large, folders)
+    for (const path of folders) await this.#attempt(() => this.#makeFolder(path))
+    for (const item of large)
+      await this.#attempt(() =>
+        this.#send(item.path, readLarge(item.local, item.stats), item.stats.size, factHeaders(factsOf(item))),
+      )
+  }
+
+  /** Says how it went; a failure of any file is one of the command. */
+  finish(): void {
+    const { out } = this.#context
+    this.#progress.end()
+    const { files, bytes, seconds } = this.#progress
+    if (files === 1 && this.#last !== undefined)
+      out.line(`stored ${this.#last.path}  ${sizeText(this.#last.size)}  copies ${this.#last.copies}`)
+    else out.line(`stored ${plural(files, 'file')}, ${sizeText(bytes)} in ${seconds.toFixed(1)} s`)
+    if (this.#report.skipped > 0)
+      out.note(
+        `left out ${plural(this.#report.skipped, 'socket or device')}: only files, folders and links are stored`,
+      )
+    if (this.#failures > 0) process.exitCode = 1
+  }
+
+  async #items(files: string[]): Promise<Iterable<Item>> {
+    const { to = 'files', recursive } = this.#options
+    for (const file of files)
+      if (recursive !== true && isFolder(file)) throw fail('IS_FOLDER', { path: file })
+    const report = this.#report
+    const [only] = files
+    if (files.length === 1 && only !== undefined && recursive !== true && !(await this.#isFolder(to)))
+      return walk(only, to, report)
+    return (function* () {
+      for (const file of files) yield* walkNamed(file, to, report)
+    })()
+  }
+
+  /** Whether `--to` names a place for files rather than the new file itself. */
+  async #isFolder(to: string): Promise<boolean> {
+    if (!to.includes('/') || to.endsWith('/')) return true
+    try {
+      const { signal } = this.#context
+      return (
+        (await this.#client.get<FileInfo>(`/api/v1/files/${encodePath(to)}`, {}, signal)).kind === 'folder'
+      )
+    } catch (thrown) {
+      if (isCode(thrown, 'IS_FOLDER')) return true
+      if (isCode(thrown, 'NOT_FOUND')) return false
+      throw thrown
+    }
+  }
+
+  /** Sends small files and links as one stream; sets aside what goes another way. */
+  async #batch(
+    items: Iterable<Item>,
+    large: Extract<Item, { kind: 'file' }>[],
+    folders: string[],
+  ): Promise<void> {
+    const iterator = items[Symbol.iterator]()
+    const failed = (thrown: unknown): void => this.#failed(thrown)
+    const frames = async function* (): AsyncGenerator<Uint8Array> {
+      for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+        const item = next.value
+        if (item.kind === 'empty-folder') folders.push(item.path)
+        else if (item.kind === 'file' && item.stats.size > limits.batchFileBytes) large.push(item)
+        else yield* frameOf(item, failed)
+      }
+    }
+    const query = { durability: this.#options.durability }
+    for await (const line of this.#client.batch(frames(), { query, signal: this.#context.signal }))
+      this.#acknowledged(line)
+  }
+
+  #acknowledged(line: BatchLine): void {
+    if ('error' in line) this.#failed(Object.assign(fail(line.error.code), line.error))
+    else this.#stored(line, line.size)
+  }
+
+  async #send(
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    size: number | undefined,
+    headers: Record<string, string>,
+  ): Promise<void> {
+    const { signal } = this.#context
+    const query = { durability: this.#options.durability }
+    this.#stored(
+      await this.#client.upload(path, counted(source, this.#progress), size, { query, headers, signal }),
+      0,
+    )
+  }
+
+  async #makeFolder(path: string): Promise<void> {
+    const { signal } = this.#context
+    await this.#client.call('POST', `/api/v1/files/${encodePath(path)}`, { body: { kind: 'folder' }, signal })
+  }
+
+  #stored(result: PutResult, bytes: number): void {
+    const want = this.#options.durability ?? 0
+    this.#last = result
+    this.#progress.add(1, bytes)
+    if (this.#context.out.json) this.#context.out.content(JSON.stringify(result))
+    if (result.copies < want)
+      this.#failed(fail('DURABILITY_PENDING', { path: result.path, have: result.copies, want }))
+  }
+
+  #failed(thrown: unknown): void {
+    this.#failures += 1
+    this.#progress.end()
+    this.#context.out.problem(thrown)
+  }
+
+  /** One file's failure is reported, the rest goes on; one of the whole command ends it. */
+  async #attempt(run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+    } catch (thrown) {
+      const error = asPeerStorError(thrown)
+      if (this.#context.signal.aborted || error.code === 'PEER_NOT_RUNNING' || error.code === 'INTERRUPTED')
+        throw thrown
+      this.#failed(thrown)
+    }
+  }
+}
+
+function* frameOf(
+  item: Extract<Item, { kind: 'file' | 'link' }>,
+  failed: (thrown: unknown) => void,
+): Generator<Uint8Array> {
+  try {
+    const content = item.kind === 'file' ? readSmall(item.local, item.stats) : new Uint8Array(0)
+    yield* frameBytes({ path: item.path, size: content.length, ...factsOf(item) }, content)
+  } catch (thrown) {
+    failed(thrown)
+  }
+}
+
+function factsOf(item: Extract<Item, { kind: 'file' | 'link' }>): {
+  mode: number
+  modified: number
+  link?: string
+} {
+  const { mode, mtimeMs } = item.stats
+  const facts = { mode: mode & 0o7777, modified: Math.max(0, Math.round(mtimeMs)) }
+  return item.kind === 'link' ? { ...facts, link: item.target } : facts
+}

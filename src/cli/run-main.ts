@@ -1,0 +1,19 @@
+/** The main thread: Ctrl+C, broken pipes, the exit code. */
+import { runProgram } from './program.ts'
+
+export async function runMain(argv: readonly string[]): Promise<void> {
+  const interrupted = new AbortController()
+  // The first Ctrl+C lets a command end in order, the second ends it at once.
+  const onSignal = (): void => {
+    if (interrupted.signal.aborted) process.exit(130)
+    interrupted.abort()
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  // `peerstor ls | head`: the reader has enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  const code = await runProgram(argv, interrupted.signal)
+  process.exitCode = code
+  // Idle connections and half-open files must not keep a finished command alive.
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+}

@@ -1,0 +1,117 @@
+/** `start`: runs this device until Ctrl+C. Its flags are made from the table of settings. */
+import { type Command, Option } from 'commander'
+import { startWebFace } from '../api/server.ts'
+import { realClock } from '../base/clock.ts'
+import { limits } from '../base/limits.ts'
+import { createPeer } from '../peer/create-peer.ts'
+import type { Peer } from '../peer/peer.ts'
+import { type RunFile, readRun } from '../peer/run-file.ts'
+import { type SettingKey, type SettingsValues, settingKeys, settingsTable } from '../peer/settings.ts'
+import type { BuildCommand, Context } from './context.ts'
+import { examples } from './options.ts'
+import { watchParent, watchedParent } from './parent-watch.ts'
+import { linkOf } from './url.ts'
+import { sizeText } from './words.ts'
+
+type Options = Record<string, unknown>
+
+export const build: BuildCommand = (command, act) => {
+  for (const key of settingKeys) addFlag(command, key)
+  command
+    .option('--join <CODE>', 'join the pool of a code first')
+    .option('--verbose', 'log more: --log debug')
+    .option('--debug', 'log everything: --log debug')
+    .addHelpText(
+      'after',
+      examples('start', 'start --contribute 50GB --name laptop', 'start --home H2 --join CODE'),
+    )
+    .action(act(start))
+}
+
+function addFlag(command: Command, key: SettingKey): void {
+  const setting: { help: string; value?: string; flagless?: true; negated?: true } = settingsTable[key]
+  if (setting.flagless === true) return
+  const name = setting.negated === true ? `no-${key}` : key
+  const help = setting.negated === true ? `do not ${setting.help}` : setting.help
+  command.addOption(new Option(`--${name}${setting.value === undefined ? '' : ` <${setting.value}>`}`, help))
+}
+
+async function start(context: Context, options: Options): Promise<void> {
+  const running = await readRun(context.home)
+  if (running !== undefined) return showRunning(context, running, options)
+  const stopping = new AbortController()
+  const parent = watchedParent(process.env)
+  const unwatch =
+    parent === undefined ? () => undefined : watchParent(parent, realClock, () => stopping.abort())
+  const signal = AbortSignal.any([context.signal, stopping.signal])
+  const peer = await createPeer({
+    home: context.home,
+    settings: flagsOf(options),
+    join: options['join'] as string | undefined,
+  })
+  try {
+    await serve(context, peer, signal)
+  } finally {
+    unwatch()
+  }
+}
+
+/** From a started peer to a stopped one. A second signal, and a stop that takes too long, end at once. */
+async function serve(context: Context, peer: Peer, signal: AbortSignal): Promise<void> {
+  signal.addEventListener('abort', () => realClock.after(limits.stopTimeoutMs - 500, () => process.exit(1)))
+  await peer.start()
+  const face = await startWebFace(peer, {
+    host: peer.settings.get('host'),
+    port: peer.settings.get('port'),
+  })
+  const run = await readRun(context.home)
+  if (run !== undefined && !signal.aborted) await showStarted(context, peer, run)
+  await aborted(signal)
+  context.out.note('stopping …')
+  await face.close()
+  await peer.stop()
+}
+
+/** The settings that the command line gave, as text and switches; the peer checks them. */
+function flagsOf(options: Options): Partial<SettingsValues> {
+  const flags: Record<string, unknown> = {}
+  for (const key of settingKeys) {
+    const value = options[camelCase(key)]
+    const negated = 'negated' in settingsTable[key]
+    if (value !== undefined && !(negated && value === true)) flags[key] = value
+  }
+  if (options['verbose'] === true || options['debug'] === true) flags['log'] = 'debug'
+  return flags as Partial<SettingsValues>
+}
+
+const camelCase = (key: string): string => key.replaceAll(/-(\w)/g, (_, sign: string) => sign.toUpperCase())
+
+async function showStarted({ out, home }: Context, peer: Peer, run: RunFile): Promise<void> {
+  const quiet = peer.settings.get('quiet-token')
+  const { peer: id, storage } = await peer.status()
+  if (out.json)
+    return out.content(JSON.stringify({ url: run.url, token: quiet ? undefined : run.token, peer: id, home }))
+  out.content(`Access at: ${quiet ? run.url : linkOf(run)}`)
+  out.line(`Data in: ${home}`)
+  out.line('Add a device: peerstor invite here, then peerstor start --join CODE there')
+  out.line(`Keeps up to ${sizeText(storage.contributed)} for the pool; change it: peerstor quota set SIZE`)
+}
+
+/** A second start of a home says where the first one is. */
+async function showRunning(context: Context, run: RunFile, options: Options): Promise<void> {
+  const { out, home } = context
+  const client = await context.client()
+  const { peer } = await client.get<{ peer: string }>('/api/v1/status', {}, context.signal)
+  if (options['join'] !== undefined)
+    out.note('It runs already; --join is ignored. To join: peerstor join CODE')
+  if (out.json) out.content(JSON.stringify({ url: run.url, token: run.token, peer, home }))
+  else out.content(`Access at: ${linkOf(run)}`)
+  out.line(`PeerStor runs already (process ${run.pid}), data in: ${home}`)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
