@@ -87,7 +87,9 @@ test('a token confined to a folder reaches nothing outside', async (t) => {
     body: JSON.stringify({ path: 'files/other2' }),
   })
   assert.equal(out.status, 403)
-  for (const route of closed.filter(({ path, checksPaths }) => !path.endsWith('*') && checksPaths !== true))
+  // Numbers name no file, so a confined token of that scope may read them.
+  const wide = closed.filter((route) => route.scope !== 'metrics' && route.checksPaths !== true)
+  for (const route of wide.filter(({ path }) => !path.endsWith('*')))
     assert.equal(
       (await web.ask({ method: route.method, path: pathOf(route), token: admin })).status,
       403,

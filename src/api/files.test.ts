@@ -142,7 +142,14 @@ test('scenarios', async (t) => {
       status: 400,
     },
     { name: 'a bad durability', method: 'PUT', path: '/files/files/c?durability=0', body, status: 400 },
-    { name: 'no file in a folder', method: 'PUT', path: '/files/files', body, status: 400 },
+    {
+      name: 'no file in a folder',
+      method: 'PUT',
+      path: '/files/files',
+      body,
+      status: 409,
+      content: /IS_FOLDER/,
+    },
     {
       name: 'a name with a parent',
       method: 'PUT',

@@ -5,7 +5,7 @@ import { type CommandEntry, aliases, commands } from './commands.ts'
 import { type Act, type Common, Context } from './context.ts'
 import { Output } from './output.ts'
 
-const exitInterrupted = 130
+export const exitInterrupted = 130
 
 /** Runs one command line; resolves to the exit code. */
 export async function runProgram(argv: readonly string[], signal: AbortSignal): Promise<number> {

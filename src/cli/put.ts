@@ -4,13 +4,17 @@ import { factHeaders } from '../api/fact-headers.ts'
 import { frameBytes } from '../api/frame-bytes.ts'
 import { asPeerStorError, fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { FileInfo, PutResult } from '../peer/peer.ts'
+import type { FileInfo, ListedEntry, PutResult } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { readLarge, readSmall } from './local-file.ts'
 import { examples, wholeNumber } from './options.ts'
 import { Progress, counted } from './progress.ts'
 import { type Item, type WalkReport, isFolder, walk, walkNamed } from './walk.ts'
 import { plural, sizeText } from './words.ts'
+
+interface Page {
+  entries: ListedEntry[]
+}
 
 interface Options {
   to?: string
@@ -65,6 +69,8 @@ class Put {
     if (files.length > 1) throw fail('BAD_USAGE', { reason: '- stands alone' })
     if (!path.includes('/') || path.endsWith('/'))
       throw fail('BAD_USAGE', { reason: 'standard input needs a name: --to FOLDER/PATH' })
+    // A pipe that says nothing must not keep the command from ending.
+    this.#context.signal.addEventListener('abort', () => process.stdin.destroy())
     await this.#send(path, process.stdin, undefined, {})
   }
 
@@ -111,13 +117,13 @@ class Put {
   /** Whether `--to` names a place for files rather than the new file itself. */
   async #isFolder(to: string): Promise<boolean> {
     if (!to.includes('/') || to.endsWith('/')) return true
+    const { signal } = this.#context
+    const at = encodePath(to)
     try {
-      const { signal } = this.#context
-      return (
-        (await this.#client.get<FileInfo>(`/api/v1/files/${encodePath(to)}`, {}, signal)).kind === 'folder'
-      )
+      const { entries } = await this.#client.get<Page>(`/api/v1/list/${at}`, { limit: 1 }, signal)
+      if (entries.some((entry) => entry.path.startsWith(`${to}/`))) return true
+      return (await this.#client.get<FileInfo>(`/api/v1/files/${at}`, {}, signal)).kind === 'folder'
     } catch (thrown) {
-      if (isCode(thrown, 'IS_FOLDER')) return true
       if (isCode(thrown, 'NOT_FOUND')) return false
       throw thrown
     }

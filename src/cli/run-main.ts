@@ -1,12 +1,15 @@
 /** The main thread: Ctrl+C, broken pipes, the exit code. */
-import { runProgram } from './program.ts'
+import { realClock } from '../base/clock.ts'
+import { limits } from '../base/limits.ts'
+import { exitInterrupted, runProgram } from './program.ts'
 
 export async function runMain(argv: readonly string[]): Promise<void> {
   const interrupted = new AbortController()
-  // The first Ctrl+C lets a command end in order, the second ends it at once.
+  // The first Ctrl+C lets a command end in order; the second, or too long a time, ends it at once.
   const onSignal = (): void => {
-    if (interrupted.signal.aborted) process.exit(130)
+    if (interrupted.signal.aborted) process.exit(exitInterrupted)
     interrupted.abort()
+    realClock.after(limits.stopTimeoutMs - 500, () => process.exit(exitInterrupted))
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)

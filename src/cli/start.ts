@@ -2,7 +2,6 @@
 import { type Command, Option } from 'commander'
 import { startWebFace } from '../api/server.ts'
 import { realClock } from '../base/clock.ts'
-import { limits } from '../base/limits.ts'
 import { createPeer } from '../peer/create-peer.ts'
 import type { Peer } from '../peer/peer.ts'
 import { type RunFile, readRun } from '../peer/run-file.ts'
@@ -56,9 +55,8 @@ async function start(context: Context, options: Options): Promise<void> {
   }
 }
 
-/** From a started peer to a stopped one. A second signal, and a stop that takes too long, end at once. */
+/** From a started peer to a stopped one. */
 async function serve(context: Context, peer: Peer, signal: AbortSignal): Promise<void> {
-  signal.addEventListener('abort', () => realClock.after(limits.stopTimeoutMs - 500, () => process.exit(1)))
   await peer.start()
   const face = await startWebFace(peer, {
     host: peer.settings.get('host'),

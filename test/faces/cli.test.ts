@@ -1,0 +1,384 @@
+/** The command line as people and scripts meet it: real processes, real homes, exit codes and both outputs. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import test, { after, before } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type CommandResult, PeerProcess, runToEnd } from '../../src/cli/peer-process.ts'
+
+const program = [join(import.meta.dirname, '../../src/cli/main.ts')]
+
+let folder = ''
+let peer: PeerProcess
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'peerstor-cli-'))
+  peer = new PeerProcess(program, 'laptop', join(folder, 'home'), ['--no-mdns', '--log', 'error'])
+  await peer.start()
+})
+
+after(async () => {
+  assert.equal(await peer.stop(), 0, 'the peer ends in order')
+  await rm(folder, { recursive: true, force: true })
+})
+
+const run = (...args: string[]): Promise<CommandResult> => runToEnd(program, [...args, '--home', peer.home])
+
+async function json<T>(...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await run(...args, '--json')
+  assert.equal(code, 0, stderr)
+  return JSON.parse(stdout) as T
+}
+
+/** A failed command: its exit code, nothing on stdout, the error as people and as programs see it. */
+async function failure(
+  code: number,
+  name: string,
+  ...args: string[]
+): Promise<{ message: string; next: string }> {
+  const text = await run(...args)
+  assert.equal(text.code, code, text.stderr)
+  assert.equal(text.stdout, '')
+  assert.match(text.stderr, new RegExp(`^error: .+ — .+ \\[${name}\\]\\n$`))
+  const machine = await run(...args, '--json')
+  assert.equal(machine.code, code)
+  const { error } = JSON.parse(machine.stderr) as { error: { code: string; message: string; next: string } }
+  assert.equal(error.code, name)
+  return error
+}
+
+test('start --json says where it is, run.json the same', async () => {
+  const { url, token, peer: id, home } = peer.started
+  assert.equal(home, peer.home)
+  const file = join(home, 'run.json')
+  const saved = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>
+  assert.equal(saved['url'], url)
+  assert.equal(saved['token'], token)
+  assert.equal(saved['pid'], peer.pid)
+  if (process.platform !== 'win32') assert.equal((await stat(file)).mode & 0o777, 0o600)
+  const status = await json<Record<string, unknown>>('status')
+  assert.equal(status['peer'], id)
+  for (const key of [
+    'name',
+    'url',
+    'addresses',
+    'version',
+    'pool',
+    'storage',
+    'files',
+    'safety',
+    'transfers',
+    'uptimeSeconds',
+  ])
+    assert.ok(key in status, key)
+})
+
+test('a second start prints the running link and ends well', async () => {
+  const { code, stdout } = await run('start')
+  assert.equal(code, 0)
+  assert.ok(stdout.includes(`${peer.started.url}/#token=${peer.started.token}`))
+  assert.equal((await run('url')).stdout.trim(), `${peer.started.url}/#token=${peer.started.token}`)
+})
+
+test('put, ls, info, cat, get, mv, rm, trash restore', async () => {
+  const file = join(folder, 'käse.txt')
+  await writeFile(file, 'hello\n')
+  const put = await json<Record<string, unknown>>('put', file)
+  assert.deepEqual(Object.keys(put).toSorted(), [
+    'copies',
+    'hash',
+    'path',
+    'savedBytes',
+    'sentBytes',
+    'size',
+    'version',
+  ])
+  assert.equal(put['path'], 'files/käse.txt')
+  const { entries } = await json<{ entries: Record<string, unknown>[] }>('ls', 'files')
+  const [entry] = entries.filter((each) => each['path'] === 'files/käse.txt')
+  assert.equal(entry?.['size'], 6)
+  assert.deepEqual(entry?.['copies'], { have: 1, want: 1 })
+  const info = await json<Record<string, unknown>>('info', 'files/käse.txt', '--sha256', '--chunks')
+  assert.equal(info['sha256'], '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03')
+  assert.equal(info['hash'], put['hash'])
+  assert.equal((await run('cat', 'files/käse.txt')).stdout, 'hello\n')
+  assert.equal((await run('cat', 'files/käse.txt', '--range', '1-2')).stdout, 'el')
+  const out = join(folder, 'out.txt')
+  const got = await json<Record<string, unknown>>('get', 'files/käse.txt', '-o', out)
+  assert.deepEqual(Object.keys(got).toSorted(), ['hash', 'path', 'size', 'sources'])
+  assert.equal(await readFile(out, 'utf8'), 'hello\n')
+  await json('mv', 'files/käse.txt', 'files/cheese.txt')
+  await failure(1, 'NOT_FOUND', 'cat', 'files/käse.txt')
+  await json('rm', 'files/cheese.txt')
+  await failure(1, 'NOT_FOUND', 'info', 'files/cheese.txt')
+  await json('trash', 'restore', 'files/cheese.txt')
+  assert.equal((await run('cat', 'files/cheese.txt')).stdout, 'hello\n')
+})
+
+test('earlier versions are listed, read and restored', async () => {
+  const file = join(folder, 'versions.txt')
+  for (const content of ['one', 'two']) {
+    await writeFile(file, content)
+    await json('put', file)
+  }
+  const { entries } = await json<{ entries: { version: string; state: string }[] }>(
+    'versions',
+    'files/versions.txt',
+  )
+  assert.equal(entries.length, 2)
+  const old = entries.find((entry) => entry.state !== 'current')?.version ?? ''
+  assert.equal((await run('cat', 'files/versions.txt', '--version', old)).stdout, 'one')
+  await json('restore', 'files/versions.txt', '--version', old.slice(0, 10))
+  assert.equal((await run('cat', 'files/versions.txt')).stdout, 'one')
+})
+
+test('a real tree goes in and comes out the same', async () => {
+  const tree = join(folder, 'tree')
+  await mkdir(join(tree, 'deep/er'), { recursive: true })
+  await writeFile(join(tree, 'small'), 'small')
+  await writeFile(join(tree, 'deep/er/large'), Buffer.alloc(3_000_000, 'large'))
+  await writeFile(join(tree, 'empty'), '')
+  await writeFile(join(tree, 'tool'), '#!/bin/sh\n')
+  await chmod(join(tree, 'tool'), 0o755)
+  await utimes(join(tree, 'tool'), 1_600_000_000, 1_600_000_000)
+  const links = process.platform !== 'win32'
+  if (links) await symlink('../small', join(tree, 'deep/link'))
+  const { code, stdout, stderr } = await run('put', '-r', tree, '--json')
+  assert.equal(code, 0, stderr)
+  const paths = stdout
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { path: string }).path)
+  assert.deepEqual(
+    paths.toSorted(),
+    ['deep/er/large', ...(links ? ['deep/link'] : []), 'empty', 'small', 'tool'].map(
+      (name) => `files/tree/${name}`,
+    ),
+  )
+  const out = join(folder, 'tree-out')
+  assert.equal((await run('get', '-r', 'files/tree', '-o', out)).code, 0)
+  for (const name of ['small', 'deep/er/large', 'empty', 'tool'])
+    assert.ok((await readFile(join(out, name))).equals(await readFile(join(tree, name))), name)
+  const tool = await stat(join(out, 'tool'))
+  assert.equal(tool.mtimeMs, 1_600_000_000_000)
+  if (!links) return
+  assert.equal(tool.mode & 0o777, 0o755)
+  assert.equal(await readlink(join(out, 'deep/link')), '../small')
+})
+
+test('what vanishes or is no file is reported or left out, the rest is stored', async () => {
+  const tree = join(folder, 'odd')
+  await mkdir(tree)
+  await writeFile(join(tree, 'good'), 'good')
+  const server = createServer().listen(join(tree, 'socket'))
+  await once(server, 'listening')
+  const left = await run('put', '-r', tree)
+  server.close()
+  assert.equal(left.code, 0, left.stderr)
+  assert.match(left.stderr, /left out 1 socket or device/)
+  const gone = await run('put', join(tree, 'good'), join(tree, 'gone'))
+  assert.equal(gone.code, 1)
+  assert.match(gone.stderr, /error: file .*gone does not exist — .* \[NOT_FOUND\]/)
+  assert.match(gone.stdout, /stored files\/good/)
+})
+
+test('standard input and standard output', async () => {
+  const args = ['put', '-', '--to', 'files/piped', '--home', peer.home]
+  assert.equal((await runToEnd(program, args, { input: 'piped' })).code, 0)
+  assert.equal((await run('get', 'files/piped', '-o', '-')).stdout, 'piped')
+  await failure(2, 'BAD_USAGE', 'put', '-')
+})
+
+test('--to is a new name, or a place that is there', async () => {
+  const file = join(folder, 'named')
+  await writeFile(file, 'x')
+  assert.equal(
+    (await json<{ path: string }>('put', file, '--to', 'files/other-name')).path,
+    'files/other-name',
+  )
+  assert.equal((await json<{ path: string }>('put', file, '--to', 'files/place/')).path, 'files/place/named')
+  assert.equal((await json<{ path: string }>('put', file, '--to', 'files/place')).path, 'files/place/named')
+})
+
+test('settings are shown, saved and forgotten', async () => {
+  assert.equal((await run('config', 'get', 'name')).stdout, 'laptop\n')
+  const set = await json<Record<string, unknown>>('config', 'set', 'log', 'warn')
+  assert.equal(set['key'], 'log')
+  await json('config', 'unset', 'log')
+  const { settings } = await json<{ settings: { key: string; origin: string }[] }>('config')
+  assert.equal(settings.find(({ key }) => key === 'port')?.origin, 'flag')
+  await failure(2, 'SETTING_UNKNOWN', 'config', 'set', 'nonsense', '1')
+  await failure(2, 'SETTING_INVALID', 'config', 'set', 'port', 'x')
+})
+
+test('the lists of devices, peers, folders, tokens and work', async () => {
+  assert.equal((await json<{ devices: unknown[] }>('device', 'list')).devices.length > 0, true)
+  assert.equal((await json<{ peers: unknown[] }>('peers')).peers.length, 1)
+  assert.ok('mdns' in (await json<object>('discover')))
+  const { folders } = await json<{ folders: { name: string }[] }>('folder', 'list')
+  assert.ok(folders.some(({ name }) => name === 'files'))
+  const { id, token } = await json<{ id: string; token: string }>(
+    'token',
+    'create',
+    '--scope',
+    'read',
+    '--name',
+    'script',
+  )
+  assert.ok(token.length > 20)
+  assert.ok(!(await run('token', 'list', '--json')).stdout.includes(token))
+  await json('token', 'revoke', id)
+  assert.ok((await json<{ workers: unknown[] }>('workers')).workers.length > 0)
+  assert.deepEqual(Object.keys(await json<object>('quota')).toSorted(), [
+    'contributed',
+    'free',
+    'perFolder',
+    'perUser',
+    'used',
+  ])
+  assert.ok('files' in (await json<object>('metrics')))
+})
+
+test('an invite is a code, a link and an end; a mistyped code is refused', async () => {
+  const invite = await json<Record<string, string>>('invite')
+  assert.deepEqual(Object.keys(invite).toSorted(), ['code', 'expires', 'link'])
+  assert.equal((await run('join', 'nonsense')).code, 1)
+  const home = join(folder, 'refused')
+  const started = await runToEnd(program, [
+    'start',
+    '--home',
+    home,
+    '--join',
+    'nonsense',
+    '--host',
+    '127.0.0.1',
+    '--port',
+    '0',
+    '--peer-port',
+    '0',
+    '--no-mdns',
+    '--log',
+    'error',
+  ])
+  assert.equal(started.code, 1, started.stdout)
+  assert.match(started.stderr, /\[INVITE_INVALID\]/)
+  await assert.rejects(stat(home), 'no home is made')
+})
+
+test('wrong usage exits 2 and helps', async () => {
+  const { message } = await failure(2, 'BAD_USAGE', 'lss')
+  assert.match(message, /Did you mean ls/)
+  await failure(2, 'BAD_USAGE', 'ls', '--nonsense')
+  await failure(2, 'BAD_USAGE', 'mv', 'files/a')
+  await failure(2, 'BAD_USAGE', 'config', 'gett', 'name')
+  for (const args of [['--help'], ['help', 'put'], ['put', '--help']]) {
+    const help = await runToEnd(program, args)
+    assert.equal(help.code, 0)
+    assert.match(help.stdout, /Usage: peerstor/)
+  }
+  assert.match((await runToEnd(program, ['help', 'put'])).stdout, /Examples:/)
+})
+
+test('without a running peer a command says how to start one', async () => {
+  const args = ['ls', '--home', join(folder, 'none')]
+  const { code, stderr } = await runToEnd(program, args)
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    /no peer is running for .*none — start it: peerstor start --home .*none \[PEER_NOT_RUNNING\]/,
+  )
+})
+
+test('--quiet prints nothing but what was asked for', async () => {
+  assert.equal((await run('ls', '--quiet')).stdout, '')
+  assert.equal((await run('cat', 'files/piped', '--quiet')).stdout, 'piped')
+})
+
+const startArgs = (home: string): string[] => [
+  ...program,
+  'start',
+  ...[
+    '--home',
+    home,
+    '--host',
+    '127.0.0.1',
+    '--port',
+    '0',
+    '--peer-port',
+    '0',
+    '--no-mdns',
+    '--log',
+    'error',
+  ],
+]
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  test(
+    `${signal} ends a peer in order, uploads in flight or not`,
+    { skip: process.platform === 'win32' },
+    async () => {
+      const home = join(folder, `home-${signal}`)
+      const child = spawn(process.execPath, startArgs(home), { stdio: ['ignore', 'pipe', 'inherit'] })
+      const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+      assert.match(line, /^Access at: http:\/\/127\.0\.0\.1:\d+\/#token=\S+$/)
+      const upload = runToEnd(program, ['put', '-', '--to', 'files/endless', '--home', home], { input: '' })
+      await upload
+      child.kill(signal)
+      const [code] = (await once(child, 'exit')) as [number | null]
+      assert.equal(code, 0)
+      await assert.rejects(stat(join(home, 'run.json')), 'run.json is gone')
+    },
+  )
+
+test(
+  'a peer does not outlive the process that it is told to watch',
+  { skip: process.platform === 'win32' },
+  async () => {
+    const home = join(folder, 'home-orphan')
+    const parent = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+    const child = spawn(process.execPath, startArgs(home), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, PEERSTOR_PARENT: String(parent.pid) },
+    })
+    await once(createInterface({ input: child.stdout }), 'line')
+    parent.kill('SIGKILL')
+    const [code] = (await once(child, 'exit')) as [number | null]
+    assert.equal(code, 0)
+  },
+)
+
+test('Ctrl+C ends a command with 130', { skip: process.platform === 'win32' }, async () => {
+  const child = spawn(
+    process.execPath,
+    [...program, 'put', '-', '--to', 'files/interrupted', '--home', peer.home],
+    {
+      stdio: ['pipe', 'ignore', 'pipe'],
+    },
+  )
+  child.stdin.on('error', () => undefined)
+  child.stdin.write('some')
+  await waitForRequest()
+  child.kill('SIGINT')
+  const [code] = (await once(child, 'exit')) as [number | null]
+  assert.equal(code, 130)
+  await failure(1, 'NOT_FOUND', 'cat', 'files/interrupted')
+})
+
+/** Long enough for the command to have begun; the outcome is the same when it has not. */
+const waitForRequest = (): Promise<void> => wait(600)
