@@ -7,7 +7,7 @@ import { endFrame, frameBytes } from './frame-bytes.ts'
 import { type WebFaceFixture, startFixture } from './web-face.fixture.ts'
 
 const clientOf = (web: WebFaceFixture, token = web.token): Client =>
-  new Client({ base: web.face.localUrl, token, home: web.peer.home, start: 'start' })
+  new Client({ base: web.face.url, token, home: web.peer.home, start: 'start' })
 
 async function* framesOf(files: readonly (readonly [string, Uint8Array])[]): AsyncGenerator<Uint8Array> {
   for (const [path, content] of files) yield* frameBytes({ path, size: content.length }, content)

@@ -1,7 +1,6 @@
 /** The web face of a peer: HTTP on the next free port, with limits on everything a client can hold. */
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { networkInterfaces } from 'node:os'
 import { type Clock, realClock } from '../base/clock.ts'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
@@ -27,10 +26,8 @@ export interface WebFaceOptions {
 }
 
 export interface WebFace {
-  /** For people on the network: `http://<LAN address>:<port>`. */
+  /** For programs on this machine; run.json also has the address for people. */
   url: string
-  /** For programs on this machine. */
-  localUrl: string
   port: number
   /** Answers what is in flight for a moment, then ends everything. */
   close(): Promise<void>
@@ -57,8 +54,7 @@ export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise
   face.bound = { host: options.host, port }
   await peer.listening({ host: options.host, port })
   return {
-    url: addressOf(shownHost(options.host), port),
-    localUrl: addressOf(isAny(options.host) ? '127.0.0.1' : options.host, port),
+    url: localUrl(options.host, port),
     port,
     close: () => close(server, events, stopping, clock),
   }
@@ -143,14 +139,7 @@ async function close(server: Server, events: Events, stopping: AbortController, 
   cancelHard()
 }
 
-const isAny = (host: string): boolean => host === '0.0.0.0' || host === '::'
-
-/** The address that other devices can use: the first one of this machine when all are bound. */
-function shownHost(host: string): string {
-  if (!isAny(host)) return host
-  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
-  return all.find((item) => item.family === 'IPv4' && !item.internal)?.address ?? '127.0.0.1'
+function localUrl(host: string, port: number): string {
+  const own = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${own.includes(':') ? `[${own}]` : own}:${port}`
 }
-
-const addressOf = (host: string, port: number): string =>
-  `http://${host.includes(':') ? `[${host}]` : host}:${port}`

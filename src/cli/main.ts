@@ -7,4 +7,4 @@ import { isMainThread } from 'node:worker_threads'
 if (isMainThread) {
   const { runMain } = await import('./run-main.ts')
   await runMain(process.argv.slice(2))
-}
+} else await import('../peer/threads.ts')

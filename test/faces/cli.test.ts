@@ -310,23 +310,10 @@ test('--quiet prints nothing but what was asked for', async () => {
   assert.equal((await run('cat', 'files/piped', '--quiet')).stdout, 'piped')
 })
 
-const startArgs = (home: string): string[] => [
-  ...program,
-  'start',
-  ...[
-    '--home',
-    home,
-    '--host',
-    '127.0.0.1',
-    '--port',
-    '0',
-    '--peer-port',
-    '0',
-    '--no-mdns',
-    '--log',
-    'error',
-  ],
-]
+const startArgs = (home: string): string[] => {
+  const place = ['--home', home, '--host', '127.0.0.1', '--port', '0', '--peer-port', '0']
+  return [...program, 'start', ...place, '--no-mdns', '--log', 'error']
+}
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   test(
