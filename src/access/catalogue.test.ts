@@ -277,6 +277,33 @@ test('unknown kinds are kept and forwarded, never acted upon', async (t) => {
   assert((await phone.batches()).some((batch) => Buffer.from(batch).equals(Buffer.from(bytes))))
 })
 
+test('a batch that repeats known records and adds one is taken in', async (t) => {
+  const world = worldOf(t, 22)
+  const founder = await world.found()
+  const phone = await founder.invite()
+  await phone.catalogue.admit(await founder.batches())
+  const entry = newEntry(world)
+  const first = await forge(
+    founder,
+    { kind: recordKinds.version, folder: founder.files, entry },
+    { seal: versionPlaintext('one.txt') },
+  )
+  const { incarnation, time } = first.record.head
+  const next = { incarnation, seq: 1, previous: first.record.hash, parents: [first.record.hash] }
+  const second = await forge(
+    founder,
+    { kind: recordKinds.version, folder: founder.files, entry, time: { ...time, ms: time.ms + 1 }, ...next },
+    { seal: versionPlaintext('two.txt') },
+  )
+  const { record: key } = founder.keys.secrets
+  const both = signBatch([first.record, second.record], key, founder.keys.pool)
+  await phone.catalogue.admit([first.bytes])
+  await phone.catalogue.admit([both.bytes, first.bytes])
+  assert.equal(phone.shown('two.txt')?.versions, 2)
+  await founder.catalogue.admit([both.bytes, first.bytes])
+  assert.equal(founder.view(), phone.view())
+})
+
 test('equivocation and clones raise alarms; both records are kept', async (t) => {
   const world = worldOf(t, 10)
   const founder = await world.found()
