@@ -119,9 +119,9 @@ test('removed files lie in the trash until they are restored', async (t) => {
   await assert.rejects(p.files.remove('files/a'), { code: 'NOT_FOUND' })
   const { entries } = await p.files.trash('files')
   assert.deepEqual(entries.map(({ path, size }) => `${path} ${size}`).sort(), [
-    ['files/a', 1],
-    ['files/d/b', 3],
-    ['files/d/e/c', 5],
+    'files/a 1',
+    'files/d/b 3',
+    'files/d/e/c 5',
   ])
   await p.files.restore('files/d/b')
   assert.equal((await contentOf(p, 'files/d/b')).toString(), 'd/b')
