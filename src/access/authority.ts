@@ -118,6 +118,11 @@ export class Authority {
     return [...named, ...(genesis === undefined ? [] : [genesis])].map((fact) => fact.hash)
   }
 
+  /** The last heads that any revocation keeps. */
+  keptHeads(): RecordHash[] {
+    return [...this.#facts.values()].flatMap((fact) => (fact.kind === 'revocation' ? fact.heads : []))
+  }
+
   /** Revocations a device wrote, by place. */
   revocationsBy(device: DeviceId): Extract<AuthorityFact, { kind: 'revocation' }>[] {
     return [...this.#facts.values()]

@@ -146,3 +146,17 @@ test('when the founder is lost, the second device invites, revokes and writes', 
   assert.equal(phone.catalogue.roleOf(founder.catalogue.peer), 'ex-member')
   assert.equal(tablet.catalogue.roleOf(tablet.catalogue.peer), 'admin')
 })
+
+test('the founder is lost and revoked: the second device invites, and its answer can be judged', async (t) => {
+  const founder = await founderOf(t, 11)
+  const second = await founder.invite()
+  // Records after the last one of authority: the cut keeps a head that lies beyond it.
+  await founder.put('last words.txt')
+  await founder.world.sync()
+  await second.catalogue.revoke([founder.catalogue.device])
+  const third = await second.invite()
+  await founder.world.sync([second, third])
+  assert.ok(third.shown('last words.txt'))
+  assert.equal(third.catalogue.roleOf(second.catalogue.peer), 'admin')
+  assert.equal(third.catalogue.roleOf(founder.catalogue.peer), 'ex-member')
+})

@@ -177,7 +177,7 @@ export class Invites {
 
   async #answer(row: InviteRow, certificate: RecordHash, request: Buffer): Promise<WelcomeAnswer> {
     const { catalogue, store, poolSecret } = this.#parts
-    const batches = await historyFor(store, certificate)
+    const batches = await historyFor(store, catalogue.state.authority, certificate)
     const message = encode(welcomePart, { certificate, poolSecret, batches: hashOfAll(batches) })
     const key = Buffer.from(row.welcomeKey, 'base64')
     const mac = macOf(key, catalogue.pool, request, hash(message))

@@ -140,7 +140,7 @@ export async function admitRecovery(
   await catalogue.admit([push])
   const made = catalogue.state.authority.devices().find(({ certificate }) => certificate === record!.hash)
   if (made === undefined || !made.counted || made.revoked) throw refused
-  const batches = await historyFor(store, record!.hash)
+  const batches = await historyFor(store, catalogue.state.authority, record!.hash)
   return {
     head: encode(answerPart, { poolSecret, batches: hash(...batches.map((batch) => hash(batch))) }),
     batches,

@@ -10,16 +10,19 @@ import type { DeviceKind } from './verdict.ts'
 
 /**
  * Every chain up to its last record of authority, keys or names: a record is taken in only after the
- * one it links to, so what lies between goes along. The certificate's own chain ends with it, so that
- * the same request gets the same answer.
+ * one it links to, so what lies between goes along. A cut device's chain goes on to the last heads that
+ * the cut keeps: without them nobody could tell that its certificates stand. The certificate's own
+ * chain ends with it, so that the same request gets the same answer.
  */
 export async function historyFor(
   store: Pick<Store, 'read' | 'batch'>,
+  authority: Authority,
   certificate: RecordHash,
 ): Promise<Uint8Array[]> {
   const last = store.read.record(certificate)
   if (last === undefined) throw fail('RECORD_UNKNOWN', { hash: certificate })
-  const needed = Map.groupBy(store.read.recordsOf(loadedKinds), ({ head }) => head.device)
+  const kept = authority.keptHeads().flatMap((head) => store.read.record(head) ?? [])
+  const needed = Map.groupBy([...store.read.recordsOf(loadedKinds), ...kept], ({ head }) => head.device)
   const batches = new Set<RecordHash>()
   for (const [device, records] of needed) {
     const end = device === last.head.device ? last.position : furthest(records)
