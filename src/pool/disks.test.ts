@@ -59,6 +59,19 @@ test('a chunk that rots on disk is read from another holder and gets a good copy
   await all.close()
 })
 
+test('the only copy of a chunk stays on disk, damaged as it is', async () => {
+  const all = new Peers(23, { disks: true })
+  const a = await all.add('a')
+  const [id] = await a.upload(1, 50_000)
+  await all.advance(1_000)
+  const path = a.disk.paths().find((path) => a.disk.bytesOf(path).length > 50_000)!
+  a.disk.flip(path, 20_000, 0)
+  await assert.rejects(all.clock.until(a.pool.get(id!)), { code: 'CHUNK_UNAVAILABLE' })
+  await all.advance(5_000)
+  assert.ok(a.backing.read.hasChunk(id!))
+  await all.close()
+})
+
 test('a device without room is passed over, and the others get the copies', async () => {
   const all = new Peers(22)
   const [a, b] = await all.addAll(['a', 'b', 'c', 'd'])

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { limits } from '../base/limits.ts'
 import type { ChunkId } from '../base/words.ts'
+import { decode } from '../codec/cbor-schema.ts'
 import { hash } from '../codec/hash.ts'
 import { folder, Peers, type TestPeer } from '../../test/sim/pools.ts'
+import { offer } from './wire.ts'
 
 async function readAll(peer: TestPeer, ids: readonly ChunkId[]): Promise<number> {
   let count = 0
@@ -71,6 +74,13 @@ test('a revoked peer is no holder: its copies are made anew at once', async () =
   await all.advance(1_000)
   const ids = await a!.upload(60)
   await all.advance(5_000)
+  const lost = ids.filter((id) => all.holders(id).includes('b')).length
+  let offered = 0
+  all.world.tap = (_from, _to, name, bytes) => {
+    // A request is longer than a line of its answer.
+    if (name === 'chunks.offer' && bytes.byteLength > 5)
+      offered += decode(offer, bytes, 'an offer', limits.requestBodyBytes).chunks.length
+  }
   all.revoke(b!)
   await b!.crash()
   await all.advance(60_000)
@@ -78,6 +88,8 @@ test('a revoked peer is no holder: its copies are made anew at once', async () =
     const live = [a!, c!, d!].filter(({ store }) => store.bytes.has(id)).length
     assert.equal(live, 3)
   }
+  // One holder saw to each chunk, the others left it to him.
+  assert.equal(offered, lost)
   await all.close()
 })
 
