@@ -38,12 +38,16 @@ export function headsOf(entry: EntryRow): RecordHash[] {
 export function isFolder(parts: FilesParts, place: Place): boolean {
   if (place.path === '') return true
   if (parts.store.read.entryAt(place.id, place.path)?.kind === 'folder') return true
-  return parts.store.read.tree(place.id, place.path, undefined, 1).entries.length > 0
+  return hasBelow(parts, place)
 }
 
-/** Fails unless a file may lie here: not where a folder is, not below a file. */
+function hasBelow({ store }: FilesParts, { id, path }: Place): boolean {
+  return store.read.tree(id, path, undefined, 1).entries.length > 0
+}
+
+/** Fails unless a new file may lie here, where nothing shows: not where a folder is implied, not below a file. */
 export function requireFilePlace(parts: FilesParts, place: Place): void {
-  if (isFolder(parts, place)) throw fail('IS_FOLDER', { path: place.text })
+  if (place.path === '' || hasBelow(parts, place)) throw fail('IS_FOLDER', { path: place.text })
   requireFoldersAbove(parts, place)
 }
 

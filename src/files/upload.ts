@@ -29,14 +29,14 @@ export async function upload(
   options: PutOptions = {},
 ): Promise<PutResult> {
   const place = openPlace(parts, 'write', path)
-  requireFilePlace(parts, place)
   const before = whatIsThere(parts, place, options)
+  if (before === undefined) requireFilePlace(parts, place)
   await requireRoom(parts, place, options.size)
 
   const content = await storeContent(parts, place, source, options)
   requireSize(place, content.size, options.size)
 
-  whatIsThere(parts, place, options)
+  if (options.replaces !== undefined) whatIsThere(parts, place, options)
   const [written] = await parts.catalogue.write([
     newVersion(parts, place, before?.shown, content, options),
     ...(before?.shadowed ?? []).map(tombstone),
@@ -84,6 +84,7 @@ interface Before {
 /** The entry that this upload replaces, or `PRECONDITION_FAILED` when it is not the expected one. */
 function whatIsThere(parts: FilesParts, place: Place, { replaces }: PutOptions): Before | undefined {
   const shown = parts.store.read.entryAt(place.id, place.path)
+  if (shown?.kind === 'folder') throw fail('IS_FOLDER', { path: place.text })
   const expected = replaces === undefined || (shown?.version ?? 'none') === replaces
   if (!expected) throw fail('PRECONDITION_FAILED', { path: place.text })
   return shown && { shown, shadowed: shadowedAt(parts, place) }

@@ -6,10 +6,16 @@ import type { Member, Membership } from '../pool/pool.ts'
 /** `ownState` is signed again when it changed; asked often. */
 export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState): Membership {
   let signed: { state: string; bytes: Uint8Array } | undefined
+  // Asked for with every chunk; judging devices and reading statements takes a while.
+  let others: Member[] | undefined
+  catalogue.on(() => (others = undefined))
   return {
     self: catalogue.peer,
     pool: catalogue.pool,
-    members: () => members(catalogue, ownState),
+    members: () => {
+      others ??= membersBut(catalogue.peer, catalogue)
+      return [...ownMember(catalogue, ownState()), ...others]
+    },
     folders: () => catalogue.folders().map(({ id, policy }) => ({ id, ...policy })),
     admit: (batches, from) => catalogue.admit(batches, from),
     statement: () => {
@@ -17,7 +23,9 @@ export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState):
       if (signed?.state !== state) signed = { state, bytes: catalogue.makeStatement(ownState()) }
       return signed.bytes
     },
-    admitStatement: async (bytes) => void (await catalogue.admitStatement(bytes)),
+    admitStatement: async (bytes) => {
+      if ((await catalogue.admitStatement(bytes)) !== undefined) others = undefined
+    },
     onChange: (listener) =>
       catalogue.on(({ type }) => {
         if (type === 'authority' || type === 'folders') listener()
@@ -25,36 +33,40 @@ export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState):
   }
 }
 
-function members(catalogue: Catalogue, ownState: () => DeviceState): Member[] {
-  return catalogue.devices().flatMap((device) => {
-    const { peer, role } = device
-    if (peer === undefined || device.revoked || !isKept(role)) return []
-    return [
-      memberOf(device, peer, role, peer === catalogue.peer ? ownState() : catalogue.stateOf(device.device)),
-    ]
-  })
+function membersBut(self: PeerId, catalogue: Catalogue): Member[] {
+  return catalogue
+    .devices()
+    .filter(({ peer }) => peer !== self)
+    .flatMap((device) => memberOf(device, catalogue.stateOf(device.device)))
+}
+
+function ownMember(catalogue: Catalogue, state: DeviceState): Member[] {
+  const own = catalogue.deviceOf(catalogue.peer)
+  return own === undefined ? [] : memberOf(own, state)
 }
 
 function isKept(role: Device['role']): role is Member['role'] {
   return role === 'storage' || role === 'member' || role === 'admin'
 }
 
+/** None for recovery keys and for devices that were cut. */
 function memberOf(
-  { device, user }: Device,
-  peer: PeerId,
-  role: Member['role'],
+  { device, user, peer, role, revoked }: Device,
   state: DeviceState | undefined,
-): Member {
-  return {
-    peer,
-    device,
-    owner: user,
-    role,
-    contributed: state?.contributed ?? 0,
-    zone: state?.zone,
-    full: state?.full ?? false,
-    // A device that said nothing yet has just joined: it is about to.
-    keeps: state === undefined || (!state.client && !state.retiring),
-    addresses: state?.addresses ?? [],
-  }
+): Member[] {
+  if (peer === undefined || revoked || !isKept(role)) return []
+  return [
+    {
+      peer,
+      device,
+      owner: user,
+      role,
+      contributed: state?.contributed ?? 0,
+      zone: state?.zone,
+      full: state?.full ?? false,
+      // A device that said nothing yet has just joined: it is about to.
+      keeps: state === undefined || (!state.client && !state.retiring),
+      addresses: state?.addresses ?? [],
+    },
+  ]
 }
