@@ -42,7 +42,7 @@ export function isFolder(parts: FilesParts, place: Place): boolean {
 }
 
 function hasBelow({ store }: FilesParts, { id, path }: Place): boolean {
-  return store.read.tree(id, path, undefined, 1).entries.length > 0
+  return store.read.hasBelow(id, path)
 }
 
 /** Fails unless a new file may lie here, where nothing shows: not where a folder is implied, not below a file. */

@@ -50,10 +50,7 @@ function isKept(role: Device['role']): role is Member['role'] {
 }
 
 /** None for recovery keys and for devices that were cut. */
-function memberOf(
-  { device, user, peer, role, revoked }: Device,
-  state: DeviceState | undefined,
-): Member[] {
+function memberOf({ device, user, peer, role, revoked }: Device, state: DeviceState | undefined): Member[] {
   if (peer === undefined || revoked || !isKept(role)) return []
   return [
     {

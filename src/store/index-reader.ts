@@ -79,6 +79,8 @@ export interface IndexReader {
   entriesAt(folder: FolderId, path: string): EntryRow[]
   /** Direct children of `path` ('' for the top), folders implied by paths included, by name. */
   list(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<Listed>
+  /** Whether any entry lies below `path`. */
+  hasBelow(folder: FolderId, path: string): boolean
   /** Everything below `path`, by path. */
   tree(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<EntryRow>
   /** Removed entries, newest first. */

@@ -84,6 +84,13 @@ export class SqliteViewReader {
     return page(listed, limit, (last) => (last.kind === 'folder' ? `d:${last.path}` : `e:${last.entry.path}`))
   }
 
+  hasBelow(folder: FolderId, path: string): boolean {
+    const sql = `SELECT 1 FROM entries WHERE folder = ? AND path > ? AND path < ? AND removed = 0 LIMIT 1`
+    const from = path === '' ? '' : `${path}/`
+    const to = path === '' ? '\u{10FFFF}' : afterChildren(path)
+    return this.sql.get(sql, this.#folder(folder), from, to) !== undefined
+  }
+
   tree(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<EntryRow> {
     const where = `WHERE e.folder = ? AND e.path > ? AND e.path < ? AND e.removed = 0 AND e.shadowed = 0
       ORDER BY e.path LIMIT ?`
