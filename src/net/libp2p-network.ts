@@ -240,8 +240,9 @@ export class Libp2pNetwork implements Network {
     this.#keep.lost(peer)
     this.#lanes.drop(peer)
     this.#server.drop(peer)
+    const carried = this.#traffic.of(peer)
     this.#traffic.forget(peer)
-    this.#emit({ type: 'disconnect', peer })
+    this.#emit({ type: 'disconnect', peer, ...carried })
   }
 
   #emit(event: NetworkEvent): void {

@@ -67,7 +67,13 @@ export interface Discovered {
 
 export type NetworkEvent =
   | { type: 'connect'; peer: PeerId }
-  | { type: 'disconnect'; peer: PeerId }
+  /** With what the connection carried, where the network counts it. */
+  | {
+      type: 'disconnect'
+      peer: PeerId
+      sentBytes?: number | undefined
+      receivedBytes?: number | undefined
+    }
   /** mDNS saw a peer; only members are dialled by themselves, strangers only to redeem an invite. */
   | { type: 'discover'; peer: PeerId; addresses: string[] }
 

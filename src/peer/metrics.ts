@@ -32,9 +32,9 @@ export class Metrics {
   }
 
   /** A connection ended: its bytes stay counted. */
-  countEnded({ sentBytes, receivedBytes }: Pick<Connection, 'sentBytes' | 'receivedBytes'>): void {
-    this.#sent += sentBytes
-    this.#received += receivedBytes
+  countEnded(carried: { sentBytes?: number | undefined; receivedBytes?: number | undefined }): void {
+    this.#sent += carried.sentBytes ?? 0
+    this.#received += carried.receivedBytes ?? 0
   }
 
   json(measured: Measured) {

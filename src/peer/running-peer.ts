@@ -88,6 +88,7 @@ export class RunningPeer implements Peer {
     parts.settings.on((key) => this.#settingChanged(key))
     parts.network.on((event) => {
       if (event.type === 'discover') return
+      if (event.type === 'disconnect') this.#metrics.countEnded(event)
       const state = event.type === 'connect' ? 'online' : 'offline'
       this.#events.publish({ type: 'peers', data: { peer: event.peer, state } })
     })

@@ -35,7 +35,12 @@ test('a second device joins, both keep copies, and it reads everything when the 
   ])
   assert.equal((await b.status()).pool.peers, 2)
   assert.match((await a.status()).safety.statement, /all 3 files have all wanted copies/)
+  const counted = () => b.metrics().json() as { network: { received_bytes: number; peers: number } }
+  const received = counted().network.received_bytes
+  assert.ok(received > before.length)
   await a.stop()
+  await eventually('the end of the connection', () => counted().network.peers === 0)
+  assert.ok(counted().network.received_bytes >= received)
   assert.ok((await contentOf(b, 'files/before')).equals(before))
   assert.ok((await contentOf(b, 'files/after')).equals(after))
   const { holders, have } = (await b.files.info('files/before')).copies
