@@ -163,7 +163,7 @@ export const limits = {
   batchFileBytes: 1 * MiB,
   batchHeaderBytes: 64 * KiB,
   /** Files of one batch stream being written at once, and their bytes. */
-  batchFilesInFlight: 512,
+  batchFilesInFlight: 128,
   batchBytesInFlight: 8 * MiB,
   listEntries: 1000,
   sessionLifeMs: 30 * day,
