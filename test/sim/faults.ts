@@ -1,0 +1,175 @@
+/** What goes wrong in the world, and how it gets better again. */
+import type { FaultKind } from './profile.ts'
+import { PropertyBroken, type Scene } from './scene.ts'
+import type { SimPeer } from './sim-peer.ts'
+import { isHeldElsewhere, lossBetween, surveyOf } from './survey.ts'
+
+/** Room left on a full disk beyond the reserve, bytes. */
+const fullRoom = 140 * 1024
+
+export class Faults {
+  readonly #scene: Scene
+
+  constructor(scene: Scene) {
+    this.#scene = scene
+  }
+
+  begin(kind: FaultKind): void {
+    const { random } = this.#scene
+    const happened = this.#happen(kind, random.between(1_000, 120_000))
+    this.#scene.disturbances += 1
+    this.#scene.count('faults')
+    this.#scene.count(`fault: ${happened}`)
+    this.#scene.note(`fault ${happened}`)
+  }
+
+  /** Everything is well again; peers that are down come back. */
+  async heal(): Promise<void> {
+    const { world, peers, profile } = this.#scene
+    this.#scene.disturbances += 1
+    world.heal()
+    world.loss = 0
+    world.delayMs = profile.delayMs
+    for (const peer of peers) {
+      peer.skewMs = 0
+      peer.disk.capacity = Number.POSITIVE_INFINITY
+      peer.disk.failSync = false
+    }
+    for (const peer of peers) if (!peer.alive) this.#restart(peer)
+    // A sync that failed for good ends all writing until the next start, as a person would see and do.
+    for (const peer of peers) if (peer.running && peer.failed) this.#bounce(peer)
+  }
+
+  /** What happened: a disk is only lost when others hold all that it held. */
+  #happen(kind: FaultKind, forMs: number): string {
+    const { random, world, profile } = this.#scene
+    const victim = this.#victim()
+    switch (kind) {
+      case 'partition':
+        return this.#partition(forMs)
+      case 'one-way partition':
+        return this.#oneWay(forMs)
+      case 'message loss':
+        world.loss = random.pick([0.02, 0.1, 0.3])
+        return this.#later(kind, forMs, () => (world.loss = 0))
+      case 'delay':
+        world.delayMs = [1, random.pick([1_000, 4_000])]
+        return this.#later(kind, forMs, () => (world.delayMs = profile.delayMs))
+      case 'clock jump':
+        victim.skewMs += random.pick([-1, 1]) * random.between(1_000, 20 * 60_000)
+        return kind
+      case 'full disk':
+        victim.disk.capacity = victim.disk.usedBytes + fullRoom
+        return this.#later(kind, forMs, () => (victim.disk.capacity = Number.POSITIVE_INFINITY))
+      case 'failed sync':
+        victim.disk.failSync = true
+        return kind
+      case 'bit flips':
+        return this.#rot() ? kind : this.#kill('crash', victim, forMs)
+      case 'disk lost':
+        return this.#loseDisk(forMs) ? kind : this.#kill('power cut', victim, forMs)
+      default:
+        return this.#kill(kind, victim, forMs)
+    }
+  }
+
+  #later(kind: FaultKind, ms: number, end: () => void): FaultKind {
+    this.#scene.clock.after(ms, () => {
+      end()
+      this.#scene.disturbances += 1
+    })
+    return kind
+  }
+
+  #victim(): SimPeer {
+    const { random, peers } = this.#scene
+    const running = this.#scene.running(peers)
+    return random.pick(running.length > 0 ? running : peers)
+  }
+
+  // The network
+
+  #partition(forMs: number): string {
+    const { random, world, peers } = this.#scene
+    const order = random.shuffled(peers)
+    const cut = random.between(1, order.length - 1)
+    const ids = order.map(({ id }) => id)
+    world.partition([ids.slice(0, cut), ids.slice(cut)])
+    return this.#later('partition', forMs, () => world.heal())
+  }
+
+  #oneWay(forMs: number): string {
+    const { random, world, peers } = this.#scene
+    for (let cuts = random.between(1, 3); cuts > 0; cuts--) {
+      const [from, to] = random.shuffled(peers)
+      world.cut(from!.id, to!.id, false)
+    }
+    return this.#later('one-way partition', forMs, () => world.heal())
+  }
+
+  // Machines
+
+  #kill(kind: FaultKind, victim: SimPeer, forMs: number): FaultKind {
+    victim.crash({ power: kind === 'power cut' })
+    this.#backAfter(victim, forMs)
+    return kind
+  }
+
+  /** Up to eight bits of what is on a disk, wherever they fall. */
+  #rot(): boolean {
+    const { random } = this.#scene
+    const victim = this.#expendable()
+    if (victim === undefined) return false
+    victim.rotten = true
+    for (let flips = random.between(1, 8); flips > 0; flips--) {
+      const path = random.pick(victim.disk.paths())
+      const { length } = victim.disk.bytesOf(path)
+      if (length > 0) victim.disk.flip(path, random.below(length))
+    }
+    return true
+  }
+
+  #loseDisk(forMs: number): boolean {
+    const victim = this.#expendable()
+    if (victim === undefined) return false
+    victim.wipe()
+    this.#backAfter(victim, forMs)
+    return true
+  }
+
+  /** A peer whose disk may be lost. */
+  #expendable(): SimPeer | undefined {
+    const { random, peers } = this.#scene
+    const order = random.shuffled(this.#scene.running(peers))
+    return order.find((peer) => isHeldElsewhere(peer, this.#scene.dependable(peer)))
+  }
+
+  #backAfter(peer: SimPeer, ms: number): void {
+    this.#scene.clock.after(ms, () => {
+      if (!peer.alive) this.#restart(peer)
+    })
+  }
+
+  #bounce(peer: SimPeer): void {
+    peer.crash({ power: false })
+    this.#restart(peer)
+  }
+
+  /** Its index is made anew from its disk, and must show all that it showed before. */
+  #restart(peer: SimPeer): void {
+    const before = peer.core !== undefined && !peer.rotten && !peer.empty ? surveyOf(peer) : undefined
+    this.#scene.note(`start ${peer.name}`)
+    peer.start().then(
+      () => {
+        this.#scene.disturbances += 1
+        this.#scene.count('restarts')
+        const lost = before && lossBetween(before, peer)
+        if (lost !== undefined)
+          this.#scene.break('what was durable survives a crash', `${lost} is gone from ${peer.name}`)
+      },
+      (error: Error) => {
+        if (peer.alive) this.#scene.fail(new PropertyBroken('a peer starts again', `${peer.name}: ${error.stack}`))
+      },
+    )
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * One whole peer in virtual time: the product's own core over a simulated disk and network. It is
+ * started, killed, started again on the same disk; its keys are its home and stay.
+ */
+import { join } from 'node:path/posix'
+import type { PoolKeys } from '../../src/access/device-keys.ts'
+import { Invites } from '../../src/access/invite.ts'
+import type { OpenedCatalogue } from '../../src/access/opened-catalogue.ts'
+import { peerIdOf } from '../../src/access/peer-id.ts'
+import { createLog, type Log } from '../../src/base/log.ts'
+import type { ChunkId, DeviceId, PeerId, RecordHash } from '../../src/base/words.ts'
+import { InlineCodec } from '../../src/codec/inline-codec.ts'
+import { deviceIdOf } from '../../src/codec/sign.ts'
+import { createCore, type Core } from '../../src/peer/create-core.ts'
+import type { LocalStore } from '../../src/store/local-store.ts'
+import { Process, ProcessDisk } from './process.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import { SimDisk } from './sim-disk.ts'
+import type { SimNetwork, SimWorld } from './sim-network.ts'
+
+export interface SimPeerOptions {
+  name: string
+  kind: 'device' | 'storage'
+  world: SimWorld
+  random: SeededRandom
+  keys: PoolKeys
+  /** Records that came with the invite: kept beside the keys until the store has them. */
+  welcome: readonly Uint8Array[]
+  contributed: number
+  /** Lines of this peer's log, for looking at a failure. */
+  onLog?: ((line: string) => void) | undefined
+}
+
+export class SimPeer {
+  readonly name: string
+  readonly kind: 'device' | 'storage'
+  readonly id: PeerId
+  readonly device: DeviceId
+  readonly contributed: number
+  disk: SimDisk
+  /** Wall time of this machine minus the world's, milliseconds. */
+  skewMs = 0
+  /** Cut off by a revocation that somebody was told is done. */
+  revoked = false
+  /** When that was told, virtual milliseconds. */
+  revokedAt: number | undefined
+  /** What it was told is written since, with when it began. */
+  readonly lateVersions = new Map<RecordHash, number>()
+  /** Chunks that it was asked to drop. */
+  readonly dropped = new Set<ChunkId>()
+  /** Its disk has rotted: what it says it holds proves nothing. */
+  rotten = false
+  /** The last run of its program, dead or alive; undefined before the first. */
+  core: Core | undefined
+  network: SimNetwork | undefined
+  readonly #options: SimPeerOptions
+  #process: Process | undefined
+  /** Runs whose index is still in memory: it tells what the disk holds. */
+  readonly #cores: Core[] = []
+
+  constructor(options: SimPeerOptions) {
+    const { name, kind, keys, contributed, random } = options
+    this.#options = options
+    this.name = name
+    this.kind = kind
+    this.contributed = contributed
+    this.id = peerIdOf(keys.secrets.peer.publicKey)
+    this.device = deviceIdOf(keys.secrets.record.publicKey)
+    this.disk = new SimDisk(random.fork())
+  }
+
+  get keys(): PoolKeys {
+    return this.#options.keys
+  }
+
+  /** Its disk was replaced and has not been used since. */
+  get empty(): boolean {
+    return this.disk.paths().length === 0
+  }
+
+  /** Its store has given up writing until the next start. */
+  get failed(): boolean {
+    return (this.core?.store as LocalStore | undefined)?.failed !== undefined
+  }
+
+  /** Started to the end and not dead. */
+  get running(): boolean {
+    return this.#process?.alive === true && this.network?.running === true
+  }
+
+  /** Started, perhaps not yet to the end. */
+  get alive(): boolean {
+    return this.#process?.alive === true
+  }
+
+  /** Resolves when this run of the program is dead. */
+  get ended(): Promise<void> {
+    return this.#process?.ended ?? Promise.resolve()
+  }
+
+  /** Bytes of chunks that lie on its disk, as its index counts them. */
+  get space(): number {
+    return (this.core!.store as LocalStore).read.storage().used
+  }
+
+  get catalogue(): OpenedCatalogue {
+    return this.core!.catalogue as OpenedCatalogue
+  }
+
+  /** Never resolves when the process dies before. */
+  async start(): Promise<void> {
+    const { world, random } = this.#options
+    const process = (this.#process = new Process(world.clock, () => this.skewMs))
+    const network = world.open(this.id, (peer) => core?.catalogue.roleOf(peer) ?? 'stranger')
+    const disk = new ProcessDisk(this.disk, process, random.fork())
+    let core: Core | undefined
+    core = await process.living(this.openCore(process, disk, network, random.fork()))
+    await process.living(this.#takeWelcome(core))
+    this.core = core
+    this.#cores.push(core)
+    this.network = network
+    await process.living(core.start())
+    await process.living(network.start())
+  }
+
+  /** This device's core on some machine; also for looking at a disk without running a peer. */
+  openCore(
+    process: Process,
+    disk: ProcessDisk | SimDisk,
+    network: SimNetwork,
+    random: SeededRandom,
+  ): Promise<Core> {
+    const { keys, contributed, name } = this.#options
+    return createCore({
+      keys,
+      disk,
+      clock: process,
+      random,
+      log: this.#log(),
+      codec: new InlineCodec(),
+      network,
+      storage: join('/', name),
+      database: ':memory:',
+      threaded: false,
+      self: { name: () => `offen ${name}`, zone: () => undefined, client: () => false, version: '1' },
+      contributed: () => contributed,
+      compression: () => 1,
+    })
+  }
+
+  /** The process is gone at once. With `power`, so is what was not synced, wholly or in part. */
+  crash({ power }: { power: boolean }): void {
+    this.#process?.die()
+    this.network?.die()
+    if (power) this.disk.crash()
+  }
+
+  /** Ends it in order. */
+  async stop(): Promise<void> {
+    const { core, network } = this
+    network?.die()
+    if (this.alive && core !== undefined) {
+      await core.stop()
+      this.#cores.splice(this.#cores.indexOf(core), 1)
+    }
+    this.#process?.die()
+  }
+
+  /** The disk is replaced by an empty one; the keys were elsewhere. */
+  wipe(): void {
+    this.crash({ power: true })
+    this.disk = new SimDisk(this.#options.random.fork())
+    this.rotten = false
+  }
+
+  /** Gives back what runs of this peer keep in memory. */
+  release(): void {
+    for (const core of this.#cores.splice(0)) (core.store as LocalStore).read.close()
+  }
+
+  invites(): Invites {
+    const { world, random, keys } = this.#options
+    const { store } = this.core!
+    const { poolSecret } = keys
+    return new Invites({ catalogue: this.catalogue, store, poolSecret, clock: world.clock, random })
+  }
+
+  async #takeWelcome(core: Core): Promise<void> {
+    const { welcome } = this.#options
+    if (welcome.length > 0 && core.catalogue.roleOf(this.id) === 'stranger')
+      await core.catalogue.admit(welcome)
+  }
+
+  #log(): Log {
+    const { onLog, name, world } = this.#options
+    return createLog((level, message, fields) =>
+      onLog?.(`${Math.round(world.clock.monotonicMs())} ${name} ${level} ${message} ${JSON.stringify(fields)}`),
+    )
+  }
+}
