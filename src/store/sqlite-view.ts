@@ -59,7 +59,8 @@ const entrySql = `
 INSERT INTO entries (folder, entry, version, path, parent, removed, ms, versions, conflicts)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (folder, entry) DO UPDATE SET version = excluded.version, path = excluded.path, parent = excluded.parent,
-  removed = excluded.removed, ms = excluded.ms, versions = excluded.versions, conflicts = excluded.conflicts`
+  removed = excluded.removed, ms = excluded.ms, versions = excluded.versions, conflicts = excluded.conflicts,
+  shadowed = CASE excluded.removed WHEN 1 THEN 0 ELSE shadowed END`
 
 const sumsSql = `
 INSERT INTO paths (folder, path, parent, files, bytes, entries) VALUES (?, ?, ?, ?, ?, ?)

@@ -185,6 +185,18 @@ viewTest('two entries with one path: the later shows, the other is shadowed and 
   assert.deepEqual(view.read.totals(view.folder), { files: 2, bytes: 7 })
 })
 
+viewTest('a removed entry shadows nothing and is not shadowed, whatever came first', async (view) => {
+  const old = await view.write('same', { size: 3 })
+  await view.write('same', { size: 4 })
+  assert.equal(view.read.entriesAt(view.folder, 'same')[1]?.shadowed, true)
+  await view.write('same', { kind: 'removed' }, [old])
+  const removed = view.read.entriesAt(view.folder, 'same').filter(({ kind }) => kind === 'removed')
+  assert.deepEqual(
+    removed.map(({ shadowed }) => shadowed),
+    [false],
+  )
+})
+
 viewTest('held versions do not show, future ones lose every comparison', async (view) => {
   const first = await view.write('a', { size: 1 })
   const cut = await view.write('a', { size: 2 }, [first])
