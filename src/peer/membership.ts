@@ -9,6 +9,11 @@ export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState):
   // Asked for with every chunk; judging devices and reading statements takes a while.
   let others: Member[] | undefined
   catalogue.on(() => (others = undefined))
+  const listeners = new Set<() => void>()
+  const tell = (): void => listeners.forEach((listener) => listener())
+  catalogue.on(({ type }) => {
+    if (type === 'authority' || type === 'folders') tell()
+  })
   return {
     self: catalogue.peer,
     pool: catalogue.pool,
@@ -24,12 +29,16 @@ export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState):
       return signed.bytes
     },
     admitStatement: async (bytes) => {
-      if ((await catalogue.admitStatement(bytes)) !== undefined) others = undefined
+      if ((await catalogue.admitStatement(bytes)) === undefined) return
+      const before = JSON.stringify(others)
+      others = membersBut(catalogue.peer, catalogue)
+      // Most statements tell of more bytes used, which decides nothing.
+      if (JSON.stringify(others) !== before) tell()
     },
-    onChange: (listener) =>
-      catalogue.on(({ type }) => {
-        if (type === 'authority' || type === 'folders') listener()
-      }),
+    onChange: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
   }
 }
 
