@@ -50,7 +50,7 @@ export function drawPath(random: SeededRandom, paths: number): string {
 
 /** Bytes in pieces, as a socket gives them. */
 export async function* inPieces(bytes: Buffer, random: SeededRandom): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const end = at + random.between(1, 16_384)
     yield Buffer.from(bytes.subarray(at, end))
     at = end

@@ -56,7 +56,7 @@ export class Faults {
         world.delayMs = [1, random.pick([1_000, 4_000])]
         return this.#later(kind, forMs, () => (world.delayMs = profile.delayMs))
       case 'clock jump':
-        victim.skewMs += random.pick([-1, 1]) * random.between(1_000, 20 * 60_000)
+        victim.skewMs = random.pick([-1, 1]) * random.between(1_000, 20 * 60_000)
         return kind
       case 'full disk':
         victim.disk.capacity = victim.disk.usedBytes + fullRoom
@@ -157,7 +157,7 @@ export class Faults {
 
   /** Its index is made anew from its disk, and must show all that it showed before. */
   #restart(peer: SimPeer): void {
-    const before = peer.core !== undefined && !peer.rotten && !peer.empty ? surveyOf(peer) : undefined
+    const before = peer.core !== undefined && !peer.rotten ? surveyOf(peer) : undefined
     this.#scene.note(`start ${peer.name}`)
     peer.start().then(
       () => {
@@ -168,7 +168,8 @@ export class Faults {
           this.#scene.break('what was durable survives a crash', `${lost} is gone from ${peer.name}`)
       },
       (error: Error) => {
-        if (peer.alive) this.#scene.fail(new PropertyBroken('a peer starts again', `${peer.name}: ${error.stack}`))
+        if (peer.alive)
+          this.#scene.fail(new PropertyBroken('a peer starts again', `${peer.name}: ${error.stack}`))
       },
     )
   }

@@ -79,7 +79,10 @@ export class Operations {
       return error.code
     } else if (peer.alive) {
       const { stack, message } = error as Error
-      this.#scene.break('no operation fails for an inner reason', `${kind} on ${peer.name}: ${stack ?? message}`)
+      this.#scene.break(
+        'no operation fails for an inner reason',
+        `${kind} on ${peer.name}: ${stack ?? message}`,
+      )
     }
     return String(error)
   }
@@ -158,7 +161,15 @@ export class Operations {
     const content = this.#scene.ledger.acknowledged.get(version)?.content
     const restored = await peer.core!.files.restore(path, { version })
     if (content !== undefined)
-      this.#acknowledge({ version: restored.version, path, peer, content, removed: false, replaced: [], begun })
+      this.#acknowledge({
+        version: restored.version,
+        path,
+        peer,
+        content,
+        removed: false,
+        replaced: [],
+        begun,
+      })
     return `${version} as ${restored.version}`
   }
 
@@ -269,7 +280,10 @@ export class Operations {
   #rowAfter(peer: SimPeer, version: Acknowledged['version']): { entry: string } | undefined {
     const row = peer.core!.store.read.version(version)
     if (row === undefined && peer.running)
-      throw new PropertyBroken('no acknowledged version disappears', `${version} is not on ${peer.name} at once`)
+      throw new PropertyBroken(
+        'no acknowledged version disappears',
+        `${version} is not on ${peer.name} at once`,
+      )
     return row
   }
 

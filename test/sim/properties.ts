@@ -14,8 +14,9 @@ import { readFile } from './operations.ts'
 import { Process } from './process.ts'
 import { PropertyBroken, type Scene } from './scene.ts'
 import { SimDisk } from './sim-disk.ts'
+import { SimNetwork } from './sim-network.ts'
 import type { SimPeer } from './sim-peer.ts'
-import { surveyOf } from './survey.ts'
+import { lossBetween, surveyOf } from './survey.ts'
 
 /** Files opened by their key alone, of each simulation. */
 const keysTried = 12
@@ -72,7 +73,17 @@ export class Properties {
     const peers = this.#scene.unrevoked()
     const still = peers.find(({ running }) => !running)
     if (still !== undefined) return ['a peer starts again', still.name]
-    return this.#differingRecords(peers) ?? this.#differingViews() ?? this.#missingCopies()
+    return (
+      this.#futureVersions() ??
+      this.#differingRecords(peers) ??
+      this.#differingViews() ??
+      this.#missingCopies()
+    )
+  }
+
+  #futureVersions(): [string, string] | undefined {
+    const waits = this.#scene.members().find((peer) => peer.core!.store.read.future(1).length > 0)
+    return waits && ['what was written in the future counts when its time has come', waits.name]
   }
 
   #differingRecords(peers: readonly SimPeer[]): [string, string] | undefined {
@@ -88,7 +99,7 @@ export class Properties {
       const at = lines.findIndex((line, index) => line !== views[0]!.lines[index])
       if (at < 0 && lines.length === views[0]!.lines.length) continue
       const [here, there] = [lines[at], views[0]!.lines[at]]
-      return ['catalogues converge', `${peer.name}: ${here}\n  ${views[0]!.peer.name}: ${there}`]
+      return ['catalogues converge', `${peer.name}, then ${views[0]!.peer.name}: ${difference(here, there)}`]
     }
     return undefined
   }
@@ -104,7 +115,7 @@ export class Properties {
         if (holders.length < want)
           return [
             'copies come back to what is wanted',
-            `chunk ${id} of ${path} ${version} lies on ${holders.length} of ${want} peers (${holders.map(({ name }) => name).join(' ')})`,
+            `chunk ${id} of ${path} ${version} lies on ${names(holders)}, ${want} are wanted`,
           ]
       }
     }
@@ -138,7 +149,10 @@ export class Properties {
       const [latest] = heads.sort(laterFirst)
       const shown = read.entry(row.folder, row.entry)
       if (shown?.version !== latest?.version)
-        return this.#scene.break('the latest version shows', `${shown?.version} shows, not ${latest?.version}`)
+        return this.#scene.break(
+          'the latest version shows',
+          `${shown?.version} shows, not ${latest?.version}`,
+        )
       if (shown !== undefined && shown.conflicts.length !== heads.length - 1)
         return this.#scene.break('concurrent versions are both kept', `${one.path} has ${heads.length} heads`)
     }
@@ -153,7 +167,10 @@ export class Properties {
       for (const [version] of late)
         for (const peer of this.#scene.members())
           if (peer.core!.store.read.version(version)?.status === 'counted')
-            return this.#scene.break('later records of a revoked device are held back', `${version} counts on ${peer.name}`)
+            return this.#scene.break(
+              'later records of a revoked device are held back',
+              `${version} counts on ${peer.name}`,
+            )
     }
   }
 
@@ -223,51 +240,64 @@ export class Properties {
     for (const peer of this.#scene.unrevoked())
       for await (const { bytes } of peer.core!.store.chunks.get([id]))
         if (hash(bytes).toString('hex') === id) return bytes
-    throw new PropertyBroken('what was acknowledged is readable while one holder lives', `chunk ${id} lies nowhere`)
+    throw new PropertyBroken(
+      'what was acknowledged is readable while one holder lives',
+      `chunk ${id} lies nowhere`,
+    )
   }
 
   #disksAreSealed(): void {
     for (const peer of this.#scene.peers)
       for (const path of peer.disk.paths()) {
         const found = markIn(peer.disk.bytesOf(path))
-        if (found !== undefined) return this.#scene.break('disks hold sealed bytes only', `${found} in ${path}`)
+        if (found !== undefined)
+          return this.#scene.break('disks hold sealed bytes only', `${found} in ${path}`)
       }
   }
 
   /** One peer ends, loses its index, and comes back with the same view. */
   async #lostDatabaseIsRebuilt(): Promise<void> {
-    const peer = this.#scene.random.pick(this.#scene.members())
+    const sound = this.#scene.members().filter(({ rotten }) => !rotten)
+    if (sound.length === 0) return
+    const peer = this.#scene.random.pick(sound)
     const before = viewOf(peer)
     const survey = surveyOf(peer)
     await peer.stop()
     await peer.start()
     this.#compare('a lost database is rebuilt', peer, before, viewOf(peer))
-    const now = surveyOf(peer)
-    if (!peer.rotten && (now.chunks.size < survey.chunks.size || now.records.size < survey.records.size))
-      this.#scene.break('a lost database is rebuilt', `${peer.name} holds less than before`)
+    const lost = lossBetween(survey, peer)
+    if (lost !== undefined) this.#scene.break('a lost database is rebuilt', `${peer.name} lost ${lost}`)
   }
 
   /** All records once more, one batch after the other in an order of chance, to an empty peer. */
   async #orderDoesNotMatter(): Promise<void> {
     const { random, clock, world } = this.#scene
     const peer = random.pick(this.#scene.members())
+    const network = new SimNetwork(world, peer.id, () => 'stranger')
     const { store } = peer.core!
-    const batches = [...new Set(store.read.devices().flatMap((device) => store.read.recordsOfDevice(device)).map(({ batch }) => batch))]
+    const batches = [
+      ...new Set(
+        store.read
+          .devices()
+          .flatMap((device) => store.read.recordsOfDevice(device))
+          .map(({ batch }) => batch),
+      ),
+    ]
     const bytes = []
     for (const last of batches) bytes.push((await store.batch(last)).bytes)
     const process = new Process(clock, () => 0)
-    const core = await peer.openCore(process, new SimDisk(random), peer.network!, random.fork())
+    const core = await peer.openCore({ process, disk: new SimDisk(random), network, random, genesis: [] })
     for (const batch of random.shuffled(bytes)) await core.catalogue.admit([batch])
     const there = viewOf({ core } as SimPeer)
     await core.stop()
     this.#compare('the order of arrival does not matter', peer, viewOf(peer), there)
-    void world
   }
 
   #compare(property: string, peer: SimPeer, before: readonly string[], after: readonly string[]): void {
     const at = before.findIndex((line, index) => line !== after[index])
     if (at < 0 && before.length === after.length) return
-    this.#scene.break(property, `${peer.name}\n  before: ${before[at]}\n  after: ${after[at]} (${before.length}, ${after.length})`)
+    const lines = `${before.length} lines, then ${after.length}`
+    this.#scene.break(property, `${peer.name}, ${lines}: ${difference(before[at], after[at])}`)
   }
 }
 
@@ -275,7 +305,14 @@ export class Properties {
 const fullBelow = 4 * 64 * 1024
 
 function sortedRecords(read: IndexReader): RecordHash[] {
-  return read.devices().flatMap((device) => read.recordsOfDevice(device).map(({ hash }) => hash)).sort()
+  return read
+    .devices()
+    .flatMap((device) => read.recordsOfDevice(device).map(({ hash }) => hash))
+    .sort()
+}
+
+function names(peers: readonly SimPeer[]): string {
+  return peers.map(({ name }) => name).join(' ')
 }
 
 /** Every version with what became of it, and what every entry shows, as lines to compare. */
@@ -283,7 +320,9 @@ function viewOf(peer: Pick<SimPeer, 'core'>): string[] {
   const { catalogue, store } = peer.core!
   const { read } = store
   const folders = catalogue.folders().map((folder) => JSON.stringify(folder))
-  const devices = catalogue.devices().map(({ device, role, revoked, name }) => JSON.stringify({ device, role, revoked, name }))
+  const devices = catalogue
+    .devices()
+    .map(({ device, role, revoked, name }) => JSON.stringify({ device, role, revoked, name }))
   const rows = catalogue.folders().flatMap(({ id }) => versionLines(read, id))
   return [...folders.sort(), ...devices.sort(), ...rows.sort()]
 }
@@ -306,6 +345,15 @@ function versionLines(read: IndexReader, folder: FolderId): string[] {
     return row === undefined ? [] : [`shown ${plain(row)}`]
   })
   return [...lines, ...shown]
+}
+
+/** What two lines have in common is cut away, but for a little before. */
+function difference(a: string | undefined, b: string | undefined): string {
+  if (a === undefined || b === undefined) return `\n  ${a}\n  ${b}`
+  let at = 0
+  while (at < a.length && a[at] === b[at]) at++
+  const show = (text: string): string => text.slice(Math.max(0, at - 60), at + 200)
+  return `\n  ${a.slice(0, 90)} … ${show(a)}\n  ${b.slice(0, 90)} … ${show(b)}`
 }
 
 function plain(row: VersionRow): string {

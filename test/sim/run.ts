@@ -1,6 +1,11 @@
-/** `npm run sim -- --seeds N [--from SEED] [--peers N] [--operations N] [--verbose]`: exit 1 when a property did not hold. */
+/**
+ * `npm run sim -- [--seeds N] [--from SEED] [--peers N] [--operations N] [--threads N] [--verbose]`:
+ * exit 1 when a property did not hold. With `--verbose` every operation, fault and log line is printed.
+ */
 import { parseArgs } from 'node:util'
 import { runSeeds } from './run-seeds.ts'
+import { simulate, type Report } from './simulation.ts'
+import { failureText, Tally } from './tally.ts'
 
 const { values } = parseArgs({
   options: {
@@ -12,3 +17,32 @@ const { values } = parseArgs({
     verbose: { type: 'boolean', default: false },
   },
 })
+const number = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number(text)
+const from = Number(values.from)
+const seeds = Array.from({ length: Number(values.seeds) }, (_, index) => from + index)
+const asked = { peers: number(values.peers), operations: number(values.operations) }
+const tally = new Tally()
+const since = performance.now()
+let failed = 0
+
+function take(report: Report): void {
+  tally.add(report)
+  const { seed, trace, profile, elapsedMs, broken } = report
+  if (broken === undefined)
+    console.log(
+      `seed ${seed} ok: ${profile.peers} peers, ${Math.round(elapsedMs / 1000)} virtual s, trace ${trace}`,
+    )
+  else {
+    failed += 1
+    console.error(failureText(report))
+  }
+}
+
+if (values.verbose) for (const seed of seeds) take(await simulate({ seed, ...asked, onLine: console.log }))
+else await runSeeds({ seeds, ...asked, threads: number(values.threads), onReport: take })
+console.log(tally.lines().join('\n'))
+console.log(
+  `${tally.seeds - failed} of ${tally.seeds} seeds held, ${((performance.now() - since) / 1000).toFixed(1)} s`,
+)
+process.exitCode = failed > 0 ? 1 : 0

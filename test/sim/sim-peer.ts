@@ -7,11 +7,14 @@ import type { PoolKeys } from '../../src/access/device-keys.ts'
 import { Invites } from '../../src/access/invite.ts'
 import type { OpenedCatalogue } from '../../src/access/opened-catalogue.ts'
 import { peerIdOf } from '../../src/access/peer-id.ts'
+import type { Disk } from '../../src/base/disk.ts'
 import { createLog, type Log } from '../../src/base/log.ts'
+import type { Random } from '../../src/base/random.ts'
 import type { ChunkId, DeviceId, PeerId, RecordHash } from '../../src/base/words.ts'
 import { InlineCodec } from '../../src/codec/inline-codec.ts'
 import { deviceIdOf } from '../../src/codec/sign.ts'
 import { createCore, type Core } from '../../src/peer/create-core.ts'
+import type { Network } from '../../src/net/network.ts'
 import type { LocalStore } from '../../src/store/local-store.ts'
 import { Process, ProcessDisk } from './process.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -29,6 +32,15 @@ export interface SimPeerOptions {
   contributed: number
   /** Lines of this peer's log, for looking at a failure. */
   onLog?: ((line: string) => void) | undefined
+}
+
+/** The machine on which a core runs, and what its home holds beside the keys. */
+interface MachineParts {
+  process: Process
+  disk: Disk
+  network: Network
+  random: Random
+  genesis: readonly Uint8Array[]
 }
 
 export class SimPeer {
@@ -50,7 +62,7 @@ export class SimPeer {
   readonly dropped = new Set<ChunkId>()
   /** Its disk has rotted: what it says it holds proves nothing. */
   rotten = false
-  /** The last run of its program, dead or alive; undefined before the first. */
+  /** The last run of its program on this disk, dead or alive; undefined before the first. */
   core: Core | undefined
   network: SimNetwork | undefined
   readonly #options: SimPeerOptions
@@ -71,11 +83,6 @@ export class SimPeer {
 
   get keys(): PoolKeys {
     return this.#options.keys
-  }
-
-  /** Its disk was replaced and has not been used since. */
-  get empty(): boolean {
-    return this.disk.paths().length === 0
   }
 
   /** Its store has given up writing until the next start. */
@@ -114,7 +121,8 @@ export class SimPeer {
     const network = world.open(this.id, (peer) => core?.catalogue.roleOf(peer) ?? 'stranger')
     const disk = new ProcessDisk(this.disk, process, random.fork())
     let core: Core | undefined
-    core = await process.living(this.openCore(process, disk, network, random.fork()))
+    const { genesis } = this.keys
+    core = await process.living(this.openCore({ process, disk, network, random: random.fork(), genesis }))
     await process.living(this.#takeWelcome(core))
     this.core = core
     this.#cores.push(core)
@@ -124,21 +132,14 @@ export class SimPeer {
   }
 
   /** This device's core on some machine; also for looking at a disk without running a peer. */
-  openCore(
-    process: Process,
-    disk: ProcessDisk | SimDisk,
-    network: SimNetwork,
-    random: SeededRandom,
-  ): Promise<Core> {
+  openCore({ process, genesis, ...parts }: MachineParts): Promise<Core> {
     const { keys, contributed, name } = this.#options
     return createCore({
-      keys,
-      disk,
+      ...parts,
+      keys: { ...keys, genesis },
       clock: process,
-      random,
       log: this.#log(),
       codec: new InlineCodec(),
-      network,
       storage: join('/', name),
       database: ':memory:',
       threaded: false,
@@ -171,6 +172,7 @@ export class SimPeer {
     this.crash({ power: true })
     this.disk = new SimDisk(this.#options.random.fork())
     this.rotten = false
+    this.core = undefined
   }
 
   /** Gives back what runs of this peer keep in memory. */
@@ -194,7 +196,9 @@ export class SimPeer {
   #log(): Log {
     const { onLog, name, world } = this.#options
     return createLog((level, message, fields) =>
-      onLog?.(`${Math.round(world.clock.monotonicMs())} ${name} ${level} ${message} ${JSON.stringify(fields)}`),
+      onLog?.(
+        `${Math.round(world.clock.monotonicMs())} ${name} ${level} ${message} ${JSON.stringify(fields)}`,
+      ),
     )
   }
 }

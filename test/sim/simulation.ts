@@ -40,10 +40,10 @@ export async function simulate(options: SimulationOptions): Promise<Report> {
   } catch (error) {
     scene.fail(error as Error)
   }
-  for (const peer of scene.peers) {
-    peer.crash({ power: false })
-    peer.release()
-  }
+  for (const peer of scene.peers) peer.crash({ power: false })
+  // What a crash interrupts still ends, somewhere in the dead program, before its memory goes.
+  await scene.clock.advance(0)
+  for (const peer of scene.peers) peer.release()
   return report(options.seed, scene)
 }
 
@@ -60,7 +60,12 @@ async function live(scene: Scene, random: SeededRandom): Promise<void> {
   await properties.check()
 }
 
-async function disturbed(scene: Scene, random: SeededRandom, operations: Operations, faults: Faults): Promise<void> {
+async function disturbed(
+  scene: Scene,
+  random: SeededRandom,
+  operations: Operations,
+  faults: Faults,
+): Promise<void> {
   const { profile, clock } = scene
   const due = [...profile.faults]
   for (let done = 0; done < profile.operations && scene.broken === undefined; done++) {

@@ -21,8 +21,8 @@ Object.assign(limits, {
   bulkBytes: 1024 * KiB,
   feedChanges: 64,
   feedBatches: 8,
-  offerChunks: 16,
-  getChunks: 8,
+  offerChunks: 32,
+  getChunks: 16,
   graceMs: 10 * minute,
   graceLastCopyMs: 2 * minute,
 })
