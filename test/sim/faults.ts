@@ -155,22 +155,22 @@ export class Faults {
     this.#restart(peer)
   }
 
-  /** Its index is made anew from its disk, and must show all that it showed before. */
   #restart(peer: SimPeer): void {
-    const before = peer.core !== undefined && !peer.rotten ? surveyOf(peer) : undefined
     this.#scene.note(`start ${peer.name}`)
-    peer.start().then(
-      () => {
-        this.#scene.disturbances += 1
-        this.#scene.count('restarts')
-        const lost = before && lossBetween(before, peer)
-        if (lost !== undefined)
-          this.#scene.break('what was durable survives a crash', `${lost} is gone from ${peer.name}`)
-      },
-      (error: Error) => {
-        if (peer.alive)
-          this.#scene.fail(new PropertyBroken('a peer starts again', `${peer.name}: ${error.stack}`))
-      },
-    )
+    this.#startAgain(peer).catch((error: Error) => {
+      if (peer.alive)
+        this.#scene.fail(new PropertyBroken('a peer starts again', `${peer.name}: ${error.stack}`))
+    })
+  }
+
+  /** Its index is made anew from its disk, and must show all that it showed before. */
+  async #startAgain(peer: SimPeer): Promise<void> {
+    const before = peer.core !== undefined && !peer.rotten ? surveyOf(peer) : undefined
+    await peer.start()
+    this.#scene.disturbances += 1
+    this.#scene.count('restarts')
+    const lost = before && lossBetween(before, peer)
+    if (lost !== undefined)
+      this.#scene.break('what was durable survives a crash', `${lost} is gone from ${peer.name}`)
   }
 }

@@ -43,33 +43,34 @@ export class Operations {
     await Promise.all(this.#running)
   }
 
-  /** Begins one operation on some peer. */
-  begin(kind: OperationKind): void {
+  /** Begins one operation on some peer; false when none runs. */
+  begin(kind: OperationKind): boolean {
     const { random, peers, profile } = this.#scene
     const able = this.#scene.running(peers).filter(({ kind }) => kind === 'device')
     const unrevoked = able.filter(({ revoked }) => !revoked)
     // A revoked device goes on as if nothing had happened, now and then.
     const from = random.chance(0.9) && unrevoked.length > 0 ? unrevoked : able
-    if (from.length === 0) return this.#scene.count('operations without a running peer')
+    if (from.length === 0) return false
     const peer = random.pick(from)
     const path = drawPath(random, profile.paths)
     this.#scene.count('operations')
     this.#scene.count(`operation: ${kind}`)
-    if (kind !== 'concurrent puts') return this.#run(kind, peer, path)
-    for (const one of random.shuffled(unrevoked).slice(0, 2)) this.#run('put', one, path)
+    if (kind !== 'concurrent puts') this.#run(kind, peer, path)
+    else for (const one of random.shuffled(unrevoked).slice(0, 2)) this.#run('put', one, path)
+    return true
   }
 
   #run(kind: OperationKind, peer: SimPeer, path: string): void {
-    const outcome = this.#do(kind, peer, path).then(
-      (told) => told,
-      (error: unknown) => this.#refused(kind, peer, error),
-    )
-    const ended = peer.ended.then(() => 'died')
-    const run: Promise<void> = Promise.race([outcome, ended]).then((told) => {
-      this.#running.delete(run)
-      this.#scene.note(`${kind} ${peer.name} ${path}: ${told}`)
-    })
+    const run = this.#told(kind, peer, path)
     this.#running.add(run)
+    const over = (): boolean => this.#running.delete(run)
+    run.then(over, over)
+  }
+
+  async #told(kind: OperationKind, peer: SimPeer, path: string): Promise<void> {
+    const outcome = this.#do(kind, peer, path).catch((error: unknown) => this.#refused(kind, peer, error))
+    const told = await Promise.race([outcome, peer.ended])
+    this.#scene.note(`${kind} ${peer.name} ${path}: ${told ?? 'died'}`)
   }
 
   #refused(kind: OperationKind, peer: SimPeer, error: unknown): string {
@@ -243,7 +244,7 @@ export class Operations {
     return fallen.map(({ name }) => name).join(', ')
   }
 
-  /** A holder of surplus copies drops them, then gives the space back. */
+  /** A holder drops chunks that two others have, then gives the space back; repair brings them back. */
   async #collect(peer: SimPeer): Promise<string> {
     if (this.#collecting || peer.revoked || peer.rotten) return 'not now'
     this.#collecting = true
@@ -253,7 +254,7 @@ export class Operations {
       const others = this.#scene.dependable(peer)
       const surplus = [...this.#scene.ledger.acknowledged.values()]
         .flatMap(({ chunks }) => chunks)
-        .filter((id) => holds(peer, id) && others.filter((other) => holds(other, id)).length >= 3)
+        .filter((id) => holds(peer, id) && others.filter((other) => holds(other, id)).length >= 2)
       const drops = [...new Set(surplus)].filter(() => this.#scene.random.chance(0.7))
       for (const id of drops) peer.dropped.add(id)
       await peer.core!.store.commit({ drops })

@@ -9,6 +9,7 @@ import { drawOperation, drawProfile, type Asked, type Profile } from './profile.
 import { Properties } from './properties.ts'
 import { PropertyBroken, Scene } from './scene.ts'
 import { SeededRandom } from './seeded-random.ts'
+import { byName } from './tally.ts'
 
 export interface SimulationOptions extends Asked {
   seed: number
@@ -70,7 +71,7 @@ async function disturbed(
   const due = [...profile.faults]
   for (let done = 0; done < profile.operations && scene.broken === undefined; done++) {
     while (due.length > 0 && due[0]!.before <= done) faults.begin(due.shift()!.kind)
-    operations.begin(drawOperation(random, profile.weights))
+    while (!operations.begin(drawOperation(random, profile.weights))) await clock.advance(1_000)
     if (random.chance(1 / profile.burst)) {
       await clock.advance(random.number() * 2 * profile.pauseMs)
       scene.checkQuotas()
@@ -86,7 +87,7 @@ function report(seed: number, scene: Scene): Report {
     profile,
     trace,
     elapsedMs: Math.round(clock.monotonicMs()),
-    counts: Object.fromEntries([...scene.counts].sort()),
+    counts: Object.fromEntries([...scene.counts].sort(byName)),
     ...(broken !== undefined && {
       broken: {
         property: broken instanceof PropertyBroken ? broken.property : 'the simulation runs to its end',

@@ -16,13 +16,18 @@ export class Tally {
   }
 
   lines(): string[] {
-    const lines = [...this.#counts].sort().map(([what, count]) => `${what} ${count}`)
+    const lines = [...this.#counts].sort(byName).map(([what, count]) => `${what} ${count}`)
     return [`seeds ${this.seeds}`, ...lines]
   }
 
   #add(what: string, count: number): void {
     this.#counts.set(what, this.of(what) + count)
   }
+}
+
+/** Orders counts by what they count. */
+export function byName([a]: readonly [string, number], [b]: readonly [string, number]): number {
+  return a < b ? -1 : 1
 }
 
 /** How to see a failure again. */
