@@ -6,6 +6,7 @@ import { encode } from '../codec/cbor-schema.ts'
 import type { Answer, Call, Network } from '../net/network.ts'
 import type { Membership, PoolStore } from './pool.ts'
 import { readCall } from './serve-chunks.ts'
+import type { Statements } from './statements.ts'
 import {
   batchesAsked,
   changesAsked,
@@ -18,6 +19,7 @@ import {
   notice,
   protocol,
   type Greeting,
+  type Notice,
 } from './wire.ts'
 
 export interface FeedSourceParts {
@@ -27,15 +29,17 @@ export interface FeedSourceParts {
   clock: Clock
   /** A peer said hello. */
   onGreeting: (peer: PeerId, greeting: Greeting) => void
-  /** A peer has changes up to `change` in `database`. */
-  onNotice: (peer: PeerId, notice: Pick<Greeting, 'database' | 'change'>) => void
+  /** A peer has changes up to `change` in `database`, or passes on statements. */
+  onNotice: (peer: PeerId, notice: Notice) => void
+  statements: Statements
 }
 
 export function serveFeed(parts: FeedSourceParts): void {
   const { network, onNotice } = parts
   network.serve('hello', (call) => {
     parts.onGreeting(call.from, readCall(greeting, call, 'hello'))
-    return Promise.resolve({ head: encode(greeting, ownGreeting(parts)) })
+    const statements = parts.statements.all()
+    return Promise.resolve({ head: encode(greeting, { ...ownGreeting(parts), statements }) })
   })
   network.serve('feed.notify', (call) => {
     onNotice(call.from, readCall(notice, call, 'feed.notify'))
@@ -49,7 +53,7 @@ export function ownGreeting({
   store,
   membership,
   clock,
-}: Omit<FeedSourceParts, 'onGreeting' | 'onNotice'>): Greeting {
+}: Pick<FeedSourceParts, 'store' | 'membership' | 'clock'>): Greeting {
   return {
     protocol,
     features: [],

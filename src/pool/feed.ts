@@ -16,6 +16,7 @@ import { ownGreeting, serveFeed } from './feed-source.ts'
 import type { Health } from './health.ts'
 import type { Membership, PoolStore } from './pool.ts'
 import type { Roster } from './roster.ts'
+import { Statements } from './statements.ts'
 import { greeting, notice, protocol, readAnswer, type Greeting } from './wire.ts'
 
 /** Changes within this time are told together. */
@@ -26,6 +27,8 @@ const passOnAfterMs = 250
 const greetEveryMs = 5 * 60_000
 /** The whole feed again, for anything that was missed in any other way. */
 const wholeEveryMs = 24 * 3600_000
+/** Statements in one notice, whose head is bounded; each is under 2 KiB. */
+const statementsAtOnce = 4
 const retryFirstMs = 1_000
 const retryMostMs = 5 * 60_000
 
@@ -41,6 +44,8 @@ export interface FeedParts {
   wake: (worker: string) => void
   /** A peer's feed was read to its end. */
   onRead: (peer: PeerId, news: News) => void
+  /** Devices said something new of themselves. */
+  onStatements: () => void
 }
 
 interface Session {
@@ -59,15 +64,21 @@ export class Feed {
   readonly #parts: FeedParts
   readonly #sessions = new Map<PeerId, Session>()
   readonly #stopping = new AbortController()
+  readonly #statements: Statements
   /** When the next notice leaves, and what cancels it. */
   #notice: { at: number; cancel: () => void } | undefined
 
   constructor(parts: FeedParts) {
     this.#parts = parts
+    this.#statements = new Statements({ ...parts, onNews: (news, from) => this.#passOn(news, from) })
     serveFeed({
       ...parts,
+      statements: this.#statements,
       onGreeting: (peer, greeting) => void this.#greeted(peer, greeting),
-      onNotice: (peer, told) => this.#told(peer, told),
+      onNotice: (peer, { statements = [], ...told }) => {
+        this.#told(peer, told)
+        void this.#statements.take(statements, peer)
+      },
     })
   }
 
@@ -140,6 +151,7 @@ export class Feed {
     const news = await session.reader.read(signal, whole)
     session.failures = 0
     this.#settle(peer, session)
+    await this.#statements.tryWaiting()
     if (this.#parts.store.read.lastChange() > before) this.#tellAfter(passOnAfterMs)
     onRead(peer, news)
   }
@@ -174,20 +186,22 @@ export class Feed {
     await this.#greeted(peer, answer)
   }
 
-  async #greeted(
-    peer: PeerId,
-    { protocol: spoken, database, change, time, statement }: Greeting,
-  ): Promise<void> {
-    const { health, clock, membership, log } = this.#parts
-    if (spoken < protocol) return
-    health.clockAhead(peer, time - clock.now())
+  async #greeted(peer: PeerId, greeting: Greeting): Promise<void> {
+    const { database, change, statement, statements = [] } = greeting
+    if (greeting.protocol < protocol) return
+    this.#parts.health.clockAhead(peer, greeting.time - this.#parts.clock.now())
     this.#told(peer, { database, change })
-    if (statement.length === 0) return
-    try {
-      await membership.admitStatement(statement)
-    } catch (error) {
-      log.info('a statement was refused', { peer, reason: asPeerStorError(error).message })
-    }
+    const all = statement.length === 0 ? statements : [statement, ...statements]
+    await this.#statements.take(all, peer)
+  }
+
+  /** What was news here may be news to others: a device's new address above all. */
+  #passOn(statements: readonly Uint8Array[], from: PeerId | undefined): void {
+    this.#parts.onStatements()
+    for (const { peer } of this.#parts.roster.others())
+      if (peer !== from && this.#parts.health.isConnected(peer))
+        for (let at = 0; at < statements.length; at += statementsAtOnce)
+          this.#notify(peer, statements.slice(at, at + statementsAtOnce))
   }
 
   #told(peer: PeerId, { database, change }: Position): void {
@@ -210,16 +224,19 @@ export class Feed {
 
   #tell(): void {
     this.#notice = undefined
-    const { network, store, health, roster } = this.#parts
-    const head = encode(notice, { database: store.database, change: store.read.lastChange() })
-    for (const { peer } of roster.others()) {
-      if (!health.isConnected(peer)) continue
-      network
-        .request(peer, 'feed.notify', head, { signal: this.#stopping.signal })
-        .then((reply) => reply.body[Symbol.asyncIterator]().return?.())
-        // A lost notice costs time only: the next hello tells the same.
-        .catch(() => undefined)
-    }
+    for (const { peer } of this.#parts.roster.others())
+      if (this.#parts.health.isConnected(peer)) this.#notify(peer)
+  }
+
+  #notify(peer: PeerId, statements?: Uint8Array[]): void {
+    const { network, store } = this.#parts
+    const position = { database: store.database, change: store.read.lastChange() }
+    const head = encode(notice, { ...position, ...(statements && { statements }) })
+    network
+      .request(peer, 'feed.notify', head, { signal: this.#stopping.signal })
+      .then((reply) => reply.body[Symbol.asyncIterator]().return?.())
+      // A lost notice costs time only: the next hello tells the same.
+      .catch(() => undefined)
   }
 
   #session(peer: PeerId): Session {

@@ -47,7 +47,8 @@ export interface Membership {
   ): Promise<{ waiting: number; refused: readonly { reason: string }[] }>
   /** This device's signed statement, and another's. */
   statement(): Uint8Array
-  admitStatement(bytes: Uint8Array): Promise<void>
+  /** Resolves to whether it was newer than what was known of its device. */
+  admitStatement(bytes: Uint8Array): Promise<boolean>
   onChange(listener: () => void): () => void
 }
 

@@ -39,12 +39,23 @@ export const greeting = fields(
     change: field(3, uint()),
     time: field(4, uint()),
     statement: field(5, bytes(0, statementBytes)),
+    /** Answers only: the latest statements of all devices. */
+    statements: optional(6, list(bytes(0, statementBytes), limits.peers)),
   },
   { open: true },
 )
 export type Greeting = Read<typeof greeting>
 
-export const notice = fields({ database: field(0, shortId<DatabaseId>()), change: field(1, uint()) })
+/** `statements`: of any devices, news to the sender. */
+export const notice = fields(
+  {
+    database: field(0, shortId<DatabaseId>()),
+    change: field(1, uint()),
+    statements: optional(2, list(bytes(0, statementBytes), limits.peers)),
+  },
+  { open: true },
+)
+export type Notice = Read<typeof notice>
 
 export const changesAsked = fields({ database: field(0, shortId<DatabaseId>()), since: field(1, uint()) })
 /** `from` is 0 when the asked database is not this one; `last` is the newest change there is. */

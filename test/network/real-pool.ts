@@ -122,7 +122,7 @@ function membershipOf(self: PeerId, members: readonly Member[]): Membership {
     folders: () => [copiesPolicy],
     admit: () => Promise.resolve({ waiting: 0, refused: [] }),
     statement: () => new Uint8Array(0),
-    admitStatement: () => Promise.resolve(),
+    admitStatement: () => Promise.resolve(false),
     onChange: () => () => undefined,
   }
 }

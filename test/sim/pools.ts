@@ -263,7 +263,7 @@ export class TestPeer {
       folders: () => [all.policy],
       admit: (batches) => this.#admit(batches),
       statement: () => new Uint8Array(0),
-      admitStatement: () => Promise.resolve(),
+      admitStatement: () => Promise.resolve(false),
       onChange: (listener) => all.onChange(listener),
     }
   }
