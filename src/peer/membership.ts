@@ -29,11 +29,12 @@ export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState):
       return signed.bytes
     },
     admitStatement: async (bytes) => {
-      if ((await catalogue.admitStatement(bytes)) === undefined) return
+      if ((await catalogue.admitStatement(bytes)) === undefined) return false
       const before = JSON.stringify(others)
       others = membersBut(catalogue.peer, catalogue)
       // Most statements tell of more bytes used, which decides nothing.
       if (JSON.stringify(others) !== before) tell()
+      return true
     },
     onChange: (listener) => {
       listeners.add(listener)

@@ -44,8 +44,6 @@ export interface FeedParts {
   wake: (worker: string) => void
   /** A peer's feed was read to its end. */
   onRead: (peer: PeerId, news: News) => void
-  /** Devices said something new of themselves. */
-  onStatements: () => void
 }
 
 interface Session {
@@ -191,13 +189,11 @@ export class Feed {
     if (greeting.protocol < protocol) return
     this.#parts.health.clockAhead(peer, greeting.time - this.#parts.clock.now())
     this.#told(peer, { database, change })
-    const all = statement.length === 0 ? statements : [statement, ...statements]
-    await this.#statements.take(all, peer)
+    await this.#statements.take([statement, ...statements], peer)
   }
 
   /** What was news here may be news to others: a device's new address above all. */
   #passOn(statements: readonly Uint8Array[], from: PeerId | undefined): void {
-    this.#parts.onStatements()
     for (const { peer } of this.#parts.roster.others())
       if (peer !== from && this.#parts.health.isConnected(peer))
         for (let at = 0; at < statements.length; at += statementsAtOnce)

@@ -51,7 +51,12 @@ class OpenPool implements Pool {
       onLeft: () => this.#repair.changed(),
     }))
     this.#repair = new Repair({ ...parts, roster, health, replicator })
-    this.#feed = new Feed({ ...parts, roster, health, onRead: (peer, news) => this.#read(peer, news) })
+    this.#feed = new Feed({
+      ...parts,
+      roster,
+      health,
+      onRead: (peer, news) => this.#read(peer, news),
+    })
     this.#fetcher = new Fetcher({
       ...parts,
       roster,

@@ -65,6 +65,7 @@ export type PoolStore = Pick<Store, 'database' | 'chunks' | 'commit' | 'index' |
     | 'holders'
     | 'lacking'
     | 'seen'
+    | 'statements'
   >
 }
 

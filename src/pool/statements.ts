@@ -32,12 +32,13 @@ export class Statements {
   all(): Uint8Array[] {
     const { membership, store } = this.#parts
     const others = store.read.statements().map(({ bytes }) => bytes)
-    return [membership.statement(), ...others].slice(0, limits.peers)
+    return [membership.statement(), ...others].filter(({ length }) => length > 0).slice(0, limits.peers)
   }
 
   async take(statements: readonly Uint8Array[], from: PeerId | undefined): Promise<void> {
     const news: Uint8Array[] = []
-    for (const statement of statements) if (await this.#isNews(statement)) news.push(statement)
+    for (const statement of statements)
+      if (statement.length > 0 && (await this.#isNews(statement))) news.push(statement)
     if (news.length > 0) this.#parts.onNews(news, from)
   }
 

@@ -41,6 +41,7 @@ export class MemoryStore implements PoolStore, ChunkStore {
       holders: (ids) => new Map(ids.map((id) => [id, this.#holders(id)])),
       lacking: (folder, want, peers, after, limit, until) =>
         this.#lacking(folder, want, peers, after, limit, until),
+      statements: () => [],
       seen: () => [...this.#seen].map(([peer, seen]) => ({ peer, ...seen })),
     }
   }
