@@ -1,7 +1,7 @@
 /** Looks for many short byte strings in large files at once: how the demo and the tests prove that a device holds nothing readable. */
-import { randomInt } from 'node:crypto'
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemRandom } from '../base/random.ts'
 
 const blockBytes = 8 * 2 ** 20
 
@@ -22,12 +22,12 @@ export async function randomWindows(
 ): Promise<Buffer[]> {
   const windows: Buffer[] = []
   for (let tries = 0; windows.length < count && tries < count * 20; tries++) {
-    const file = await open(files[randomInt(files.length)] ?? '')
+    const file = await open(files[Math.floor(systemRandom.number() * files.length)] ?? '')
     try {
       const { size } = await file.stat()
       if (size < length) continue
       const window = Buffer.alloc(length)
-      await file.read(window, 0, length, randomInt(size - length + 1))
+      await file.read(window, 0, length, Math.floor(systemRandom.number() * (size - length + 1)))
       if (new Set(window).size >= Math.min(16, length / 2)) windows.push(window)
     } finally {
       await file.close()
