@@ -92,9 +92,12 @@ function parse(text: string): Record<string, unknown> {
 
 /** All files of a drop, folders included, with their paths below `into`. */
 export async function filesOfDrop(data: DataTransfer, into: string): Promise<{ path: string; file: File }[]> {
-  const roots = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null)
+  // Both must be read before the first await: the browser empties the transfer when the event ends.
+  const items = [...data.items].map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }))
   const found: { path: string; file: File }[] = []
-  for (const root of roots) await collect(root, into, found)
+  for (const { entry, file } of items)
+    if (entry !== null) await collect(entry, into, found)
+    else if (file !== null) found.push({ path: `${into}/${file.name}`, file })
   return found
 }
 
