@@ -146,9 +146,11 @@ export class Feed {
     if (whole) session.wholeAt = clock.monotonicMs() + wholeEveryMs * (0.75 + random.number() / 2)
     if (!whole && session.told !== undefined && !this.#isBehind(peer, session.told)) return
     const before = this.#parts.store.read.lastChange()
+    const { told } = session
     const news = await session.reader.read(signal, whole)
     session.failures = 0
-    this.#settle(peer, session)
+    // What was told while reading may lie beyond what was read: it stays told.
+    if (session.told === told) this.#settle(peer, session)
     await this.#statements.tryWaiting()
     if (this.#parts.store.read.lastChange() > before) this.#tellAfter(passOnAfterMs)
     onRead(peer, news)

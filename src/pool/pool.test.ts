@@ -174,3 +174,20 @@ test('an index made anew is read from its beginning, and what the disk lost is k
   assert.ok(a!.hasRecord(own))
   await all.close()
 })
+
+test('a notice that comes while the feed is read is not forgotten', async () => {
+  const all = new Peers(31)
+  const [a, b] = await all.addAll(['a', 'b'])
+  await all.advance(2_000)
+  for (let round = 0; round < 40; round++) {
+    const hashes = []
+    for (let index = 0; index < 4; index++) {
+      hashes.push(await a!.record())
+      await all.advance(5 + Math.floor(all.random.number() * 60))
+    }
+    // Long enough for every notice, far shorter than the next hello.
+    await all.advance(2_000)
+    for (const record of hashes) assert.ok(b!.store.batches.has(record), `round ${round}`)
+  }
+  await all.close()
+})
