@@ -90,17 +90,16 @@ export class Client {
   async *batch(frames: AsyncIterable<Uint8Array>, parts: CallParts = {}): AsyncGenerator<BatchLine> {
     const request = this.#request('POST', '/api/v1/batch', parts)
     const answer = answerOf(request)
-    const sent = pipeline(withEnd(frames), request)
+    const source = new WatchedSource(frames)
+    const sent = pipeline(source.bytes(), request)
     sent.catch(() => undefined)
-    const response = await this.#ok(answer)
-    let ended = false
-    for await (const line of jsonLines(response)) {
-      if ('end' in line) ended = true
-      else if ('error' in line && !('path' in line)) throw errorFrom(line['error'] as Problem, 500)
-      else yield line as unknown as BatchLine
+    try {
+      yield* acknowledged(await this.#ok(answer))
+      await sent
+    } catch (thrown) {
+      // A source that failed says more than the stream that broke over it.
+      throw source.failure ?? thrown
     }
-    await sent
-    if (!ended) throw fail('INTERRUPTED', { what: 'the batch stream' })
   }
 
   /** Waits for answer and upload; a refusal of the peer says more than the pipe that broke over it. */
@@ -182,6 +181,8 @@ function answerOf(request: ClientRequest): Promise<IncomingMessage> {
   const answer = new Promise<IncomingMessage>((resolve, reject) => {
     request.once('response', resolve)
     request.on('error', reject)
+    // A request that its own source ends says nothing but this.
+    request.once('close', () => reject(fail('INTERRUPTED', { what: 'the request' })))
   })
   answer.catch(() => undefined)
   return answer
@@ -224,7 +225,32 @@ async function* jsonLines(response: IncomingMessage): AsyncGenerator<Record<stri
   }
 }
 
-async function* withEnd(frames: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield* frames
-  yield endFrame
+async function* acknowledged(response: IncomingMessage): AsyncGenerator<BatchLine> {
+  let ended = false
+  for await (const line of jsonLines(response)) {
+    if ('end' in line) ended = true
+    else if ('error' in line && !('path' in line)) throw errorFrom(line['error'] as Problem, 500)
+    else yield line as unknown as BatchLine
+  }
+  if (!ended) throw fail('INTERRUPTED', { what: 'the batch stream' })
+}
+
+/** Frames with their end, and why they failed. */
+class WatchedSource {
+  readonly #frames: AsyncIterable<Uint8Array>
+  failure: unknown
+
+  constructor(frames: AsyncIterable<Uint8Array>) {
+    this.#frames = frames
+  }
+
+  async *bytes(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* this.#frames
+    } catch (thrown) {
+      this.failure = thrown
+      throw thrown
+    }
+    yield endFrame
+  }
 }

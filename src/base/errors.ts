@@ -214,6 +214,9 @@ export function asPeerStorError(thrown: unknown): PeerStorError {
   if (thrown instanceof PeerStorError) return thrown
   if (thrown instanceof Error && thrown.name === 'AbortError')
     return fail('INTERRUPTED', { what: 'the operation' }, thrown)
+  const { code, path } = (thrown ?? {}) as { code?: unknown; path?: unknown }
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return fail('DISK_FULL', { path: typeof path === 'string' ? path : 'the data of this peer' }, thrown)
   return fail('INTERNAL', { reason: thrown instanceof Error ? thrown.message : String(thrown) }, thrown)
 }
 

@@ -1,6 +1,6 @@
 /** `get`: one file, or everything below a folder, with modes and times as they were. */
-import { createWriteStream } from 'node:fs'
-import { chmod, lstat, mkdir, rename, rm, symlink, utimes } from 'node:fs/promises'
+import { type Stats, createWriteStream } from 'node:fs'
+import { chmod, lstat, mkdir, readdir, rename, rm, symlink, utimes } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -10,6 +10,7 @@ import { fail } from '../base/errors.ts'
 import type { ListedEntry } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { readPages } from './pages.ts'
+import { Spelling } from './spelling.ts'
 import { examples } from './options.ts'
 import { Progress, counted } from './progress.ts'
 import { isFolder, localError } from './walk.ts'
@@ -74,6 +75,7 @@ async function getTree(
   const root = output ?? outputOf(path, undefined)
   const progress = new Progress(context.out)
   const links: ListedEntry[] = []
+  const spelled = new Spelling({ has: async (place) => (await kindAt(place)) !== undefined, names: readdir })
   const within = (entry: ListedEntry): string =>
     placeBelow(root, entry.path.slice(path.replace(/\/+$/, '').length + 1))
   await mkdir(root, { recursive: true })
@@ -84,7 +86,6 @@ async function getTree(
     context.signal,
   )) {
     if (entry.kind === 'link') links.push(entry)
-    else if (entry.kind === 'folder') await makeFolders(root, within(entry))
     else await one(entry)
   }
   // Links come last: nothing is ever written through one that came with the tree.
@@ -93,9 +94,11 @@ async function getTree(
   context.out.line(`fetched ${plural(progress.files, 'file')}, ${sizeText(progress.bytes)} to ${root}`)
 
   async function one(entry: ListedEntry): Promise<void> {
-    const place = within(entry)
     try {
+      const place = within(entry)
+      if (entry.kind === 'folder') return await makeFolders(root, place)
       await makeFolders(root, dirname(place))
+      await spelled.require(place)
       const fetched = await fetchFile(context, client, entry.path, place, {}, progress)
       if (context.out.json) context.out.content(JSON.stringify(fetched))
     } catch (thrown) {
@@ -115,14 +118,16 @@ function placeBelow(root: string, name: string): string {
   return join(root, ...parts)
 }
 
-/** Makes the folders from `root` down to `folder`; a link on the way is refused. */
+/** Makes the folders from `root` down to `folder`; a link on the way is refused before anything is made behind it. */
 async function makeFolders(root: string, folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true })
-  if (made !== undefined) return
   for (let at = folder; at.length > root.length; at = dirname(at))
-    if ((await lstat(at)).isSymbolicLink())
+    if ((await kindAt(at))?.isSymbolicLink() === true)
       throw fail('BAD_PATH', { path: at, reason: 'a link stands in the way' })
+  await mkdir(folder, { recursive: true })
 }
+
+/** What lies at a local place; undefined: nothing, or nothing that can be looked at. */
+const kindAt = (place: string): Promise<Stats | undefined> => lstat(place).catch(() => undefined)
 
 async function fetchFile(
   context: Context,

@@ -21,6 +21,7 @@ export function readSmall(local: string, stats: Stats): Uint8Array {
       if (read === 0) break
       filled += read
     }
+    if (stats.size === 0) requireEmpty(local, readSync(file, new Uint8Array(1), 0, 1, 0))
     requireSame(local, stats, fstatSync(file), filled)
     return content
   } catch (thrown) {
@@ -50,6 +51,11 @@ export async function* readLarge(local: string, stats: Stats): AsyncGenerator<Ui
   } finally {
     await file.close()
   }
+}
+
+/** Files such as those of /proc say they are empty and are not: better refused than stored as nothing. */
+function requireEmpty(local: string, read: number): void {
+  if (read > 0) throw fail('BAD_INPUT', { what: local, reason: 'it holds more than it says' })
 }
 
 function requireSame(local: string, before: Stats, now: Stats, read: number): void {

@@ -96,7 +96,7 @@ class Put {
     else out.line(`stored ${plural(files, 'file')}, ${sizeText(bytes)} in ${seconds.toFixed(1)} s`)
     if (this.#report.skipped > 0)
       out.note(
-        `left out ${plural(this.#report.skipped, 'socket or device')}: only files, folders and links are stored`,
+        `left out ${plural(this.#report.skipped, 'pipe, socket or device', 'pipes, sockets or devices')}: only files, folders and links are stored`,
       )
     if (this.#failures > 0) process.exitCode = 1
   }
@@ -169,9 +169,16 @@ class Put {
     )
   }
 
+  /** A folder that is there already is what was wanted. */
   async #makeFolder(path: string): Promise<void> {
     const { signal } = this.#context
-    await this.#client.call('POST', `/api/v1/files/${encodePath(path)}`, { body: { kind: 'folder' }, signal })
+    const at = `/api/v1/files/${encodePath(path)}`
+    try {
+      await this.#client.call('POST', at, { body: { kind: 'folder' }, signal })
+    } catch (thrown) {
+      if (!isCode(thrown, 'ALREADY_EXISTS')) throw thrown
+      if ((await this.#client.get<FileInfo>(at, {}, signal)).kind !== 'folder') throw thrown
+    }
   }
 
   #stored(result: PutResult, bytes: number): void {

@@ -26,10 +26,11 @@ async function set(context: Context, size: string): Promise<void> {
   const contributed = parseSize(size)
   if (contributed === undefined) throw fail('BAD_USAGE', { reason: `${size} is no size such as 5GB` })
   const client = await context.client()
-  print(
-    context,
-    await client.call<Quota>('PUT', '/api/v1/quota', { body: { contributed }, signal: context.signal }),
-  )
+  const body = { contributed }
+  const quota = await client.call<Quota>('PUT', '/api/v1/quota', { body, signal: context.signal })
+  print(context, quota)
+  if (quota.contributed !== contributed)
+    context.out.note('saved, but the running peer was started with another limit, which holds until it ends')
 }
 
 function print({ out }: Context, quota: Quota): void {

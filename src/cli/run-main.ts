@@ -15,6 +15,8 @@ export async function runMain(argv: readonly string[]): Promise<void> {
   process.on('SIGTERM', onSignal)
   // `peerstor ls | head`: the reader has enough.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  // A log that leads to a full disk or to nobody: the peer runs on without it.
+  process.stderr.on('error', () => undefined)
   const code = await runProgram(argv, interrupted.signal)
   process.exitCode = code
   // Idle connections and half-open files must not keep a finished command alive.

@@ -4,7 +4,7 @@
  */
 import { type Dirent, type Stats, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { fail } from '../base/errors.ts'
+import { fail, PeerStorError } from '../base/errors.ts'
 
 export type Item =
   | { kind: 'file'; local: string; path: string; stats: Stats }
@@ -38,8 +38,13 @@ export const nameOf = (local: string): string => basename(resolve(local))
 
 export const join2 = (folder: string, name: string): string => `${folder.replace(/\/+$/, '')}/${name}`
 
+/** Whether a folder is there, behind a link or not; what cannot be looked at is none, reading it tells why. */
 export function isFolder(local: string): boolean {
-  return statSync(local, { throwIfNoEntry: false })?.isDirectory() === true
+  try {
+    return statSync(local, { throwIfNoEntry: false })?.isDirectory() === true
+  } catch {
+    return false
+  }
 }
 
 function* walkFolder(local: string, path: string, report: WalkReport): Generator<Item> {
@@ -76,6 +81,7 @@ function attempt<T>(local: string, report: WalkReport, read: () => T): T | undef
 
 /** An error of the local disk as a catalogue error that names the file. */
 export function localError(thrown: unknown, local: string): unknown {
+  if (thrown instanceof PeerStorError) return thrown
   const code = (thrown as NodeJS.ErrnoException | undefined)?.code
   if (code === 'ENOENT') return fail('NOT_FOUND', { what: 'file', name: local }, thrown)
   if (code === 'EACCES' || code === 'EPERM')

@@ -32,8 +32,8 @@ export function copiesText(copies: { have: number; want: number } | undefined): 
   return copies === undefined ? '' : `${copies.have}/${copies.want}`
 }
 
-export function plural(count: number, word: string): string {
-  return `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`
+export function plural(count: number, word: string, words = `${word}s`): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? word : words}`
 }
 
 /** Names come from other devices: no control character of theirs reaches the terminal. */

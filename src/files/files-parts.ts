@@ -18,6 +18,15 @@ export interface PeerPresence {
   hasRoom: boolean
 }
 
+export interface Room {
+  /** The contributed space and what of it is left. */
+  limit: number
+  contributed: number
+  /** What the disk of the segments has left beside its reserve. */
+  disk: number
+  storage: string
+}
+
 export interface FilesParts {
   store: Store
   catalogue: Catalogue
@@ -30,8 +39,8 @@ export interface FilesParts {
   /** Fails with `FORBIDDEN` unless the caller may read or write this path. */
   require: (scope: 'read' | 'write', path: string) => void
   compression: () => CompressionLevel
-  /** Bytes of chunks that may still be kept here, and the limit that says so. */
-  room: () => Promise<{ free: number; limit: number }>
+  /** Bytes of chunks that may still be kept: as far as the contributed space goes, and the disk. */
+  room: () => Promise<Room>
   presence: (peer: PeerId) => PeerPresence
   /** Something that a person should know: content that is not what its writer said. */
   alarm: (kind: 'hash', device: DeviceId) => void

@@ -96,8 +96,9 @@ function whatIsThere(parts: FilesParts, place: Place, { replaces }: PutOptions):
  */
 async function requireRoom(parts: FilesParts, place: Place, size: number | undefined): Promise<void> {
   if (size === undefined || size <= limits.chunkMin) return
-  const { free, limit } = await parts.room()
-  if (size > free) throw fail('QUOTA_FULL', { limit, what: place.text, needed: size })
+  const { contributed, limit, disk, storage } = await parts.room()
+  if (size > contributed) throw fail('QUOTA_FULL', { limit, what: place.text, needed: size })
+  if (size > disk) throw fail('DISK_FULL', { path: storage })
 }
 
 function requireSize(place: Place, found: number, expected: number | undefined): void {

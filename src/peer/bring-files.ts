@@ -101,7 +101,7 @@ function readingParts(
     },
     budget: { take: () => Promise.resolve(() => undefined) },
     require: () => undefined,
-    room: () => Promise.resolve({ free: 0, limit: 0 }),
+    room: () => Promise.resolve({ limit: 0, contributed: 0, disk: 0, storage: '' }),
     presence: () => ({ online: false, lastSeen: undefined, zone: undefined, hasRoom: false }),
     alarm: () => undefined,
   }

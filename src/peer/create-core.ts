@@ -179,7 +179,7 @@ class OpenCore implements Core {
     this.#filesParts = {
       ...parts,
       require: () => undefined,
-      room: () => parts.space.room(),
+      room: async () => ({ ...(await parts.space.room()), storage: parts.storage }),
       presence: (peer) => this.#presence(peer),
       alarm: (kind, device) => parts.onAlarm?.(kind, device),
     }

@@ -37,13 +37,13 @@ export class SpaceWatch implements Worker {
 
   /** Nothing worth placing here fits. */
   get full(): boolean {
-    return this.#free() < 4 * limits.sealedMax
+    return Math.min(this.#leftOfContribution, this.#leftOfDisk) < 4 * limits.sealedMax
   }
 
-  /** Bytes of chunks that may still be kept, and the limit that says so. */
-  async room(): Promise<{ free: number; limit: number }> {
+  /** Bytes of chunks that may still be kept: as far as the contributed space goes, and the disk. */
+  async room(): Promise<{ limit: number; contributed: number; disk: number }> {
     await this.refresh()
-    return { free: this.#free(), limit: this.contributed }
+    return { limit: this.contributed, contributed: this.#leftOfContribution, disk: this.#leftOfDisk }
   }
 
   async refresh(): Promise<void> {
@@ -63,7 +63,11 @@ export class SpaceWatch implements Worker {
     return `${this.#used} of ${this.contributed} bytes kept, ${this.#diskFree} free on the disk`
   }
 
-  #free(): number {
-    return Math.max(0, Math.min(this.contributed - this.#used, this.#diskFree - limits.reserveBytes))
+  get #leftOfContribution(): number {
+    return Math.max(0, this.contributed - this.#used)
+  }
+
+  get #leftOfDisk(): number {
+    return Math.max(0, this.#diskFree - limits.reserveBytes)
   }
 }

@@ -52,7 +52,9 @@ export class LocalStore implements Store {
     this.#parts = parts
     this.database = parts.index.state.database
     this.read = parts.read
-    this.own = new OwnRowStore(parts.index.ownRows, (kind, id, value) => parts.index.putOwn(kind, id, value))
+    this.own = new OwnRowStore(parts.index.ownRows, (kind, id, value) =>
+      parts.index.putOwn(kind, id, value).catch(failWhenFull),
+    )
     this.#log = parts.openLog((ops, position) => this.#takeGroup(ops, position))
     this.chunks = {
       has: (ids) => Promise.resolve(ids.map((id) => this.read.hasChunk(id))),
@@ -82,7 +84,7 @@ export class LocalStore implements Store {
   }
 
   async index(writes: readonly IndexWrite[]): Promise<void> {
-    if (writes.length > 0) await this.#parts.index.apply({ ops: writes })
+    if (writes.length > 0) await this.#parts.index.apply({ ops: writes }).catch(failWhenFull)
   }
 
   async batch(last: RecordHash): Promise<Batch> {
@@ -191,13 +193,7 @@ export class LocalStore implements Store {
 
   /** A group is on the disk: the index takes it, and the accounts are settled. */
   async #takeGroup(ops: IndexOp[], position: Position): Promise<void> {
-    try {
-      await this.#parts.index.apply({ ops, position })
-    } catch (thrown) {
-      if (sqliteCode(thrown) === sqliteCodes.full)
-        throw fail('DISK_FULL', { path: 'the index database' }, thrown)
-      throw thrown
-    }
+    await this.#parts.index.apply({ ops, position }).catch(failWhenFull)
     const { bytes, chunks } = this.#inFlight.end(ops)
     this.#parts.space.release(bytes, chunks)
   }
@@ -241,6 +237,12 @@ export class LocalStore implements Store {
       return this.#parts.files.read(moved)
     }
   }
+}
+
+/** A database that its disk has no room for is `DISK_FULL`, like a segment. */
+function failWhenFull(thrown: unknown): never {
+  if (sqliteCode(thrown) === sqliteCodes.full) throw fail('DISK_FULL', { path: 'the index database' }, thrown)
+  throw thrown
 }
 
 /** The id behind `id` in order; `id` is not the last one. */
