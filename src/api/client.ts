@@ -90,15 +90,18 @@ export class Client {
   async *batch(frames: AsyncIterable<Uint8Array>, parts: CallParts = {}): AsyncGenerator<BatchLine> {
     const request = this.#request('POST', '/api/v1/batch', parts)
     const answer = answerOf(request)
-    const source = new WatchedSource(frames)
-    const sent = pipeline(source.bytes(), request)
+    let failure: unknown
+    const sent = pipeline(
+      withEnd(frames, (thrown) => (failure = thrown)),
+      request,
+    )
     sent.catch(() => undefined)
     try {
       yield* acknowledged(await this.#ok(answer))
       await sent
     } catch (thrown) {
       // A source that failed says more than the stream that broke over it.
-      throw source.failure ?? thrown
+      throw failure ?? thrown
     }
   }
 
@@ -235,22 +238,16 @@ async function* acknowledged(response: IncomingMessage): AsyncGenerator<BatchLin
   if (!ended) throw fail('INTERRUPTED', { what: 'the batch stream' })
 }
 
-/** Frames with their end, and why they failed. */
-class WatchedSource {
-  readonly #frames: AsyncIterable<Uint8Array>
-  failure: unknown
-
-  constructor(frames: AsyncIterable<Uint8Array>) {
-    this.#frames = frames
+/** Yields frames and their end; tells why they failed. */
+async function* withEnd(
+  frames: AsyncIterable<Uint8Array>,
+  failed: (thrown: unknown) => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* frames
+  } catch (thrown) {
+    failed(thrown)
+    throw thrown
   }
-
-  async *bytes(): AsyncGenerator<Uint8Array> {
-    try {
-      yield* this.#frames
-    } catch (thrown) {
-      this.failure = thrown
-      throw thrown
-    }
-    yield endFrame
-  }
+  yield endFrame
 }

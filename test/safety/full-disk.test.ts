@@ -81,7 +81,8 @@ function put(
     asked.on('continue', () => {
       continued = true
       const next = (): void => {
-        while (!answered && sent < size) {
+        while (sent < size) {
+          if (answered) return
           const piece = bytes?.subarray(sent, sent + MiB) ?? randomBytes(Math.min(MiB, size - sent))
           sent += piece.length
           if (!asked.write(piece)) return void asked.once('drain', next)

@@ -24,9 +24,9 @@ interface Scene {
   folder: string
   peer: PeerProcess
   /** A command against the peer, whatever its exit code. */
-  run(...args: string[]): ReturnType<typeof runToEnd>
+  run: (...args: string[]) => ReturnType<typeof runToEnd>
   /** Everything stored, without `files/`. */
-  stored(): Promise<Record<string, { kind: string; size: number }>>
+  stored: () => Promise<Record<string, { kind: string; size: number }>>
 }
 
 async function startScene(t: TestContext): Promise<Scene> {
