@@ -3,8 +3,9 @@ import type { ServerResponse } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import { free } from '../codec/handover.ts'
 
-/** Writes all of `bytes`; fails when the client goes away or takes nothing for `limits.stallTimeoutMs`. */
+/** Writes all of `bytes`, whose pieces it is given; fails when the client goes away or takes nothing for `limits.stallTimeoutMs`. */
 export async function sendBytes(
   response: ServerResponse,
   bytes: AsyncIterable<Uint8Array>,
@@ -12,7 +13,8 @@ export async function sendBytes(
 ): Promise<void> {
   for await (const piece of bytes) {
     if (response.destroyed) throw interrupted()
-    if (!response.write(piece)) await drained(response, clock)
+    // Only once the kernel has a piece may its memory go.
+    if (!response.write(piece, () => free(piece))) await drained(response, clock)
   }
 }
 

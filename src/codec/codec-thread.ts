@@ -5,7 +5,7 @@ import { limits } from '../base/limits.ts'
 import type { ChunkId } from '../base/words.ts'
 import type { Chunk, ChunkRef, CompressionLevel, FolderKeys, SealedChunk, VerifiedBytes } from './codec.ts'
 import { Cutter, cutSizes } from './cut.ts'
-import { sendOwn, small } from './handover.ts'
+import { free, sendOwn, small } from './handover.ts'
 import { chunkOf, openData, sealData } from './inline-codec.ts'
 import { verifyChunk } from './seal.ts'
 
@@ -91,7 +91,11 @@ class Desk {
       cutter = new Cutter(keys, cutSizes(job.size), (bytes) => this.#take(bytes))
       this.#cutters.set(job.stream, cutter)
     }
-    const cut = job.pieces.flatMap((piece) => cutter.push(piece))
+    const cut: Uint8Array[] = []
+    for (const piece of job.pieces) {
+      cut.push(...cutter.push(piece))
+      free(piece)
+    }
     if (job.end) {
       const last = cutter.end()
       if (last !== undefined) cut.push(last)
@@ -114,6 +118,7 @@ class Desk {
   #open(job: Job & { kind: 'open' }, transfer: Transferable[]): Results['open'] {
     const keys = job.keys === undefined ? undefined : this.#keys.get(job.keys)!
     const opened = openData(job.ref, job.bytes as VerifiedBytes, keys)
+    free(job.bytes)
     const { p } = opened
     const bytes = sendOwn(opened.bytes, transfer)
     return p === undefined ? { bytes } : { bytes, p: small(p) }

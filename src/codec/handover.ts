@@ -12,10 +12,24 @@ export function markOwned<Bytes extends Uint8Array>(bytes: Bytes): Bytes {
   return bytes
 }
 
+/** Whether a view's buffer is nobody else's. */
+function isSole(bytes: Uint8Array): boolean {
+  return bytes.byteLength === bytes.buffer.byteLength || madeHere.has(bytes.buffer)
+}
+
+/**
+ * Gives the memory of bytes back at once; their owner says that nobody looks at them again. Left to
+ * the garbage collector, each gigabyte that passes makes V8 collect a hundred times (docs/ARCHITECTURE.md).
+ * Does nothing where others may have a view of the buffer.
+ */
+export function free(bytes: Uint8Array): void {
+  const buffer = bytes.buffer as ArrayBuffer
+  if (isSole(bytes) && !buffer.detached && !isMarkedAsUntransferable(buffer)) buffer.transfer(0)
+}
+
 /** A view that can be sent with `transfer`: `bytes` itself where its buffer may go, else a copy. */
 export function handOver(bytes: Uint8Array, transfer: Transferable[]): Uint8Array {
-  const whole = bytes.byteLength === bytes.buffer.byteLength || madeHere.has(bytes.buffer)
-  const sent = whole && bytes.byteLength > 0 ? bytes : new Uint8Array(bytes)
+  const sent = isSole(bytes) && bytes.byteLength > 0 ? bytes : new Uint8Array(bytes)
   transfer.push(sent.buffer as ArrayBuffer)
   return sent
 }

@@ -14,6 +14,7 @@ import { newAgreementKey, type AgreementKey } from './agree.ts'
 import type { CompressionLevel, FolderKeys, SealedBytes, VerifiedBytes } from './codec.ts'
 import { compress, decompress } from './compress.ts'
 import { epochIdOf, epochKdf, folderKeys, keyedHashes } from './folder-keys.ts'
+import { free } from './handover.ts'
 import { derive, hashHex, key32, keyed } from './hash.ts'
 import { paddedLength } from './padding.ts'
 import { bodyBinding } from './record-bytes.ts'
@@ -305,8 +306,10 @@ function encrypt(ck: Uint8Array, type: SealType, header: Buffer, data: Uint8Arra
   sealed.set(commitment(ck), room)
   let at = room + commitmentBytes
   const add = (part: Uint8Array): void => {
-    sealed.set(cipher.update(part), at)
+    const encrypted = cipher.update(part)
+    sealed.set(encrypted, at)
     at += part.length
+    free(encrypted)
   }
   add(header)
   for (let from = 0; from < data.length; from += cipherStep) add(data.subarray(from, from + cipherStep))

@@ -247,9 +247,10 @@ class CodecThread {
   }
 }
 
-/** Chunks arrive in buffers larger than themselves; marking them lets them go back without a copy. */
+/** Chunks arrive in buffers larger than themselves; marking them lets them go on without a copy. */
 function owned(result: Results[Job['kind']]): Results[Job['kind']] {
   if (Array.isArray(result)) for (const { bytes } of result) markOwned(bytes)
+  else if (result !== undefined && 'bytes' in result) markOwned(result.bytes)
   return result
 }
 

@@ -6,6 +6,7 @@
 import { limits } from '../base/limits.ts'
 import type { ChunkId } from '../base/words.ts'
 import type { Chunk, ChunkRef, FolderKeys, SealedChunk } from '../codec/codec.ts'
+import { free } from '../codec/handover.ts'
 import { ManifestBuilder } from '../codec/manifest.ts'
 import type { VersionContent } from '../codec/version-body.ts'
 import type { Pin } from '../store/chunk-store.ts'
@@ -77,7 +78,10 @@ export class ContentWriter {
   async store({ chunk, release }: PaidChunk): Promise<StoredChunk> {
     try {
       const known = this.#known(chunk)
-      if (known !== undefined) return { ref: known, p: chunk.p }
+      if (known !== undefined) {
+        free(chunk.bytes)
+        return { ref: known, p: chunk.p }
+      }
       const sealed = await this.#parts.codec.seal(this.#keys, chunk, this.#parts.compression())
       await this.#stage(sealed)
       this.#index.push({ op: 'known', folder: this.#keys.folder, p: sealed.p, ref: sealed.ref })
@@ -139,6 +143,7 @@ export class ContentWriter {
   async #stage({ ref, sealed }: SealedChunk): Promise<void> {
     const { length } = sealed
     await this.#parts.store.stage([{ id: ref.id, bytes: sealed, pins: [this.#pin] }])
+    free(sealed)
     this.#chunks.add(ref.id)
     this.#staged.push(ref.id)
     this.#stagedBytes += length

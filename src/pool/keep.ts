@@ -12,6 +12,7 @@ import type { Log } from '../base/log.ts'
 import type { ChunkId, PeerId } from '../base/words.ts'
 import { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
+import { free } from '../codec/handover.ts'
 import type { Call } from '../net/network.ts'
 import type { Pin } from '../store/chunk-store.ts'
 import { Channel } from './channel.ts'
@@ -247,6 +248,7 @@ class Writer {
     await this.#parts.store.chunks.put(
       this.#items.map(({ item, bytes }) => ({ id: item.id, bytes, pins: item.pins })),
     )
+    for (const { bytes } of this.#items) free(bytes)
     const written = this.drop()
     this.#done(written, 'kept')
     this.#parts.onKept()
