@@ -37,8 +37,11 @@ const statementBody = fields({
   version: field(9, text(64)),
 })
 
+/** What the signature and the map around the body leave of a statement. */
+const bodyBytes = limits.statementBytes - 128
+
 const signedStatement = fields({
-  body: field(0, bytes(1, limits.statementBytes)),
+  body: field(0, bytes(1, bodyBytes)),
   signature: field(1, bytes(64)),
 })
 
@@ -51,20 +54,28 @@ export interface Statement {
   hash: string
 }
 
-/** Signs a state; at most `limits.peerAddresses` addresses are kept. */
-export function makeStatement(
-  state: DeviceState,
-  own: { pool: PoolId; device: DeviceId; key: SigningKey; time: Hlc },
-): Buffer {
-  const { zone, addresses, ...rest } = state
-  const body = encode(statementBody, {
+interface Signer {
+  pool: PoolId
+  device: DeviceId
+  key: SigningKey
+  time: Hlc
+}
+
+/** Signs a state with its first `limits.peerAddresses` addresses, fewer when they are too long. */
+export function makeStatement(state: DeviceState, own: Signer): Buffer {
+  const addresses = state.addresses.slice(0, limits.peerAddresses)
+  while (addresses.length > 0 && encodeBody({ ...state, addresses }, own).length > bodyBytes) addresses.pop()
+  const body = encodeBody({ ...state, addresses }, own)
+  return encode(signedStatement, { body, signature: own.key.sign('statement', own.pool, body) })
+}
+
+function encodeBody({ zone, ...rest }: DeviceState, { device, time }: Signer): Buffer {
+  return encode(statementBody, {
     ...rest,
-    device: own.device,
-    time: own.time,
-    addresses: addresses.slice(0, limits.peerAddresses),
+    device,
+    time,
     ...(zone !== undefined && { zone: Buffer.from(zone, 'hex') }),
   })
-  return encode(signedStatement, { body, signature: own.key.sign('statement', own.pool, body) })
 }
 
 /** Reads a statement and checks its signature; `BAD_INPUT`, or `RECORD_INVALID` naming the device. */
@@ -73,13 +84,8 @@ export function readStatement(
   pool: PoolId,
   recordKeyOf: (device: DeviceId) => Uint8Array | undefined,
 ): Statement {
-  const signed = decode(signedStatement, statement, 'a statement', limits.statementBytes + 128)
-  const { device, time, zone, ...rest } = decode(
-    statementBody,
-    signed.body,
-    'a statement',
-    limits.statementBytes,
-  )
+  const signed = decode(signedStatement, statement, 'a statement', limits.statementBytes)
+  const { device, time, zone, ...rest } = decode(statementBody, signed.body, 'a statement', bodyBytes)
   const key = recordKeyOf(device)
   if (key === undefined || !isSigned(key, signed.signature, 'statement', pool, signed.body))
     throw fail('RECORD_INVALID', { device, reason: 'its statement is not signed by it' })

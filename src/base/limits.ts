@@ -122,8 +122,9 @@ export const limits = {
   peers: 1024,
   peerAddresses: 16,
   addressBytes: 512,
-  /** A device's signed statement. */
-  statementBytes: 12 * KiB,
+  /** A device's signed statement; those in one notice. */
+  statementBytes: 2 * KiB,
+  noticeStatements: 4,
 
   // Feed and replication
   feedChanges: 8192,
@@ -190,6 +191,8 @@ assert(limits.manifestNode >= limits.manifestFanout * 96, 'a full manifest node 
 assert(limits.sealedMax > limits.manifestNode, 'a manifest node is an ordinary sealed chunk')
 assert(limits.requestKeepMs < limits.requestIdleMs, 'the asking end closes idle sockets first')
 assert(limits.requestStreams < limits.streamsPerConnection, 'ping and identify find a free stream')
+assert(limits.requestHeadBytes >= 2 * limits.noticeStatements * limits.statementBytes, 'a full notice fits')
+assert(limits.answerHeadBytes > 1.5 * limits.peers * limits.statementBytes, 'hello tells all statements')
 assert(limits.strangerConnections < limits.connections, 'strangers leave room for members')
 assert(limits.bulkBytes > 4 * limits.sealedMax, 'several chunks are in flight at once')
 assert(limits.batchBytesInFlight >= limits.batchFileBytes, 'a file of a batch fits its window')

@@ -28,22 +28,21 @@ export interface FeedSourceParts {
   membership: Membership
   clock: Clock
   /** A peer said hello. */
-  onGreeting: (peer: PeerId, greeting: Greeting) => void
+  onGreeting: (peer: PeerId, greeting: Greeting) => Promise<void>
   /** A peer has changes up to `change` in `database`, or passes on statements. */
-  onNotice: (peer: PeerId, notice: Notice) => void
+  onNotice: (peer: PeerId, notice: Notice) => Promise<void>
   statements: Statements
 }
 
 export function serveFeed(parts: FeedSourceParts): void {
   const { network, onNotice } = parts
-  network.serve('hello', (call) => {
-    parts.onGreeting(call.from, readCall(greeting, call, 'hello'))
-    const statements = parts.statements.all()
-    return Promise.resolve({ head: encode(greeting, { ...ownGreeting(parts), statements }) })
+  network.serve('hello', async (call) => {
+    await parts.onGreeting(call.from, readCall(greeting, call, 'hello'))
+    return { head: encode(greeting, { ...ownGreeting(parts), statements: parts.statements.all() }) }
   })
-  network.serve('feed.notify', (call) => {
-    onNotice(call.from, readCall(notice, call, 'feed.notify'))
-    return Promise.resolve({ head: encode(nothing, {}) })
+  network.serve('feed.notify', async (call) => {
+    await onNotice(call.from, readCall(notice, call, 'feed.notify'))
+    return { head: encode(nothing, {}) }
   })
   network.serve('feed.changes', (call) => Promise.resolve(answerChanges(parts, call)))
   network.serve('feed.batches', (call) => Promise.resolve(answerBatches(parts, call)))

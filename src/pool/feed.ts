@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { asPeerStorError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { PeerId } from '../base/words.ts'
@@ -16,7 +17,7 @@ import { ownGreeting, serveFeed } from './feed-source.ts'
 import type { Health } from './health.ts'
 import type { Membership, PoolStore } from './pool.ts'
 import type { Roster } from './roster.ts'
-import { Statements } from './statements.ts'
+import { Statements, type NewStatement } from './statements.ts'
 import { greeting, notice, protocol, readAnswer, type Greeting } from './wire.ts'
 
 /** Changes within this time are told together. */
@@ -27,8 +28,6 @@ const passOnAfterMs = 250
 const greetEveryMs = 5 * 60_000
 /** The whole feed again, for anything that was missed in any other way. */
 const wholeEveryMs = 24 * 3600_000
-/** Statements in one notice, whose head is bounded; each is under 2 KiB. */
-const statementsAtOnce = 4
 const retryFirstMs = 1_000
 const retryMostMs = 5 * 60_000
 
@@ -68,14 +67,14 @@ export class Feed {
 
   constructor(parts: FeedParts) {
     this.#parts = parts
-    this.#statements = new Statements({ ...parts, onNews: (news, from) => this.#passOn(news, from) })
+    this.#statements = new Statements({ ...parts, onNews: (news) => this.#passOn(news) })
     serveFeed({
       ...parts,
       statements: this.#statements,
-      onGreeting: (peer, greeting) => void this.#greeted(peer, greeting),
+      onGreeting: (peer, greeting) => this.#greeted(peer, greeting),
       onNotice: (peer, { statements = [], ...told }) => {
         this.#told(peer, told)
-        void this.#statements.take(statements, peer)
+        return this.#statements.take(statements, peer)
       },
     })
   }
@@ -102,6 +101,7 @@ export class Feed {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#notice?.cancel()
+    this.#statements.stop()
     await Promise.allSettled([...this.#sessions.values()].flatMap(({ running }) => running ?? []))
   }
 
@@ -181,7 +181,7 @@ export class Feed {
       })
       answered()
       await reply.body[Symbol.asyncIterator]().return?.()
-      return readAnswer(greeting, reply.head, peer, 'hello')
+      return readAnswer(greeting, reply.head, peer, 'hello', limits.answerHeadBytes)
     })
     await this.#greeted(peer, answer)
   }
@@ -195,11 +195,13 @@ export class Feed {
   }
 
   /** What was news here may be news to others: a device's new address above all. */
-  #passOn(statements: readonly Uint8Array[], from: PeerId | undefined): void {
-    for (const { peer } of this.#parts.roster.others())
-      if (peer !== from && this.#parts.health.isConnected(peer))
-        for (let at = 0; at < statements.length; at += statementsAtOnce)
-          this.#notify(peer, statements.slice(at, at + statementsAtOnce))
+  #passOn(news: readonly NewStatement[]): void {
+    const most = limits.noticeStatements
+    for (const { peer } of this.#parts.roster.others()) {
+      if (!this.#parts.health.isConnected(peer)) continue
+      const statements = news.filter(({ from }) => from !== peer).map(({ statement }) => statement)
+      for (let at = 0; at < statements.length; at += most) this.#notify(peer, statements.slice(at, at + most))
+    }
   }
 
   #told(peer: PeerId, { database, change }: Position): void {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { limits } from '../base/limits.ts'
 import type { ChunkId } from '../base/words.ts'
-import { decode } from '../codec/cbor-schema.ts'
+import { decode, encode } from '../codec/cbor-schema.ts'
 import { hash } from '../codec/hash.ts'
 import { folder, Peers, type TestPeer } from '../../test/sim/pools.ts'
-import { offer } from './wire.ts'
+import { notice, offer } from './wire.ts'
 
 async function readAll(peer: TestPeer, ids: readonly ChunkId[]): Promise<number> {
   let count = 0
@@ -189,5 +189,47 @@ test('a notice that comes while the feed is read is not forgotten', async () => 
     await all.advance(2_000)
     for (const record of hashes) assert.ok(b!.store.batches.has(record), `round ${round}`)
   }
+  await all.close()
+})
+
+test('hello tells the statements of a whole pool, each as long as may be', async () => {
+  const all = new Peers(31)
+  const [a, b] = await all.addAll(['a', 'b'])
+  const statements = Array.from({ length: limits.peers - 2 }, (_, index) => ({
+    device: a!.device,
+    bytes: Buffer.alloc(limits.statementBytes, index),
+  }))
+  a!.store.read.statements = () => statements
+  await all.advance(1_000)
+  const record = await a!.record()
+  await all.advance(5_000)
+  assert.ok(b!.hasRecord(record))
+  await all.close()
+})
+
+test('a device that states something new all the time is passed on a few times a second', async () => {
+  const all = new Peers(32)
+  const [a, b, c] = await all.addAll(['a', 'b', 'c'])
+  await all.advance(20_000)
+  const latest = new Map<string, Buffer>()
+  const admit = (bytes: Uint8Array): Promise<boolean> => {
+    latest.set('a', Buffer.from(bytes))
+    return Promise.resolve(true)
+  }
+  b!.store.read.statements = () => [...latest.values()].map((bytes) => ({ device: a!.device, bytes }))
+  b!.admitStatement = admit
+  const passed: Uint8Array[] = []
+  c!.admitStatement = (bytes) => Promise.resolve(passed.push(bytes) < 0)
+  for (let index = 0; index < 100; index++) {
+    const head = encode(notice, {
+      database: a!.backing.database,
+      change: 0,
+      statements: [Buffer.alloc(100, index)],
+    })
+    await all.clock.until(a!.network.request(b!.id, 'feed.notify', head), 10_000)
+  }
+  await all.advance(1_000)
+  assert.ok(passed.length >= 1 && passed.length < 20, `${passed.length} of 100`)
+  assert.deepEqual(Buffer.from(passed.at(-1)!), Buffer.alloc(100, 99))
   await all.close()
 })

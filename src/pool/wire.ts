@@ -27,7 +27,6 @@ import type { RequestName } from '../net/registry.ts'
 /** Spoken by this program. A peer with another number is answered in this one while it understands it. */
 export const protocol = 1
 
-const statementBytes = 8 * 1024
 const listPage = 4096
 
 /** Both halves of `hello`. `time`: the sender's wall clock in milliseconds. */
@@ -38,9 +37,9 @@ export const greeting = fields(
     database: field(2, shortId<DatabaseId>()),
     change: field(3, uint()),
     time: field(4, uint()),
-    statement: field(5, bytes(0, statementBytes)),
+    statement: field(5, bytes(0, limits.statementBytes)),
     /** Answers only: the latest statements of all devices. */
-    statements: optional(6, list(bytes(0, statementBytes), limits.peers)),
+    statements: optional(6, list(bytes(0, limits.statementBytes), limits.peers)),
   },
   { open: true },
 )
@@ -51,7 +50,7 @@ export const notice = fields(
   {
     database: field(0, shortId<DatabaseId>()),
     change: field(1, uint()),
-    statements: optional(2, list(bytes(0, statementBytes), limits.peers)),
+    statements: optional(2, list(bytes(0, limits.statementBytes), limits.noticeStatements)),
   },
   { open: true },
 )

@@ -121,6 +121,8 @@ export class TestPeer {
   store: MemoryStore
   readonly disk: SimDisk
   #local: LocalStore | undefined
+  /** What it makes of others' statements: nothing, unless a test says otherwise. */
+  admitStatement: Membership['admitStatement'] = () => Promise.resolve(false)
   network!: SimNetwork
   pool!: Pool
   budget!: Budget
@@ -263,7 +265,7 @@ export class TestPeer {
       folders: () => [all.policy],
       admit: (batches) => this.#admit(batches),
       statement: () => new Uint8Array(0),
-      admitStatement: () => Promise.resolve(false),
+      admitStatement: (bytes) => this.admitStatement(bytes),
       onChange: (listener) => all.onChange(listener),
     }
   }
