@@ -52,8 +52,7 @@ export class Statements {
     for (const statement of statements)
       if (isSendable(statement) && (await this.#isNews({ statement, from })))
         this.#news.push({ statement, from })
-    if (this.#news.length > 0)
-      this.#cancel ??= this.#parts.clock.after(passOnAfterMs, () => this.#passOn())
+    if (this.#news.length > 0) this.#cancel ??= this.#parts.clock.after(passOnAfterMs, () => this.#passOn())
   }
 
   /** Records arrived: those that waited for a certificate are tried again. */
