@@ -3,7 +3,6 @@
  * for life; `pool.json` holds everything of one pool, so that changing pools is one atomic rename.
  * The byte formats are in docs/FORMAT.md.
  */
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
@@ -13,6 +12,7 @@ import { agreementKey, type AgreementKey } from '../codec/agree.ts'
 import { derive } from '../codec/hash.ts'
 import { deviceIdOf, signingKey, type SigningKey } from '../codec/sign.ts'
 import type { DeviceSecrets } from './certificate.ts'
+import { readSecret, removeSecret, writeSecret } from './secret-file.ts'
 
 /** All that a device keeps of its pool. */
 export interface PoolKeys {
@@ -44,7 +44,7 @@ const poolFile = z.strictObject({
 /** The home's libp2p key, made when there is none. */
 export async function loadPeerKey(home: string, random: Random): Promise<SigningKey> {
   const path = join(home, 'keys', 'peer.key')
-  const known = await readIfThere(path)
+  const known = await readSecret(path)
   if (known !== undefined && known.length !== 32)
     throw fail('FORMAT_UNKNOWN', { what: path, found: `${known.length} bytes`, known: '32 bytes' })
   if (known !== undefined) return signingKey(known)
@@ -56,7 +56,7 @@ export async function loadPeerKey(home: string, random: Random): Promise<Signing
 /** The keys of the home's pool; undefined when it has none yet. */
 export async function loadPoolKeys(home: string, peer: SigningKey): Promise<PoolKeys | undefined> {
   const path = join(home, 'keys', 'pool.json')
-  const bytes = await readIfThere(path)
+  const bytes = await readSecret(path)
   if (bytes === undefined) return undefined
   const { recordSeed, encryptionSeed, recoverySeed, ...rest } = parsePoolFile(path, bytes.toString('utf8'))
   const secrets = { record: signingKey(recordSeed), encryption: agreementKey(encryptionSeed), peer }
@@ -81,8 +81,7 @@ export async function savePoolKeys(home: string, keys: PoolKeys): Promise<void> 
 
 /** Forgets the pool: the next start makes or joins another. */
 export async function removePoolKeys(home: string): Promise<void> {
-  await rm(join(home, 'keys', 'pool.json'), { force: true })
-  await syncFolder(join(home, 'keys'))
+  await removeSecret(join(home, 'keys', 'pool.json'))
 }
 
 /** The device id that a pool's keys give. */
@@ -117,43 +116,5 @@ function parsePoolFile(path: string, text: string): z.output<typeof poolFile> {
       what: path,
       reason: `it is damaged (${thrown instanceof z.ZodError ? 'form' : 'text'})`,
     })
-  }
-}
-
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path)
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw fail('STORAGE_FAILED', { path, reason: 'the key file cannot be read' }, thrown)
-  }
-}
-
-/** Durable and whole or not there at all: written beside, synced, renamed, folder synced. */
-async function writeSecret(path: string, bytes: Uint8Array): Promise<void> {
-  const folder = join(path, '..')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  await chmod(folder, 0o700)
-  const beside = `${path}.new`
-  await rm(beside, { force: true })
-  const file = await open(beside, 'wx', 0o600)
-  try {
-    await file.writeFile(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(beside, path)
-  await syncFolder(folder)
-}
-
-/** Windows cannot open folders; it makes renames durable by itself. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

@@ -241,6 +241,11 @@ function expectedOf({ invite, secrets }: Joining, certificate: RecordHash): Expe
   return { pool, kind, issuer, issuerPeer, certificate, device: deviceIdOf(secrets.record.publicKey) }
 }
 
+/** Names a code: known to its inviter, and no secret. */
+export function inviteIdOf({ secret }: Invite): string {
+  return keysOf(secret).id.toString('hex')
+}
+
 /** The secret itself is never sent; these are, or prove that it is known. */
 function keysOf(secret: Uint8Array): { id: Buffer; join: Buffer; welcome: Buffer } {
   return {

@@ -131,12 +131,22 @@ export const catalogue = {
   POOL_NOT_EMPTY: row(
     409,
     'this peer already has files in its own pool',
-    'add --bring-files to take them along, or use another --home',
+    'take them along: peerstor join CODE --bring-files, or use another --home',
   ),
   POOL_OTHER: row(
     409,
     'this home is already in another pool with other devices',
     'leave it first: peerstor pool leave, or use another --home',
+  ),
+  FILES_LEFT: row(
+    500,
+    '{count} files of the pool before cannot be read, the first {path}: {reason}',
+    'nothing: they stay on this disk, and the next start tries again',
+  ),
+  LAST_COPIES: row(
+    409,
+    '{count} of the files are whole on no other device',
+    'let the other devices catch up (peerstor status), add one with peerstor invite, or remove the files first',
   ),
   DEVICE_AMBIGUOUS: row(
     409,

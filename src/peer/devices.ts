@@ -50,7 +50,11 @@ export function peerLines(core: Core, connections: readonly Connection[]): PeerL
     memberLine(core, device, connected.get(device.peer as PeerId), health.get(device.peer as PeerId)),
   )
   const known = new Set(lines.map(({ peer }) => peer))
-  return [...lines, ...connections.filter(({ peer }) => !known.has(peer)).map(strangerLine)]
+  const others = connections.filter(({ peer }) => !known.has(peer))
+  return [
+    ...lines,
+    ...others.map((connection) => otherLine(connection, core.catalogue.deviceOf(connection.peer))),
+  ]
 }
 
 function memberLine(
@@ -68,7 +72,13 @@ function memberLine(
     role: device.role,
     addresses: connection === undefined ? (state?.addresses ?? []) : [connection.address],
     path: connection?.path,
-    state: self ? 'self' : connection === undefined ? 'offline' : 'online',
+    state: self
+      ? 'self'
+      : connection === undefined
+        ? 'offline'
+        : seen?.shutsOut === true
+          ? 'refuses'
+          : 'online',
     latencyMs: connection?.latencyMs ?? seen?.latencyMs,
     rate: seen?.rate ?? 0,
     reputation: seen?.reputation ?? 1,
@@ -78,11 +88,12 @@ function memberLine(
   }
 }
 
-function strangerLine({ peer, address, path, latencyMs }: Connection): PeerLine {
+/** Of a device that was revoked, or of a stranger. */
+function otherLine({ peer, address, path, latencyMs }: Connection, device: Device | undefined): PeerLine {
   return {
     peer,
-    name: peer,
-    role: 'stranger',
+    name: device === undefined ? peer : nameOf(device),
+    role: device?.role ?? 'stranger',
     addresses: [address],
     path,
     state: 'online',

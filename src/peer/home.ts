@@ -4,6 +4,7 @@
  */
 import { chmod, mkdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { hasJoining } from '../access/joining-file.ts'
 import { fail } from '../base/errors.ts'
 import { takeExclusiveLock, type ExclusiveLock } from '../store/exclusive-lock.ts'
 import type { RunFile } from './run-file.ts'
@@ -22,7 +23,7 @@ export interface Home {
   writeRun(run: RunFile): Promise<void>
   /** Takes run.json away and lets go of the lock. */
   close(): Promise<void>
-  /** `close`, and nothing of a folder made by this process is left. */
+  /** `close`, and nothing of a folder made by this process is left, unless a code may have been redeemed with it. */
   discard(): Promise<void>
 }
 
@@ -57,7 +58,7 @@ export async function openHome(place: string): Promise<Home> {
     close,
     discard: async () => {
       await close()
-      if (made) await rm(folder, { recursive: true, force: true })
+      if (made && !(await hasJoining(folder))) await rm(folder, { recursive: true, force: true })
     },
   }
 }

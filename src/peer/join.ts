@@ -2,7 +2,8 @@
  * Becoming a device of another pool: the inviter is found, the code redeemed, the answer checked.
  * Nothing of this home changes here.
  */
-import { checkWelcome, joinRequest, type Invites } from '../access/invite.ts'
+import { checkWelcome, joinRequest, type Invites, type Joining } from '../access/invite.ts'
+import { loadJoining, removeJoining, saveJoining } from '../access/joining-file.ts'
 import { parseInvite, type Invite } from '../access/invite-code.ts'
 import type { PoolKeys } from '../access/device-keys.ts'
 import { asPeerStorError, fail, isCode } from '../base/errors.ts'
@@ -15,6 +16,8 @@ import { framed, frames } from '../net/framing.ts'
 import type { Answer, Call, Network, Reply } from '../net/network.ts'
 
 export interface JoinParts {
+  /** Folder of the home, where a begun request is kept. */
+  home: string
   network: Network
   peerKey: SigningKey
   /** Name of this device. */
@@ -43,26 +46,76 @@ export function serveInvites(network: Network, invites: () => Invites): void {
   })
 }
 
-/** Redeems a code; fails with an `INVITE_…` error or `INVITER_UNREACHABLE`. */
+/**
+ * Redeems a code; fails with an `INVITE_…` error or `INVITER_UNREACHABLE`. The request is kept until the
+ * pool was entered (`removeJoining`) or the code refused: asked again after a crash, the inviter gives
+ * the same answer.
+ */
 export async function join(parts: JoinParts, code: string, options: CallOptions = {}): Promise<Joined> {
   const invite = parseInvite(code)
   if (invite.peer === parts.network.peer) throw fail('INVITE_INVALID', { reason: 'this device made it' })
-  const joining = joinRequest(invite, parts.peerKey, parts.name, parts.random)
-  const reply = await askInviter(parts, invite, joining.request, options)
-  const { keys, batches } = checkWelcome(joining, { head: reply.head, batches: await batchesIn(reply) })
-  return { keys, welcome: batches }
+  const joining = await begin(parts, invite)
+  const reached = watchFor(parts.network, invite.peer)
+  try {
+    const { keys, batches } = await redeem(parts, joining, options)
+    return { keys, welcome: batches }
+  } catch (thrown) {
+    if (isRefusal(thrown) || !reached.end()) await removeJoining(parts.home)
+    throw thrown
+  } finally {
+    reached.end()
+  }
+}
+
+/** The request of an earlier try with this code, or a new one; on the disk before anything is sent. */
+async function begin({ home, peerKey, name, random }: JoinParts, invite: Invite): Promise<Joining> {
+  const begun = await loadJoining(home, invite, peerKey)
+  if (begun !== undefined) return begun
+  const joining = joinRequest(invite, peerKey, name, random)
+  await saveJoining(home, joining)
+  return joining
+}
+
+async function redeem(
+  parts: JoinParts,
+  joining: Joining,
+  options: CallOptions,
+): Promise<ReturnType<typeof checkWelcome>> {
+  const { clock } = parts
+  const until = clock.monotonicMs() + searchMs
+  while (true) {
+    const reply = await askInviter(parts, joining, until, options)
+    try {
+      return checkWelcome(joining, { head: reply.head, batches: await batchesIn(reply) })
+    } catch (thrown) {
+      // The inviter went away in the middle of its answer: it gives the same one again.
+      if (!isCode(thrown, 'PEER_UNREACHABLE')) throw thrown
+    }
+  }
+}
+
+/** Whether a peer was connected at any time since; `end` stops watching. */
+function watchFor(network: Network, peer: PeerId): { end: () => boolean } {
+  let reached = network.isConnected(peer)
+  const leave = network.on((event) => {
+    if (event.type === 'connect' && event.peer === peer) reached = true
+  })
+  return { end: () => (leave(), reached) }
+}
+
+function isRefusal(thrown: unknown): boolean {
+  return asPeerStorError(thrown).code.startsWith('INVITE_')
 }
 
 /** Tries what is known of the inviter until it answers: the code's addresses, --bootstrap, mDNS. */
 async function askInviter(
   parts: JoinParts,
-  invite: Invite,
-  request: Uint8Array,
+  { invite, request }: Joining,
+  until: number,
   { signal }: CallOptions,
 ): Promise<Reply> {
   const { network, clock } = parts
   network.learn(invite.peer, invite.addresses)
-  const until = clock.monotonicMs() + searchMs
   while (true) {
     signal?.throwIfAborted()
     try {

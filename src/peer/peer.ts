@@ -38,7 +38,8 @@ export interface PeerLine {
   role: string
   addresses: string[]
   path: 'direct' | 'relayed' | 'lane' | undefined
-  state: 'self' | 'online' | 'offline'
+  /** `refuses`: it says that this device was revoked. */
+  state: 'self' | 'online' | 'offline' | 'refuses'
   latencyMs: number | undefined
   /** Bytes per second received from it lately. */
   rate: number

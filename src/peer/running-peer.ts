@@ -1,21 +1,21 @@
 /** One home at work: its pool, and the way from one pool to another. Put together by create-peer.ts. */
-import { join as pathTo } from 'node:path'
 import { loadPoolKeys, removePoolKeys, savePoolKeys, type PoolKeys } from '../access/device-keys.ts'
+import { removeJoining } from '../access/joining-file.ts'
 import { newPool } from '../access/new-pool.ts'
 import { openTokens } from '../access/open-tokens.ts'
 import type { Subject, Tokens } from '../access/tokens.ts'
-import { parseInvite } from '../access/invite-code.ts'
+import { parseInvite, type InviteKind } from '../access/invite-code.ts'
 import { asPeerStorError, fail, isCode, type PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { LogLevel } from '../base/log.ts'
-import type { CallOptions, PeerId, Role } from '../base/words.ts'
+import type { CallOptions, PeerId, PoolId, Role } from '../base/words.ts'
 import type { WorkerState } from '../base/worker.ts'
 import type { SigningKey } from '../codec/sign.ts'
 import type { Files } from '../files/files.ts'
-import { bringFiles } from './bring-files.ts'
 import { createCore, type Core, type CoreParts } from './create-core.ts'
 import { EventLog } from './events.ts'
 import { folderVerbs } from './folder-verbs.ts'
+import { FormerPool } from './former-pool.ts'
 import type { Home } from './home.ts'
 import { join, type Joined } from './join.ts'
 import { Metrics, type Measured } from './metrics.ts'
@@ -26,7 +26,7 @@ import type { FolderVerbs, NumberedEvent, Peer, PeerStatus, PoolVerbs } from './
 import { poolVerbs } from './pool-verbs.ts'
 import type { Settings, SettingKey } from './settings.ts'
 import { SharedNetwork } from './shared-network.ts'
-import { filesOf, safetyOf, warningsOf } from './status.ts'
+import { countFilesOnlyHere, filesOf, isShutOut, safetyOf, warningsOf } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
 
 /** Time for connected peers to read that this device has left. */
@@ -54,6 +54,7 @@ export class RunningPeer implements Peer {
   readonly #metrics = new Metrics()
   readonly #events: EventLog
   readonly #observer: FilesObserver
+  readonly #former: FormerPool
   readonly #stopping = new AbortController()
   readonly #startedAt: number
   readonly #startedMs: number
@@ -75,6 +76,7 @@ export class RunningPeer implements Peer {
     this.#startedMs = parts.clock.monotonicMs()
     this.#shared = new SharedNetwork(parts.network)
     this.#events = new EventLog(parts.clock)
+    this.#former = new FormerPool(parts)
     this.#observer = new FilesObserver({ ...parts, metrics: this.#metrics, events: this.#events })
     this.tokens = openTokens({ ...parts, own: this.#own })
     const core = (): Core => this.#coreNow()
@@ -148,7 +150,7 @@ export class RunningPeer implements Peer {
       safety: safetyOf(core),
       transfers: this.#observer.running,
       uptimeSeconds: this.#uptimeSeconds(),
-      warnings: warningsOf(core),
+      warnings: [...warningsOf(core), ...(this.#former.warning === undefined ? [] : [this.#former.warning])],
     }
   }
 
@@ -201,14 +203,21 @@ export class RunningPeer implements Peer {
     if (first) {
       parseInvite(code)
       await network.start()
-      await this.#enter(await this.#redeem(code, {}))
+      const { keys, welcome } = await this.#redeem(code, {})
+      await this.#makeOurs(await this.#openCore(keys, welcome), keys, undefined)
     } else {
       await this.#openStorage(saved ?? (await this.#foundPool()))
       await network.start()
     }
-    await this.#core?.start()
-    this.#resumeBringing()
+    if (this.#core !== undefined) await this.#begin(this.#core)
     if (code !== undefined && saved !== undefined) await this.#joinLater(code, saved)
+  }
+
+  /** Starts the pool that is open, and ends what a crash interrupted on the way to it. */
+  async #begin(core: Core): Promise<void> {
+    await core.start()
+    await this.#former.clear(core)
+    this.#former.resume(core)
   }
 
   /** `start --join` on a home that has a pool: nothing when it is that one. */
@@ -269,14 +278,16 @@ export class RunningPeer implements Peer {
   #redeem(code: string, options: CallOptions): Promise<Joined> {
     const { network, peerKey, self, settings, clock, random } = this.#parts
     const bootstrap = settings.get('bootstrap')
-    return join({ network, peerKey, name: self.name(), bootstrap, clock, random }, code, options)
+    const { home } = this
+    return join({ home, network, peerKey, name: self.name(), bootstrap, clock, random }, code, options)
   }
 
   /** The records of the new pool are durable before its keys replace the old ones. */
-  async #enter({ keys, welcome }: Joined): Promise<Core> {
-    const core = await this.#openCore(keys, welcome)
+  async #makeOurs({ store }: Core, keys: PoolKeys, given: PoolId | undefined): Promise<void> {
+    if (given !== undefined) await this.#former.giveUp(store.own, given)
+    await store.own.remove('pool', keys.pool)
     await savePoolKeys(this.home, keys)
-    return core
+    await removeJoining(this.home)
   }
 
   async #join(
@@ -284,63 +295,70 @@ export class RunningPeer implements Peer {
     options: CallOptions & { bringFiles?: boolean | undefined },
   ): Promise<{ pool: string; peers: number }> {
     const core = this.#coreNow()
-    const { pool } = parseInvite(code)
+    const { pool, kind } = parseInvite(code)
     const old = this.#keys as PoolKeys
-    if (pool === core.catalogue.pool) return { pool, peers: core.membership.members().length }
-    if (core.membership.members().length > 1) throw fail('POOL_OTHER')
-    const hasFiles = filesOf(core).count > 0
-    if (hasFiles && options.bringFiles !== true) throw fail('POOL_NOT_EMPTY')
+    const again = pool === core.catalogue.pool
+    const members = core.membership.members().length
+    if (again && !isShutOut(core)) {
+      if (options.bringFiles === true) await this.#former.bring(core)
+      return { pool, peers: members }
+    }
+    if (!again && members > 1) throw fail('POOL_OTHER')
+    const brings = !again && filesOf(core).count > 0
+    if (brings) this.#checkMayBring(kind, options.bringFiles === true)
+    if (!again) await this.#former.bring(core)
     const joined = await this.#redeem(code, options)
-    if (hasFiles) await savePoolKeys(this.#keysBefore, old)
-    await this.#leaveCore(core)
-    const entered = await this.#enter(joined)
-    await entered.start()
-    if (hasFiles) await this.#bringFiles(entered)
+    if (brings) await this.#former.keep(old)
+    const entered = await this.#replace(core, old, joined, !again && !brings)
+    if (brings) await this.#former.bring(entered)
     return { pool, peers: entered.membership.members().length }
   }
 
-  /** Keys of the pool before, as long as not all of its files are durable in this one. */
-  get #keysBefore(): string {
-    return pathTo(this.#parts.home.keys, 'before')
+  #checkMayBring(kind: InviteKind, asked: boolean): void {
+    if (!asked) throw fail('POOL_NOT_EMPTY')
+    if (kind === 'storage')
+      throw fail('INVITE_REFUSED', {
+        reason: 'it is for storage only, and this peer has files to take along',
+      })
   }
 
-  async #bringFiles(core: Core): Promise<void> {
-    const old = await loadPoolKeys(this.#keysBefore, this.#parts.peerKey)
-    if (old === undefined) return
-    if (old.pool !== core.catalogue.pool) {
-      const brought = await bringFiles(this.#parts, old, core, { signal: this.#stopping.signal })
-      this.#parts.log.info('the files of the pool before were brought along', { files: brought })
+  /** From one pool to another; when the new one cannot be opened, this peer stays what it was. */
+  async #replace(core: Core, old: PoolKeys, joined: Joined, forget: boolean): Promise<Core> {
+    await this.#leaveCore(core)
+    let entered: Core
+    try {
+      entered = await this.#openCore(joined.keys, joined.welcome)
+      await this.#makeOurs(entered, joined.keys, forget ? old.pool : undefined)
+    } catch (thrown) {
+      await this.#core?.stop()
+      await (await this.#openCore(old, undefined)).start()
+      throw thrown
     }
-    await removePoolKeys(this.#keysBefore)
-  }
-
-  /** An interrupted start-over: goes on beside everything else. */
-  #resumeBringing(): void {
-    if (this.#core === undefined) return
-    this.#bringFiles(this.#core).catch((thrown: unknown) => {
-      const { message } = asPeerStorError(thrown)
-      if (!this.#stopping.signal.aborted)
-        this.#parts.log.error('files of the pool before are not all here yet', { reason: message })
-    })
+    await entered.start()
+    await this.#former.clear(entered)
+    return entered
   }
 
   async #leave(): Promise<void> {
     const core = this.#coreNow()
-    const { catalogue } = core
-    if (core.membership.members().length > 1) {
+    const { catalogue, store, membership } = core
+    const only = countFilesOnlyHere(core)
+    if (only > 0) throw fail('LAST_COPIES', { count: only })
+    if (membership.members().length > 1 && catalogue.roleOf(catalogue.peer) !== 'ex-member') {
       await catalogue.revoke([catalogue.device])
       // The others ask for it; whoever is away learns it from them.
       await this.#parts.clock.sleep(farewellMs, this.#stopping.signal)
     }
+    await this.#former.giveUp(store.own, catalogue.pool)
     await this.#leaveCore(core)
     await removePoolKeys(this.home)
-    const entered = await this.#openCore(await this.#foundPool(), undefined)
-    await entered.start()
+    await this.#begin(await this.#openCore(await this.#foundPool(), undefined))
   }
 
   async #leaveCore(core: Core): Promise<void> {
     this.#shared.leave()
     this.#core = undefined
+    await this.#former.pause()
     await core.stop()
     for (const { peer } of this.#parts.network.connections()) await this.#parts.network.disconnect(peer)
   }
@@ -348,6 +366,7 @@ export class RunningPeer implements Peer {
   async #close(): Promise<void> {
     const { network, codec } = this.#parts
     this.#shared.leave()
+    await this.#former.pause()
     await this.#core?.stop()
     await network.stop()
     await codec.close()

@@ -28,6 +28,15 @@ export function safetyOf(core: Core): Safety {
   return { ...total, statement: safetyInWords(total, keepers(core)) }
 }
 
+/** Files that no other device of the pool has whole. */
+export function countFilesOnlyHere({ catalogue, pool, store }: Core): number {
+  const others = pool.countedPeers().filter((peer) => peer !== catalogue.peer)
+  return catalogue.folders().reduce((count, { id }) => {
+    const { degraded, lost } = store.read.safety(id, 1, others)
+    return count + degraded + lost
+  }, 0)
+}
+
 function keepers(core: Core): number {
   return core.membership.members().filter(({ keeps }) => keeps).length
 }
@@ -57,9 +66,31 @@ export function warningsOf(core: Core): string[] {
     warnings.push(
       `the clock of this device differs from the others by ${Math.round(Math.abs(ahead) / 1000)} s`,
     )
-  const used = core.contributed()
-  if (used === 0) warnings.push('this device keeps nothing: peerstor quota set SIZE')
+  const out = shutOutText(core)
+  if (out !== undefined) warnings.push(out)
+  if (core.contributed() === 0) warnings.push('this device keeps nothing: peerstor quota set SIZE')
   return warnings
+}
+
+/** Whether this device was revoked: its records say so, or a connected device does. */
+export function isShutOut(core: Core): boolean {
+  return wasRevoked(core) || whoShutsOut(core).length > 0
+}
+
+function wasRevoked({ catalogue }: Core): boolean {
+  return catalogue.roleOf(catalogue.peer) === 'ex-member'
+}
+
+function whoShutsOut({ catalogue, pool }: Core): string[] {
+  const peers = pool.health().filter(({ shutsOut }) => shutsOut)
+  return peers.map(({ peer }) => catalogue.deviceOf(peer)?.name ?? peer)
+}
+
+function shutOutText(core: Core): string | undefined {
+  const who = whoShutsOut(core)
+  if (who.length === 0 && !wasRevoked(core)) return undefined
+  const says = who.length === 0 ? '' : ` (says ${who.slice(0, 3).join(', ')})`
+  return `this device was revoked from its pool${says}: come back with a new code: peerstor join CODE, or begin anew: peerstor pool leave`
 }
 
 function median(values: readonly number[]): number | undefined {

@@ -3,7 +3,7 @@
  * chooses whom to ask first and whose holdings count, it never changes where chunks belong.
  */
 import type { Clock } from '../base/clock.ts'
-import { isCode } from '../base/errors.ts'
+import { isCode, PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { PeerId } from '../base/words.ts'
 import type { PoolStore } from './pool.ts'
@@ -22,6 +22,8 @@ interface Seen {
   load: number
   /** Gets no new copies before this monotonic time. */
   closedUntil: number
+  /** It says that this device was revoked. */
+  shutsOut: boolean
 }
 
 /** Weight of the newest measurement. */
@@ -36,6 +38,7 @@ const fresh: Readonly<Seen> = {
   clockAheadMs: undefined,
   load: 0,
   closedUntil: 0,
+  shutsOut: false,
 }
 /** Assumed of a peer that has not been asked yet. */
 const assumedLatencyMs = 50
@@ -154,12 +157,15 @@ export class Health {
   #succeeded(seen: Seen, latencyMs: number, bytes: number, transferMs: number): void {
     seen.reputation += (1 - seen.reputation) * newest
     seen.latencyMs = blend(seen.latencyMs, latencyMs)
+    seen.shutsOut = false
     // A small answer says nothing about the rate.
     if (bytes >= limits.codecInline && transferMs > 0)
       seen.rate = blend(seen.rate, (bytes / transferMs) * 1000)
   }
 
   #failed(seen: Seen, error: unknown): void {
+    if (error instanceof PeerStorError && error.code === 'PEER_REFUSED')
+      seen.shutsOut = error.data['role'] === 'ex-member'
     seen.reputation *= isCode(error, 'PEER_MISBEHAVED') ? 0.3 : 1 - newest
   }
 

@@ -96,6 +96,8 @@ export interface PeerHealth {
   reputation: number
   /** Its wall clock minus ours at the last hello, milliseconds. */
   clockAheadMs: number | undefined
+  /** It says that this device was revoked; its word alone, so nothing follows from it but a warning. */
+  shutsOut: boolean
 }
 
 export interface FetchOptions extends CallOptions {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFile, open, readFile, readdir, stat, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, open, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test, type TestContext } from 'node:test'
@@ -9,6 +9,7 @@ import type { DiskFile } from '../base/disk.ts'
 import { isCode } from '../base/errors.ts'
 import type { ChunkId, PoolId, RecordHash } from '../base/words.ts'
 import type { LocalStore } from './local-store.ts'
+import { removeSegmentsOf } from './remove-pool.ts'
 import { entryHeaderBytes, fileHeaderBytes } from './segment-format.ts'
 
 async function homeOf(t: TestContext): Promise<StoreHome> {
@@ -157,12 +158,32 @@ test('another pool leaves the segments of the first alone', async (t) => {
   const content = await fill(home)
   const other = await home.open({ pool: '33'.repeat(32) as PoolId })
   assert.equal(other.read.storage().chunks, 0)
+  const aside = (await readdir(home.home)).filter((name) => name.includes('.aside-'))
+  assert.deepEqual(aside, [], 'no index of another pool stays, with its names')
   const chunk = chunkOf(500, pinOf('a'))
   await other.chunks.put([chunk])
   await other.close()
   const store = await home.open()
   await expectAll(store, content)
   assert.equal(store.read.hasChunk(chunk.id), false)
+  await store.close()
+})
+
+test('the segments of one pool are removed, and no others', async (t) => {
+  const home = await homeOf(t)
+  const content = await fill(home)
+  const pool = '33'.repeat(32) as PoolId
+  const other = await home.open({ pool })
+  await other.chunks.put([chunkOf(500, pinOf('a'))])
+  await other.close()
+  const { disk, folder } = home.options
+  await writeFile(join(folder, 'seg-00000099.log'), 'damaged')
+  assert.equal(await removeSegmentsOf(disk, folder, pool), 1)
+  assert.equal(await removeSegmentsOf(disk, folder, pool), 0)
+  assert.ok((await readdir(folder)).includes('seg-00000099.log'))
+  await rm(join(folder, 'seg-00000099.log'))
+  const store = await home.open()
+  await expectAll(store, content)
   await store.close()
 })
 

@@ -115,7 +115,7 @@ async function findSegments({ disk, folder, log, pool }: StoreOptions): Promise<
     try {
       const header = decodeFileHeader(await file.read(0, fileHeaderBytes))
       if (header !== undefined && header.pool !== pool)
-        log.warn('a segment of another pool is left alone', { name })
+        log.debug('a segment of another pool is left alone', { name })
       found.push({ number, header: header?.number === number ? header : undefined, size: await file.size() })
     } finally {
       await file.close()
@@ -150,6 +150,10 @@ async function openIndex(
     const mismatch = mismatchOf(index.state, segments, options.pool, logKey)
     if (mismatch === undefined) return { index, rebuilt: index.state.position === undefined }
     await index.close()
+    if (index.state.pool !== options.pool) {
+      await removeIndex(options)
+      return { index: await open(), rebuilt: true }
+    }
     reason = mismatch
   } catch (thrown) {
     if (!isDatabaseDamage(thrown)) throw thrown
@@ -179,7 +183,7 @@ function mismatchOf(
   pool: PoolId,
   logKey: Buffer | undefined,
 ): string | undefined {
-  if (state.pool !== pool) return 'it belongs to another pool'
+  if (state.pool !== pool) return 'it is of another pool'
   if (logKey !== undefined && !logKey.equals(state.logKey)) return 'it belongs to other segments'
   const sizes = new Map(segments.map(({ number, size }) => [number, size]))
   const missing = state.segments.find(({ number, retired }) => !retired && !sizes.has(number))
@@ -194,11 +198,21 @@ function mismatchOf(
 }
 
 async function setAside({ disk, database, clock }: StoreOptions): Promise<void> {
+  const { dir, names } = await indexFiles(disk, database)
+  for (const name of names) await disk.rename(join(dir, name), join(dir, `${name}.aside-${clock.now()}`))
+}
+
+/** The index of another pool holds names that this one has no business with; its segments give it again. */
+async function removeIndex({ disk, database }: StoreOptions): Promise<void> {
+  const { dir, names } = await indexFiles(disk, database)
+  for (const name of names.toReversed()) await disk.remove(join(dir, name))
+}
+
+/** The database and what SQLite keeps beside it. */
+async function indexFiles(disk: Disk, database: string): Promise<{ dir: string; names: string[] }> {
   const { dir, base } = splitPath(database)
-  const names = await disk.list(dir)
-  for (const name of [base, `${base}-wal`, `${base}-shm`]) {
-    if (names.includes(name)) await disk.rename(join(dir, name), join(dir, `${name}.aside-${clock.now()}`))
-  }
+  const there = await disk.list(dir)
+  return { dir, names: [base, `${base}-wal`, `${base}-shm`].filter((name) => there.includes(name)) }
 }
 
 function splitPath(path: string): { dir: string; base: string } {

@@ -1,0 +1,73 @@
+/**
+ * `keys/joining.json`: the keys and the request under which this device redeems a code, kept from before
+ * the first byte is sent until the new pool is entered. A joiner killed in between asks with the same
+ * request again, and is given the same answer. The format is in docs/FORMAT.md.
+ */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { agreementKey } from '../codec/agree.ts'
+import { signingKey, type SigningKey } from '../codec/sign.ts'
+import { inviteIdOf, type Joining } from './invite.ts'
+import type { Invite } from './invite-code.ts'
+import { readSecret, removeSecret, writeSecret } from './secret-file.ts'
+
+const format = 1
+const bytes = z.base64().transform((text) => Buffer.from(text, 'base64'))
+const joiningFile = z.strictObject({
+  format: z.literal(format),
+  invite: z.string(),
+  peer: z.string(),
+  recordSeed: bytes,
+  encryptionSeed: bytes,
+  request: bytes,
+})
+
+/** What was begun under this very code; undefined when nothing was. */
+export async function loadJoining(
+  home: string,
+  invite: Invite,
+  peer: SigningKey,
+): Promise<Joining | undefined> {
+  const found = await readSecret(placeOf(home))
+  const file = joiningFile.safeParse(found && parse(found)).data
+  const ours = file?.invite === inviteIdOf(invite) && file.peer === peerText(peer)
+  if (file === undefined || !ours) return undefined
+  const record = signingKey(file.recordSeed)
+  const secrets = { record, encryption: agreementKey(file.encryptionSeed), peer }
+  return { invite, secrets, request: file.request }
+}
+
+export async function saveJoining(home: string, { invite, secrets, request }: Joining): Promise<void> {
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+  const file = {
+    format,
+    invite: inviteIdOf(invite),
+    peer: peerText(secrets.peer),
+    recordSeed: text(secrets.record.seed),
+    encryptionSeed: text(secrets.encryption.seed),
+    request: text(request),
+  }
+  await writeSecret(placeOf(home), Buffer.from(`${JSON.stringify(file, null, 2)}\n`))
+}
+
+/** Joined, or refused for good. */
+export async function removeJoining(home: string): Promise<void> {
+  await removeSecret(placeOf(home))
+}
+
+/** Whether a code may have been redeemed by this home without its knowing. */
+export async function hasJoining(home: string): Promise<boolean> {
+  return (await readSecret(placeOf(home))) !== undefined
+}
+
+const placeOf = (home: string): string => join(home, 'keys', 'joining.json')
+const peerText = (peer: SigningKey): string => Buffer.from(peer.publicKey).toString('base64')
+
+/** A damaged file is as good as none: the code is then asked for with new keys. */
+function parse(found: Buffer): unknown {
+  try {
+    return JSON.parse(found.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
