@@ -95,6 +95,7 @@ export type CatalogueEvent =
   | { type: 'versions'; folders: FolderId[] }
   /** Who counts has changed: members, roles, revocations. */
   | { type: 'authority' }
+  /** Folders, policies, names of devices or wraps of keys are new. */
   | { type: 'folders' }
   /** Proof of two records with one (device, incarnation, seq), or a device continued twice. */
   | { type: 'alarm'; kind: 'equivocation' | 'cloned'; device: DeviceId }

@@ -166,7 +166,7 @@ export class Ledger {
 
   async writeInTurn(drafts: readonly Draft[]): Promise<Written[]> {
     const written = await this.#chain.write(drafts)
-    await this.#apply(this.state.settle())
+    await this.#apply(this.state.settle(), written.length > 0)
     return written
   }
 
@@ -178,22 +178,20 @@ export class Ledger {
     const settled = this.state.settle()
     const versions = written.filter(({ record }) => isVersion(record.head))
     const rows = versions.flatMap(({ record, position }) => openVersion(this.state, record, position))
-    await this.#apply({
-      ...settled,
-      index: [...settled.index, ...rows],
-      folders: new Set([...settled.folders, ...versions.map(({ record }) => record.head.folder!)]),
-    })
+    const folders = new Set([...settled.folders, ...versions.map(({ record }) => record.head.folder!)])
+    const index = [...settled.index, ...rows]
+    await this.#apply({ ...settled, index, folders }, versions.length < written.length)
     this.#raiseAlarms(written)
     if (settled.opened) await this.#openUnopened()
     this.#awaitFuture()
     if (versions.length < written.length) await this.#tendKeys()
   }
 
-  /** Rows first, so that listeners read what they are told of. */
-  async #apply(settled: Settled): Promise<void> {
+  /** Rows first, so that listeners read what they are told of. `others`: names, policies, wraps are new. */
+  async #apply(settled: Settled, others = false): Promise<void> {
     await this.#parts.store.index(settled.index)
     if (settled.judged) this.emit({ type: 'authority' })
-    if (settled.judged || settled.opened) this.emit({ type: 'folders' })
+    if (settled.judged || settled.opened || others) this.emit({ type: 'folders' })
     if (settled.folders.size > 0) this.emit({ type: 'versions', folders: [...settled.folders] })
   }
 

@@ -148,6 +148,17 @@ export const catalogue = {
     '{count} of the files are whole on no other device',
     'let the other devices catch up (peerstor status), add one with peerstor invite, or remove the files first',
   ),
+  LEAVE_UNHEARD: row(
+    409,
+    'no other device of the pool can be reached, so none would know that this one leaves, nor what it wrote last',
+    'start one of them, or use another --home',
+  ),
+  STORAGE_ONLY: row(
+    403,
+    'this device only keeps sealed chunks for its pool: it can neither read nor write files',
+    'use another device of the pool: peerstor peers',
+  ),
+  DEVICE_UNKNOWN: row(404, '{name} is no device of this pool', 'list them: peerstor device list'),
   DEVICE_AMBIGUOUS: row(
     409,
     '{name} names more than one device: {matches}',

@@ -126,7 +126,13 @@ async function write({ from, to, options }: Run, entry: ListedEntry, path: strin
   const { created, tags, description } = await from.info(entry.path)
   const { bytes, size, mode, modified, type, target } = await from.get(entry.path, options)
   await to.files.put(path, bytes, {
-    ...{ size, mode, modified, type, tags, description, link: target },
+    size,
+    mode,
+    modified,
+    type,
+    tags,
+    description,
+    link: target,
     created: Date.parse(created),
     replaces: 'none',
     signal: options.signal,

@@ -33,7 +33,7 @@ export function deviceNamed(catalogue: Catalogue, name: string): Device {
     .devices()
     .filter(({ device, peer, name: given }) => [device, peer, given].includes(name as never))
   if (found.length > 1) throw fail('DEVICE_AMBIGUOUS', { name, matches: found.map(({ device }) => device) })
-  if (found[0] === undefined) throw fail('NOT_FOUND', { what: 'device', name })
+  if (found[0] === undefined) throw fail('DEVICE_UNKNOWN', { name })
   return found[0]
 }
 

@@ -341,18 +341,25 @@ export class RunningPeer implements Peer {
 
   async #leave(): Promise<void> {
     const core = this.#coreNow()
-    const { catalogue, store, membership } = core
     const only = countFilesOnlyHere(core)
     if (only > 0) throw fail('LAST_COPIES', { count: only })
-    if (membership.members().length > 1 && catalogue.roleOf(catalogue.peer) !== 'ex-member') {
-      await catalogue.revoke([catalogue.device])
-      // The others ask for it; whoever is away learns it from them.
-      await this.#parts.clock.sleep(farewellMs, this.#stopping.signal)
-    }
-    await this.#former.giveUp(store.own, catalogue.pool)
+    if (core.membership.members().length > 1 && !isShutOut(core)) await this.#sayFarewell(core)
+    await this.#former.giveUp(core.store.own, core.catalogue.pool)
     await this.#leaveCore(core)
     await removePoolKeys(this.home)
     await this.#begin(await this.#openCore(await this.#foundPool(), undefined))
+  }
+
+  /** Someone must hear that this device leaves: he also takes what it wrote last. */
+  async #sayFarewell({ catalogue, membership }: Core): Promise<void> {
+    const { network, clock } = this.#parts
+    const readers = membership
+      .members()
+      .filter(({ role, peer }) => role !== 'storage' && peer !== network.peer)
+    if (!readers.some(({ peer }) => network.isConnected(peer))) throw fail('LEAVE_UNHEARD')
+    await catalogue.revoke([catalogue.device])
+    // They ask for it; whoever is away learns it from them.
+    await clock.sleep(farewellMs, this.#stopping.signal)
   }
 
   async #leaveCore(core: Core): Promise<void> {
@@ -381,7 +388,10 @@ export class RunningPeer implements Peer {
   }
 
   #filesNow(open: (core: Core) => Files): Files {
-    return this.#problem === undefined ? open(this.#coreNow()) : unavailableFiles(this.#problem)
+    if (this.#problem !== undefined) return unavailableFiles(this.#problem)
+    const core = this.#coreNow()
+    const isStorage = core.catalogue.roleOf(core.catalogue.peer) === 'storage'
+    return isStorage ? unavailableFiles(fail('STORAGE_ONLY')) : open(core)
   }
 
   #settingChanged(key: SettingKey): void {

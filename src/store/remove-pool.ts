@@ -11,7 +11,8 @@ export async function removeSegmentsOf(disk: Disk, folder: string, pool: PoolId)
     if (segmentNumber(name) === undefined) continue
     const path = join(folder, name)
     const file = await disk.open(path, 'read')
-    const header = await file.read(0, fileHeaderBytes).finally(() => file.close())
+    const header = await file.read(0, fileHeaderBytes)
+    await file.close()
     if (decodeFileHeader(header)?.pool !== pool) continue
     await disk.remove(path)
     removed += 1
