@@ -1,0 +1,103 @@
+/** The page in a real browser: sign in by the link, upload by drop and by button, see copies, download, delete, undo; the pool's devices. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { PeerProcess } from '../../src/cli/peer-process.ts'
+import { findTool, needsTool } from '../tools.ts'
+import { program } from '../program.ts'
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+describe('the page in a browser', needsTool('chromium'), () => {
+  let folder = ''
+  let browser: Browser
+  let page: Page
+  let first: PeerProcess
+  let second: PeerProcess
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'peerstor-browser-'))
+    first = new PeerProcess(program, 'kitchen', join(folder, 'kitchen'))
+    second = new PeerProcess(program, 'attic', join(folder, 'attic'))
+    const { url } = await first.start()
+    const { code } = await first.json<{ code: string }>(['invite'])
+    await second.start(undefined, code)
+    const flags = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run']
+    browser = await chromium.launch({ executablePath: findTool('chromium')!, args: flags })
+    page = await browser.newPage({ viewport: { width: 1200, height: 800 }, acceptDownloads: true })
+    page.on('pageerror', (error) => assert.fail(`the page threw: ${error.message}`))
+    await page.goto(`${url}/#token=${first.started.token}`)
+  })
+
+  after(async () => {
+    await browser?.close()
+    await Promise.all([first?.stop(), second?.stop()])
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  test('the link signs in and its token leaves the address', async () => {
+    await page.getByRole('button', { name: 'Upload files' }).waitFor()
+    assert.ok(!page.url().includes('token'))
+  })
+
+  test('a dropped file shows progress, then two copies, and is downloaded byte-identical', async () => {
+    const content = await readFile(process.execPath)
+    await page.locator('input[type=file]').first().setInputFiles(process.execPath)
+    await page.locator('.copies', { hasText: '2/2' }).first().waitFor({ timeout: 60_000 })
+    const name = process.execPath.split(/[\\/]/).at(-1)!
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: `Download ${name}` }).click(),
+    ])
+    assert.equal(sha256(await readFile((await download.path())!)), sha256(content))
+  })
+
+  test('text dropped on the page arrives, folders included', async () => {
+    const data = await page.evaluateHandle(`(() => {
+      const transfer = new DataTransfer()
+      transfer.items.add(new File(['hello from a drop'], 'drop.txt', { type: 'text/plain' }))
+      return transfer
+    })()`)
+    await page.dispatchEvent('main', 'dragover', { dataTransfer: data })
+    await page.dispatchEvent('main', 'drop', { dataTransfer: data })
+    await page.getByRole('button', { name: 'drop.txt', exact: true }).waitFor()
+  })
+
+  test('details name the devices that hold the copies', async () => {
+    await page.getByRole('button', { name: 'drop.txt', exact: true }).click()
+    const details = page.getByLabel('Details')
+    await details.getByText('kitchen').first().waitFor()
+    await details.getByText('attic').first().waitFor()
+    await details.getByRole('button', { name: 'Close' }).click()
+  })
+
+  test('delete goes to the trash and undo brings the file back', async () => {
+    await page.getByRole('button', { name: 'Delete drop.txt' }).click()
+    await page.getByRole('button', { name: 'drop.txt', exact: true }).waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await page.getByRole('button', { name: 'drop.txt', exact: true }).waitFor()
+  })
+
+  test('devices are shown, and an invite with its QR', async () => {
+    await page.getByRole('button', { name: 'Devices', exact: true }).click()
+    await page.getByRole('heading', { name: 'attic' }).waitFor()
+    await page.getByRole('button', { name: 'Add a device' }).click()
+    await page.locator('dialog svg').waitFor()
+    await mkdir('.cache', { recursive: true })
+    await page.screenshot({ path: '.cache/devices.png' })
+    await page.keyboard.press('Escape')
+  })
+
+  test('a page without the token is asked to sign in', async () => {
+    const stranger = await browser.newContext()
+    const other = await stranger.newPage()
+    await other.goto(first.started.url)
+    await other.getByRole('heading', { name: 'Sign in' }).waitFor()
+    assert.equal(await other.getByRole('button', { name: 'Upload files' }).count(), 0)
+    await stranger.close()
+  })
+})
