@@ -65,7 +65,7 @@ export class ContentWriter {
     this.#parts = parts
     this.#keys = keys
     this.#pin = { folder: keys.folder, device: parts.catalogue.device }
-    this.#manifest = new ManifestBuilder(keys, (node) => this.#stage(node))
+    this.#manifest = new ManifestBuilder(keys, (node) => this.#stageNode(node))
   }
 
   /** Takes memory for each chunk before the next is cut: a slow disk slows the source. */
@@ -148,6 +148,14 @@ export class ContentWriter {
     this.#staged.push(ref.id)
     this.#stagedBytes += length
     this.#sentBytes += length
+  }
+
+  /** Equal references make an equal node: of content that is all known the manifest is known too. */
+  async #stageNode(node: SealedChunk): Promise<void> {
+    const { id } = node.ref
+    if (!this.#parts.store.read.hasChunk(id)) return this.#stage(node)
+    this.#chunks.add(id)
+    this.#pins.set(id, { id, pin: this.#pin })
   }
 
   /** Makes what was written so far durable, then lets it be copied; the upload goes on meanwhile. */

@@ -2,6 +2,7 @@
  * The way of a file into the pool, downhill. Nothing is visible before `catalogue.write` ends; a
  * source that fails midway leaves at most chunks that the next try finds again.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { NewVersion } from '../access/catalogue.ts'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
@@ -17,7 +18,7 @@ import { inOrder } from './in-order.ts'
 import { typeOf } from './mime.ts'
 import { baseName } from './paths.ts'
 import { headsOf, openPlace, requireFilePlace, shadowedAt, type Place } from './place.ts'
-import { tombstone } from './version-bodies.ts'
+import { bodyOf, tombstone } from './version-bodies.ts'
 
 /** Chunks of one upload that are sealed and written at the same time. */
 const chunksInFlight = 8
@@ -37,12 +38,9 @@ export async function upload(
   requireSize(place, content.size, options.size)
 
   if (options.replaces !== undefined) whatIsThere(parts, place, options)
-  const [written] = await parts.catalogue.write([
-    newVersion(parts, place, before?.shown, content, options),
-    ...(before?.shadowed ?? []).map(tombstone),
-  ])
-  parts.pool.replicate(place.id, content.notReplicated)
-  const version = written?.version as RecordHash
+  const version =
+    unchanged(parts, place, before, content, options) ??
+    (await writeVersion(parts, place, before, content, options))
   return {
     path: place.text,
     size: content.size,
@@ -52,6 +50,42 @@ export async function upload(
     sentBytes: content.sentBytes,
     savedBytes: content.savedBytes,
   }
+}
+
+async function writeVersion(
+  parts: FilesParts,
+  place: Place,
+  before: Before | undefined,
+  content: StoredContent,
+  options: PutOptions,
+): Promise<RecordHash> {
+  const [written] = await parts.catalogue.write([
+    newVersion(parts, place, before?.shown, content, options),
+    ...(before?.shadowed ?? []).map(tombstone),
+  ])
+  parts.pool.replicate(place.id, content.notReplicated)
+  return written?.version as RecordHash
+}
+
+/**
+ * The version that already says what a new one would say, of content that is all here: nothing is
+ * written then, so that `put -r` of a tree that did not change costs reading it.
+ */
+function unchanged(
+  parts: FilesParts,
+  place: Place,
+  before: Before | undefined,
+  content: StoredContent,
+  options: PutOptions,
+): RecordHash | undefined {
+  if (before === undefined || before.shadowed.length > 0 || content.sentBytes > 0) return undefined
+  const { shown } = before
+  if (shown.status !== 'counted' || shown.conflicts.length > 0) return undefined
+  const body = bodyFor(parts, place, shown, content, options)
+  if (!isDeepStrictEqual({ ...body, content: undefined }, { ...bodyOf(shown), content: undefined }))
+    return undefined
+  // Another writer may have replaced it since.
+  return parts.store.read.entryAt(place.id, place.path)?.version === shown.version ? shown.version : undefined
 }
 
 /** Cut, look for what is known, seal, store: several chunks at once, kept in order. */

@@ -108,6 +108,34 @@ test('a new version replaces what shows; old ones are kept and come back', async
   await assert.rejects(p.files.get('files/other', { version: one.version }), { code: 'NOT_FOUND' })
 })
 
+test('what did not change is not written again, whatever its size', async (t) => {
+  const p = await peer(t)
+  const facts = { modified: 1_600_000_000_123, mode: 0o640 }
+  for (const size of [0, 10_000, 20_000_000]) {
+    const path = `files/same/${size}`
+    const content = randomBytes(size)
+    const put = (bytes: Buffer, more: object) => p.files.put(path, sourceOf(bytes), { ...facts, ...more })
+    const first = await put(content, {})
+    const again = await put(content, {})
+    assert.deepEqual(again, { ...first, sentBytes: 0, savedBytes: size }, `${size} bytes`)
+    assert.equal((await p.files.versions(path)).length, 1)
+    const changes = [
+      [content, { modified: facts.modified + 1 }],
+      [content, { mode: 0o600 }],
+      [content, { tags: ['kept'] }],
+      [Buffer.concat([content, Buffer.from('x')]), {}],
+    ] as const
+    for (const [index, [bytes, more]] of changes.entries()) {
+      await put(bytes, more)
+      assert.equal((await p.files.versions(path)).length, index + 2, `${size} bytes, change ${index}`)
+    }
+  }
+  await p.files.put('files/link', sourceOf(), { ...facts, link: 'a' })
+  await p.files.put('files/link', sourceOf(), { ...facts, link: 'a' })
+  await p.files.put('files/link', sourceOf(), { ...facts, link: 'b' })
+  assert.equal((await p.files.versions('files/link')).length, 2)
+})
+
 test('removed files lie in the trash until they are restored', async (t) => {
   const p = await peer(t)
   for (const name of ['a', 'd/b', 'd/e/c']) await p.files.put(`files/${name}`, text(name))
