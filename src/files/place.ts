@@ -53,18 +53,16 @@ export function requireFilePlace(parts: FilesParts, place: Place): void {
 
 /** Fails when something above this place is a file. */
 export function requireFoldersAbove(parts: FilesParts, place: Place): void {
-  for (const above of foldersAbove(place.path)) {
-    const kind = parts.store.read.entryAt(place.id, above)?.kind
-    if (kind !== undefined && kind !== 'folder')
-      throw fail('ALREADY_EXISTS', { what: 'file', name: pathText({ folder: place.folder, path: above }) })
-  }
+  const above = foldersAbove(place.path)
+  if (above.length === 0) return
+  const [path] = parts.store.read.filesAmong(place.id, above)
+  if (path !== undefined)
+    throw fail('ALREADY_EXISTS', { what: 'file', name: pathText({ folder: place.folder, path }) })
 }
 
 /** Other entries at the same path that a later one hides: what concurrent writers left. */
 export function shadowedAt(parts: FilesParts, place: Place): EntryRow[] {
-  return parts.store.read
-    .entriesAt(place.id, place.path)
-    .filter((entry) => entry.shadowed && entry.path === place.path && entry.kind !== 'removed')
+  return parts.store.read.shadowedAt(place.id, place.path)
 }
 
 /** Everything below a place, the place itself left out. */

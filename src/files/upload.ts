@@ -82,10 +82,8 @@ function unchanged(
   const { shown } = before
   if (shown.status !== 'counted' || shown.conflicts.length > 0) return undefined
   const body = bodyFor(parts, place, shown, content, options)
-  if (!isDeepStrictEqual({ ...body, content: undefined }, { ...bodyOf(shown), content: undefined }))
-    return undefined
-  // Another writer may have replaced it since.
-  return parts.store.read.entryAt(place.id, place.path)?.version === shown.version ? shown.version : undefined
+  const isSame = isDeepStrictEqual({ ...body, content: undefined }, { ...bodyOf(shown), content: undefined })
+  return isSame ? shown.version : undefined
 }
 
 /** Cut, look for what is known, seal, store: several chunks at once, kept in order. */

@@ -84,12 +84,13 @@ export class FilesObserver {
   /** Events of one upload; none for a small one. */
   #progress(path: string, { size, onProgress }: PutOptions) {
     const { events, clock, random } = this.#parts
-    const id = random.bytes(8).toString('hex')
+    let id: string | undefined
     let bytes = 0
     let told = Number.NEGATIVE_INFINITY
     const tell = (state: 'running' | 'done' | 'failed'): void => {
       if (Math.max(bytes, size ?? 0) < shownBytes) return
       told = clock.monotonicMs()
+      id ??= random.bytes(8).toString('hex')
       events.publish({ type: 'upload', data: { id, path, bytes, total: size ?? null, state } })
     }
     const on: NonNullable<PutOptions['onProgress']> = (progress) => {

@@ -77,6 +77,10 @@ export interface IndexReader {
   versions(folder: FolderId, entry: EntryId): VersionRow[]
   /** Entries that ever had a path (for versions and conflicts of a path). */
   entriesAt(folder: FolderId, path: string): EntryRow[]
+  /** Entries whose place is `path` but that another one there hides. */
+  shadowedAt(folder: FolderId, path: string): EntryRow[]
+  /** Those of `paths` where something other than a folder shows. */
+  filesAmong(folder: FolderId, paths: readonly string[]): string[]
   /** Direct children of `path` ('' for the top), folders implied by paths included, by name. */
   list(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<Listed>
   /** Whether any entry lies below `path`. */

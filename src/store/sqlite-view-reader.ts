@@ -60,6 +60,19 @@ export class SqliteViewReader {
     return this.#entries(where, n, n, path)
   }
 
+  shadowedAt(folder: FolderId, path: string): EntryRow[] {
+    const where = `WHERE e.folder = ? AND e.path = ? AND e.removed = 0 AND e.shadowed = 1
+      ORDER BY r.ms DESC, r.counter DESC, r.hash DESC`
+    return this.#entries(where, this.#folder(folder), path)
+  }
+
+  filesAmong(folder: FolderId, paths: readonly string[]): string[] {
+    const sql = `SELECT e.path FROM entries e JOIN versions v ON v.n = e.version
+      WHERE e.folder = ? AND e.path IN (SELECT value FROM json_each(?)) AND e.removed = 0 AND e.shadowed = 0
+      AND v.kind <> 'folder' ORDER BY e.path`
+    return this.sql.all(sql, this.#folder(folder), JSON.stringify(paths)).map((row) => text(row['path']))
+  }
+
   /** Folders and other entries come from two indexes, each in order of names, and are merged. */
   list(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<Listed> {
     const n = this.#folder(folder)

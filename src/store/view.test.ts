@@ -179,10 +179,21 @@ viewTest('two entries with one path: the later shows, the other is shadowed and 
       [old.hash, true],
     ],
   )
+  assert.deepEqual(
+    view.read.shadowedAt(view.folder, 'same').map(({ version }) => version),
+    view.read.entriesAt(view.folder, 'same').flatMap(({ version, shadowed }) => (shadowed ? [version] : [])),
+  )
   assert.deepEqual(view.read.totals(view.folder), { files: 1, bytes: 4 })
   await view.write('elsewhere', { size: 4 }, [late])
   assert.equal(view.read.entryAt(view.folder, 'same')?.version, old.hash)
   assert.deepEqual(view.read.totals(view.folder), { files: 2, bytes: 7 })
+})
+
+viewTest('of several paths those where files show', async (view) => {
+  await view.write('a/b', { kind: 'folder' })
+  await view.write('a/file')
+  await view.write('gone', { kind: 'removed' })
+  assert.deepEqual(view.read.filesAmong(view.folder, ['a', 'a/b', 'a/file', 'gone', 'never']), ['a/file'])
 })
 
 viewTest('a removed entry shadows nothing and is not shadowed, whatever came first', async (view) => {
