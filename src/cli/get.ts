@@ -1,6 +1,6 @@
 /** `get`: one file, or everything below a folder, with modes and times as they were. */
-import { type Stats, createWriteStream } from 'node:fs'
-import { chmod, lstat, mkdir, readdir, rename, rm, symlink, utimes } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -73,39 +73,94 @@ async function getTree(
   output: string | undefined,
 ): Promise<void> {
   const root = output ?? outputOf(path, undefined)
-  const progress = new Progress(context.out)
-  const links: ListedEntry[] = []
-  const spelled = new Spelling({ has: async (place) => (await kindAt(place)) !== undefined, names: readdir })
-  const within = (entry: ListedEntry): string =>
-    placeBelow(root, entry.path.slice(path.replace(/\/+$/, '').length + 1))
   await mkdir(root, { recursive: true })
-  for await (const entry of readPages<ListedEntry>(
-    client,
-    `/api/v1/list/${encodePath(path)}`,
-    { recursive: true },
-    context.signal,
-  )) {
-    if (entry.kind === 'link') links.push(entry)
-    else await one(entry)
+  const tree = new Tree(context, client, path, root)
+  const { progress } = tree
+  try {
+    for await (const entry of readPages<ListedEntry>(
+      client,
+      `/api/v1/list/${encodePath(path)}`,
+      { recursive: true },
+      context.signal,
+    ))
+      await tree.take(entry)
+  } finally {
+    await tree.end()
   }
-  // Links come last: nothing is ever written through one that came with the tree.
-  for (const entry of links) await one(entry)
-  progress.end()
   context.out.line(`fetched ${plural(progress.files, 'file')}, ${sizeText(progress.bytes)} to ${root}`)
+}
 
-  async function one(entry: ListedEntry): Promise<void> {
+/** Files of a tree that are fetched at once: enough that neither side waits for the other. */
+const filesAtOnce = 8
+
+/** Everything below a folder on its way to the disk. */
+class Tree {
+  readonly progress: Progress
+  readonly #context: Context
+  readonly #client: Client
+  readonly #path: string
+  readonly #root: string
+  readonly #links: ListedEntry[] = []
+  /** What is being fetched, by its place as a disk that ignores case sees it. */
+  readonly #running = new Map<string, Promise<void>>()
+  readonly #spelled = new Spelling({
+    has: async (place) => (await kindAt(place)) !== undefined,
+    names: readdir,
+  })
+  /** Folders made or looked at: each only once. */
+  readonly #folders = new Map<string, Promise<void>>()
+
+  constructor(context: Context, client: Client, path: string, root: string) {
+    this.progress = new Progress(context.out)
+    this.#context = context
+    this.#client = client
+    this.#path = path.replace(/\/+$/, '')
+    this.#root = root
+  }
+
+  /** Begins to fetch an entry; waits while too many are under way. */
+  async take(entry: ListedEntry): Promise<void> {
+    if (entry.kind === 'link') return void this.#links.push(entry)
+    this.#context.signal.throwIfAborted()
+    const name = entry.path.normalize().toLowerCase()
+    // Of two names that may be one file the second must find the first.
+    await this.#running.get(name)
+    this.#running.set(
+      name,
+      this.#one(entry).finally(() => this.#running.delete(name)),
+    )
+    if (this.#running.size >= filesAtOnce) await Promise.race(this.#running.values())
+  }
+
+  /** Links come last: nothing is ever written through one that came with the tree. */
+  async end(): Promise<void> {
+    await Promise.all(this.#running.values())
+    for (const link of this.#links) if (!this.#context.signal.aborted) await this.#one(link)
+    this.progress.end()
+    this.#context.signal.throwIfAborted()
+  }
+
+  /** One entry's failure is reported, the rest goes on. */
+  async #one(entry: ListedEntry): Promise<void> {
+    const { out, signal } = this.#context
     try {
-      const place = within(entry)
-      if (entry.kind === 'folder') return await makeFolders(root, place)
-      await makeFolders(root, dirname(place))
-      await spelled.require(place)
-      const fetched = await fetchFile(context, client, entry.path, place, {}, progress)
-      if (context.out.json) context.out.content(JSON.stringify(fetched))
+      const place = placeBelow(this.#root, entry.path.slice(this.#path.length + 1))
+      if (entry.kind === 'folder') return await this.#folder(place)
+      await this.#folder(dirname(place))
+      await this.#spelled.require(place)
+      const fetched = await fetchFile(this.#context, this.#client, entry.path, place, {}, this.progress)
+      if (out.json) out.content(JSON.stringify(fetched))
     } catch (thrown) {
-      if (context.signal.aborted) throw thrown
+      if (signal.aborted) return
       process.exitCode = 1
-      context.out.problem(thrown)
+      out.problem(thrown)
     }
+  }
+
+  #folder(folder: string): Promise<void> {
+    let made = this.#folders.get(folder)
+    if (made === undefined) this.#folders.set(folder, (made = makeFolders(this.#root, folder)))
+    return made
   }
 }
 
@@ -172,11 +227,9 @@ async function writeFile(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const temporary = join(dirname(out), `.${process.pid}-${progress.files}.peerstor-part`)
+  const temporary = join(dirname(out), `.${process.pid}-${nextPart()}.peerstor-part`)
   try {
-    await pipeline(counted(answer, progress), createWriteStream(temporary, { flags: 'wx' }), { signal })
-    requireWhole(answer)
-    await restoreFacts(answer, temporary)
+    await fill(await open(temporary, 'wx'), answer, progress, signal)
     await rename(temporary, out)
   } catch (thrown) {
     await rm(temporary, { force: true })
@@ -184,16 +237,35 @@ async function writeFile(
   }
 }
 
+/** Writes content, mode and time, then closes the file. */
+async function fill(
+  file: FileHandle,
+  answer: IncomingMessage,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await file.writeFile(counted(answer, progress), { signal })
+    requireWhole(answer)
+    await restoreFacts(answer, file)
+  } finally {
+    await file.close()
+  }
+}
+
+let parts = 0
+const nextPart = (): number => (parts += 1)
+
 function requireWhole(answer: IncomingMessage): void {
   if (!answer.complete) throw fail('INTERRUPTED', { what: 'the download' })
 }
 
-async function restoreFacts(answer: IncomingMessage, place: string): Promise<void> {
+async function restoreFacts(answer: IncomingMessage, file: FileHandle): Promise<void> {
   const mode = header(answer, 'peerstor-mode')
   const modified = header(answer, 'peerstor-modified')
   // Set-user and set-group bits are not taken from other devices.
-  if (mode !== undefined) await chmod(place, Number.parseInt(mode, 8) & 0o777)
-  if (modified !== undefined) await utimes(place, Number(modified) / 1000, Number(modified) / 1000)
+  if (mode !== undefined) await file.chmod(Number.parseInt(mode, 8) & 0o777)
+  if (modified !== undefined) await file.utimes(Number(modified) / 1000, Number(modified) / 1000)
 }
 
 async function writeLink(target: string, out: string, answer: IncomingMessage): Promise<void> {

@@ -27,9 +27,11 @@ export class Spelling {
     const folder = dirname(place)
     const name = basename(place).normalize()
     if (this.#folder === folder && this.#names.has(name)) return
+    const names = new Set((await this.#disk.names(folder)).map((found) => found.normalize()))
+    // Both in one step: several files are looked at at once.
     this.#folder = folder
-    this.#names = new Set((await this.#disk.names(folder)).map((found) => found.normalize()))
-    if (!this.#names.has(name))
+    this.#names = names
+    if (!names.has(name))
       throw fail('BAD_PATH', { path: place, reason: 'a name there differs from it only in its case' })
   }
 }
