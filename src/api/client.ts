@@ -126,9 +126,10 @@ export class Client {
   }
 
   #request(method: string, path: string, { query, headers, signal }: CallParts): ClientRequest {
-    const url = new URL(path + queryText(query), this.#to.base)
-    return httpRequest(url, {
+    // The path goes out as it is: resolving it as a link would open another one for `a/../b`.
+    return httpRequest(this.#to.base, {
       method,
+      path: path + queryText(query),
       headers: { ...headers, authorization: `Bearer ${this.#to.token}` },
       ...(signal === undefined ? {} : { signal }),
     })

@@ -178,7 +178,9 @@ async function makeFolders(root: string, folder: string): Promise<void> {
   for (let at = folder; at.length > root.length; at = dirname(at))
     if ((await kindAt(at))?.isSymbolicLink() === true)
       throw fail('BAD_PATH', { path: at, reason: 'a link stands in the way' })
-  await mkdir(folder, { recursive: true })
+  await mkdir(folder, { recursive: true }).catch((thrown: unknown) => {
+    throw localError(thrown, folder)
+  })
 }
 
 /** What lies at a local place; undefined: nothing, or nothing that can be looked at. */

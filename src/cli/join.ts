@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline/promises'
 import type { Client } from '../api/client.ts'
 import { isCode } from '../base/errors.ts'
+import { codeArgument } from './code-argument.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { plural } from './words.ts'
@@ -17,14 +18,15 @@ interface Joined {
 
 export const build: BuildCommand = (command, act) => {
   command
-    .argument('<code>', 'from peerstor invite on another device')
+    .argument('<code>', 'from peerstor invite on another device; - reads it from standard input')
     .option('--bring-files', 'add the files of this device to the new pool')
     .addHelpText('after', examples('join CODE', 'join CODE --bring-files'))
     .action(act(join))
 }
 
-async function join(context: Context, code: string, options: Options): Promise<void> {
+async function join(context: Context, given: string, options: Options): Promise<void> {
   const { out } = context
+  const code = await codeArgument(given)
   const client = await context.client()
   const joined = await tryJoin(context, client, code, options.bringFiles === true)
   out.answer(joined, () =>

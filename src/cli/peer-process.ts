@@ -101,9 +101,12 @@ export class PeerProcess {
     return this.#started
   }
 
-  /** Starts the process and waits until it is ready; with a code it joins first. */
+  /**
+   * Starts the process and waits until it is ready; with a code it joins first. The code goes through
+   * standard input: arguments are for every user of the machine to read.
+   */
   async start(signal?: AbortSignal, joinCode?: string): Promise<Started> {
-    const join = joinCode === undefined ? [] : ['--join', joinCode]
+    const join = joinCode === undefined ? [] : ['--join', '-']
     const place = [
       '--home',
       this.home,
@@ -117,8 +120,10 @@ export class PeerProcess {
       '0',
     ]
     const args = ['start', '--json', ...place, ...this.#settings, ...join]
-    const child = spawn(process.execPath, [...this.#program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [...this.#program, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#process = child
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(joinCode)
     const errors: Buffer[] = []
     child.stderr.on('data', (part: Buffer) => errors.push(part))
     child.on('close', (code, signal) => {

@@ -6,6 +6,7 @@ import { createPeer } from '../peer/create-peer.ts'
 import type { Peer } from '../peer/peer.ts'
 import { type RunFile, readRun } from '../peer/run-file.ts'
 import { type SettingKey, type SettingsValues, settingKeys, settingsTable } from '../peer/settings.ts'
+import { codeArgument } from './code-argument.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { watchParent, watchedParent } from './parent-watch.ts'
@@ -17,7 +18,7 @@ type Options = Record<string, unknown>
 export const build: BuildCommand = (command, act) => {
   for (const key of settingKeys) addFlag(command, key)
   command
-    .option('--join <CODE>', 'join the pool of a code first')
+    .option('--join <CODE>', 'join the pool of a code first; - reads it from standard input')
     .option('--verbose', 'log more: --log debug')
     .option('--debug', 'log everything: --log debug')
     .addHelpText(
@@ -43,10 +44,11 @@ async function start(context: Context, options: Options): Promise<void> {
   const unwatch =
     parent === undefined ? () => undefined : watchParent(parent, realClock, () => stopping.abort())
   const signal = AbortSignal.any([context.signal, stopping.signal])
+  const code = options['join'] as string | undefined
   const peer = await createPeer({
     home: context.home,
     settings: flagsOf(options),
-    join: options['join'] as string | undefined,
+    join: code === undefined ? undefined : await codeArgument(code),
   })
   try {
     await serve(context, peer, signal)
