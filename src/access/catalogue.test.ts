@@ -263,6 +263,8 @@ test('what waits is bounded', async (t) => {
   })
   const report = await founder.catalogue.admit(orphans)
   assert.equal(report.waiting, 30)
+  // Whoever sends something else is not asked for it again on their account.
+  assert.equal((await founder.catalogue.admit([founder.keys.genesis[0]!])).waiting, 0)
   assert(limits.waitingBatches < 10_000)
 })
 

@@ -85,7 +85,7 @@ export interface WrittenVersion {
 
 export interface AdmitReport {
   added: number
-  /** Batches kept aside until a certificate or an earlier record arrives. */
+  /** Of these batches, those kept aside until a certificate or an earlier record arrives. */
   waiting: number
   refused: { reason: string }[]
 }

@@ -15,6 +15,8 @@ export interface Sorted {
   /** To store, in an order in which each follows what it links to; with the place of the first record. */
   batches: { batch: Batch; position: number }[]
   refused: { reason: string }[]
+  /** Last records of the batches that something is missing for. */
+  waiting: RecordHash[]
 }
 
 interface Place {
@@ -47,15 +49,17 @@ export class Intake {
         run.refused.push({ reason: asPeerStorError(thrown).message })
       }
     }
-    return { batches: run.accepted, refused: run.refused }
+    return { batches: run.accepted, refused: run.refused, waiting: run.waiting }
   }
 
   #take(run: Run, first: Batch): void {
     const todo = [first]
     for (let batch = todo.pop(); batch !== undefined; batch = todo.pop()) {
       const missing = run.accept(batch)
-      if (missing !== undefined) this.#keep(batch, missing)
-      else todo.push(...this.#released(batch))
+      if (missing !== undefined) {
+        run.waiting.push(batch.records.at(-1)!.hash)
+        this.#keep(batch, missing)
+      } else todo.push(...this.#released(batch))
     }
   }
 
@@ -90,6 +94,7 @@ export class Intake {
 class Run {
   readonly accepted: { batch: Batch; position: number }[] = []
   readonly refused: { reason: string }[] = []
+  readonly waiting: RecordHash[] = []
   readonly #authority: Authority
   readonly #read: Pick<IndexReader, 'record' | 'hasRecord'>
   readonly #new = new Map<RecordHash, Place>()

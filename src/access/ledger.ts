@@ -94,16 +94,21 @@ export class Ledger {
 
   async admit(batches: readonly Uint8Array[]): Promise<AdmitReport> {
     const report: AdmitReport = { added: 0, waiting: 0, refused: [] }
+    const waiting = new Set<RecordHash>()
     for (const slice of slicesOf(batches)) {
       const part = await this.inTurn(() => this.#admitSlice(slice))
       report.added += part.added
       report.refused.push(...part.refused)
+      for (const last of part.waiting) waiting.add(last)
     }
-    return { ...report, waiting: this.#intake.waiting }
+    const { read } = this.#parts.store
+    return { ...report, waiting: [...waiting].filter((last) => !read.hasRecord(last)).length }
   }
 
-  async #admitSlice(batches: readonly Uint8Array[]): Promise<Omit<AdmitReport, 'waiting'>> {
-    const { batches: accepted, refused } = this.#intake.sort(batches)
+  async #admitSlice(
+    batches: readonly Uint8Array[],
+  ): Promise<Omit<AdmitReport, 'waiting'> & { waiting: RecordHash[] }> {
+    const { batches: accepted, refused, waiting } = this.#intake.sort(batches)
     const written = accepted.flatMap(({ batch, position }) =>
       batch.records.map((record, index) => ({ record, position: position + index })),
     )
@@ -112,7 +117,7 @@ export class Ledger {
       await this.#takeIn(stored, written)
     }
     for (const { reason } of refused) this.#parts.log.warn('records refused', { reason })
-    return { added: written.length, refused }
+    return { added: written.length, waiting, refused }
   }
 
   async writeKeys(folder: FolderId): Promise<FolderKeys> {

@@ -133,6 +133,8 @@ export const limits = {
   /** Offers that one peer may have open here. */
   offersPerPeer: 8,
   getChunks: 64,
+  /** Answers with chunks that one peer may be reading here; our own readers and writers need four. */
+  getsPerPeer: 16,
   holdingBuckets: 4096,
 
   // Invites

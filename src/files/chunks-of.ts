@@ -72,6 +72,8 @@ export class ChunksOf implements Worker {
 
   async #collect(refs: readonly ChunkRef[], ids: Set<ChunkId>, signal: AbortSignal): Promise<void> {
     for (const ref of refs) {
+      // Each node once: one that names another a thousand times, level below level, has no end otherwise.
+      if (ids.has(ref.id)) continue
       ids.add(ref.id)
       if (ref.level === 0) continue
       const sealed = await this.#parts.pool.get(ref.id, { signal, priority: 'repair' })

@@ -8,6 +8,7 @@ import type { OpenedCatalogue } from '../access/opened-catalogue.ts'
 import type { PoolKeys } from '../access/device-keys.ts'
 import { Invites } from '../access/invite.ts'
 import { openCatalogue } from '../access/open-catalogue.ts'
+import { zoneTag } from '../access/statement.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
 import { limits } from '../base/limits.ts'
@@ -17,7 +18,6 @@ import type { DeviceId, PeerId } from '../base/words.ts'
 import { WorkerRunner } from '../base/worker.ts'
 import { Budget } from '../codec/budget.ts'
 import type { Codec, CompressionLevel } from '../codec/codec.ts'
-import { derive, hash } from '../codec/hash.ts'
 import { ChunksOf } from '../files/chunks-of.ts'
 import type { FilesParts, PeerPresence } from '../files/files-parts.ts'
 import type { Files } from '../files/files.ts'
@@ -140,12 +140,6 @@ function stateOf({ self, network, keys }: CoreParts, space: SpaceWatch): DeviceS
     addresses: network.addresses().slice(0, limits.peerAddresses),
     version: self.version,
   }
-}
-
-/** First 8 bytes of a hash that only this pool can compare (crypto.md §3). */
-function zoneTag(pool: string, zone: string): string {
-  const tag = derive('peerstor/1 zone', Buffer.from(pool, 'hex'), hash(Buffer.from(zone)))
-  return tag.subarray(0, 8).toString('hex')
 }
 
 interface OpenCoreParts extends CoreParts {

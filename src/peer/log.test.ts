@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
+import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { openLog } from './log.ts'
 
@@ -27,6 +28,15 @@ test('fields that are named like a secret are blotted out', () => {
   log.info('made', { token: 'canary', request: { authorization: 'canary' }, code: 'NOT_FOUND' })
   assert.ok(!lines.join().includes('canary'))
   assert.match(lines.join(), /NOT_FOUND/)
+})
+
+test('an error in a line says what went wrong and where', () => {
+  const lines: string[] = []
+  const { log } = openLog({ level: 'debug', onLog: (_, line) => lines.push(JSON.stringify(line)) })
+  log.error('failed', { error: new TypeError('boom') })
+  log.error('failed', { error: fail('NOT_FOUND', { what: 'file', name: 'a' }, new Error('inner')) })
+  assert.match(lines[0]!, /TypeError: boom.*log\.test\.ts/)
+  assert.match(lines[1]!, /"code":"NOT_FOUND".*inner/)
 })
 
 test('the file rotates and only some are kept', async (t) => {

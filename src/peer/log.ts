@@ -5,6 +5,7 @@
 import { appendFileSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pino } from 'pino'
+import { PeerStorError } from '../base/errors.ts'
 import { createLog, type Log, type LogLevel } from '../base/log.ts'
 import { limits } from '../base/limits.ts'
 
@@ -38,6 +39,7 @@ export function openLog(options: LogOptions): PeerLog {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { error: errorField },
       redact: { paths: secret.flatMap((name) => [name, `*.${name}`]), censor: '[secret]' },
     },
     out,
@@ -46,6 +48,12 @@ export function openLog(options: LogOptions): PeerLog {
     log: createLog((level, message, fields) => logger[level](fields, message)),
     setLevel: (level) => void (logger.level = level),
   }
+}
+
+/** An error's own properties are not enumerable: without this a line would say `{}`. */
+function errorField(error: unknown): unknown {
+  if (error instanceof PeerStorError) return { ...error.toJSON(), cause: errorField(error.cause) }
+  return error instanceof Error ? error.stack : error
 }
 
 function levelIn(line: string): LogLevel {

@@ -72,7 +72,8 @@ export class FeedReader {
     this.#waiting = false
     while (true) {
       const page = await this.#page(position?.database, since, signal)
-      const fresh = page.database !== position?.database
+      // Another database, or one restored from an older copy: what was read of it no longer holds.
+      const fresh = page.database !== position?.database || page.from < since
       news.any ||= page.batches.length + page.held.length + page.dropped.length > 0
       news.lost ||= page.dropped.length > 0 || (fresh && position !== undefined)
       await this.#takeBatches(page.batches, signal)
@@ -151,12 +152,12 @@ export class FeedReader {
   async #takeHoldings(page: ChangesPage, fresh: boolean): Promise<void> {
     const { peer } = this
     const stored = this.#parts.store.read.feedPosition(peer)
-    const before = stored?.database === page.database ? stored.change : 0
+    const before = !fresh && stored?.database === page.database ? stored.change : 0
     const writes: IndexWrite[] = fresh ? [{ op: 'forget-holdings', peer }] : []
     if (page.dropped.length > 0) writes.push({ op: 'dropped', peer, ids: page.dropped })
     if (page.held.length > 0) writes.push({ op: 'held', peer, ids: page.held })
     const change = this.#waiting ? before : Math.max(before, page.change)
-    if (stored?.database !== page.database || change > before)
+    if (fresh || stored?.database !== page.database || change > before)
       writes.push({ op: 'feed', peer, database: page.database, change })
     if (writes.length > 0) await this.#parts.store.index(writes)
   }

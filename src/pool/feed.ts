@@ -138,13 +138,14 @@ export class Feed {
   async #run(peer: PeerId, session: Session): Promise<void> {
     const { clock, random, onRead } = this.#parts
     const { signal } = this.#stopping
+    let restored = false
     if (session.greetAt <= clock.monotonicMs()) {
-      await this.#greet(peer, signal)
+      restored = await this.#greet(peer, signal)
       session.greetAt = clock.monotonicMs() + greetEveryMs * (0.75 + random.number() / 2)
     }
     const whole = session.wholeAt <= clock.monotonicMs()
     if (whole) session.wholeAt = clock.monotonicMs() + wholeEveryMs * (0.75 + random.number() / 2)
-    if (!whole && session.told !== undefined && !this.#isBehind(peer, session.told)) return
+    if (!whole && !restored && session.told !== undefined && !this.#isBehind(peer, session.told)) return
     const before = this.#parts.store.read.lastChange()
     const { told } = session
     const news = await session.reader.read(signal, whole)
@@ -173,7 +174,8 @@ export class Feed {
     log.info('a feed could not be read', { peer, code, reason: message, attempt: session.failures })
   }
 
-  async #greet(peer: PeerId, signal: AbortSignal): Promise<void> {
+  /** Says hello; whether the peer has fewer changes than were read of it: a restored database. */
+  async #greet(peer: PeerId, signal: AbortSignal): Promise<boolean> {
     const { network, health } = this.#parts
     const answer = await health.measured(peer, async ({ answered }) => {
       const reply = await network.request(peer, 'hello', encode(greeting, ownGreeting(this.#parts)), {
@@ -184,6 +186,8 @@ export class Feed {
       return readAnswer(greeting, reply.head, peer, 'hello', limits.answerHeadBytes)
     })
     await this.#greeted(peer, answer)
+    const position = this.#parts.store.read.feedPosition(peer)
+    return position?.database === answer.database && position.change > answer.change
   }
 
   async #greeted(peer: PeerId, greeting: Greeting): Promise<void> {

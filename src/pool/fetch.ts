@@ -162,6 +162,7 @@ export class Fetcher {
       return await new Promise<VerifiedBytes>((resolve, reject) => {
         let open = 0
         const askNext = (): void => {
+          if (stop.signal.aborted) return
           const peer = left.find((peer) => !transfer.banned.has(peer))
           if (peer === undefined) {
             if (open === 0)

@@ -66,7 +66,7 @@ class OpenPool implements Pool {
       onDamage: (id) => this.#damaged(id),
     })
     const keeper = new Keeper({ ...parts, health, remote, onKept: () => this.#kept() })
-    serveChunks({ ...parts, outbox: this.#outbox, keeper })
+    serveChunks({ ...parts, outbox: this.#outbox, keeper, onDamage: (id) => this.#damaged(id) })
   }
 
   start(): Promise<void> {

@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import { limits } from '../base/limits.ts'
 import type { ChunkId } from '../base/words.ts'
 import { decode, encode } from '../codec/cbor-schema.ts'
-import { hash } from '../codec/hash.ts'
+import { hash, keyed } from '../codec/hash.ts'
 import { folder, Peers, type TestPeer } from '../../test/sim/pools.ts'
-import { notice, offer } from './wire.ts'
+import type { RemoteStore } from './remote-store.ts'
+import { chunksAsked, notice, offer } from './wire.ts'
 
 async function readAll(peer: TestPeer, ids: readonly ChunkId[]): Promise<number> {
   let count = 0
@@ -231,5 +232,70 @@ test('a device that states something new all the time is passed on a few times a
   await all.advance(1_000)
   assert.ok(passed.length >= 1 && passed.length < 20, `${passed.length} of 100`)
   assert.deepEqual(Buffer.from(passed.at(-1)!), Buffer.alloc(100, 99))
+  await all.close()
+})
+
+test('the feed of a database restored from an older copy is read from its beginning', async () => {
+  const all = new Peers(34)
+  const [a, b] = await all.addAll(['a', 'b'])
+  await all.advance(1_000)
+  const ids = await a!.upload(20)
+  await all.advance(5_000)
+  await a!.crash()
+  const before = a!.store
+  await a!.forgetIndex()
+  Object.assign(a!.store, { database: before.database })
+  const lost = ids.slice(10)
+  for (const id of lost) a!.store.bytes.delete(id)
+  await a!.start()
+  await all.advance(5_000)
+  const record = await a!.record()
+  await all.advance(5_000)
+  assert.ok(b!.hasRecord(record))
+  await all.close()
+})
+
+test('a damaged chunk proves nothing, and leaves the holdings of its holder', async () => {
+  const all = new Peers(35)
+  const [a, b] = await all.addAll(['a', 'b'])
+  await all.advance(1_000)
+  const ids = await a!.upload(2)
+  await all.advance(5_000)
+  const [good, bad] = ids
+  const bytes = b!.store.bytes.get(bad!)!
+  b!.store.bytes.set(bad!, Buffer.from(bytes.toReversed()))
+  const nonce = all.random.bytes(32)
+  const proofs = await all.clock.until((a!.pool.storeOf(b!.id) as RemoteStore).challenge(nonce, ids))
+  assert.deepEqual(proofs[0], keyed(nonce, a!.store.bytes.get(good!)!))
+  assert.equal(proofs[1], undefined)
+  await all.advance(60_000)
+  // Mended from the copy that is whole.
+  assert.deepEqual(b!.store.bytes.get(bad!), bytes)
+  await all.close()
+})
+
+test('answers with chunks that one peer reads are counted, prefixes are hex', async () => {
+  const all = new Peers(36)
+  const [a, b] = await all.addAll(['a', 'b'])
+  await all.advance(1_000)
+  const ids = await a!.write(1, 300_000)
+  const head = encode(chunksAsked, { ids })
+  const answers = []
+  const code = async (asking: Promise<unknown>): Promise<string> =>
+    all.clock.until(asking).then(
+      () => 'answered',
+      (error: { code: string }) => error.code,
+    )
+  for (let count = 0; count < limits.getsPerPeer; count++)
+    answers.push(await all.clock.until(b!.network.request(a!.id, 'chunks.get', head)))
+  const bodies = answers.map(({ body }) => body[Symbol.asyncIterator]())
+  for (const body of bodies) await all.clock.until(body.next())
+  assert.equal(await code(b!.network.request(a!.id, 'chunks.get', head)), 'RATE_LIMITED')
+  for (const body of bodies) await body.return?.()
+  await all.advance(5_000)
+  assert.equal(await code(b!.network.request(a!.id, 'chunks.get', head)), 'answered')
+  const listed = (prefix: string): Promise<unknown> => Array.fromAsync(b!.pool.storeOf(a!.id).list(prefix))
+  assert.equal(await code(listed('zz')), 'BAD_INPUT')
+  assert.equal(await code(listed(ids[0]!.slice(0, 3))), 'answered')
   await all.close()
 })

@@ -53,6 +53,8 @@ interface Round {
   brought: number
   short: number
   startedAt: number
+  /** What it found may be old news: another round follows. */
+  overtaken: boolean
 }
 
 export class Repair {
@@ -71,10 +73,13 @@ export class Repair {
     this.#nextAt = parts.clock.monotonicMs() + settleMs
   }
 
-  /** Something may have changed: a round begins soon; one that runs begins anew. */
+  /**
+   * Something may have changed: a round begins soon. One that runs goes on first: begun anew each time,
+   * a peer that comes and goes would keep all rounds at their first chunks.
+   */
   changed(): void {
-    this.#round = undefined
     this.#unfinished = 0
+    if (this.#round !== undefined) this.#round.overtaken = true
     this.#nextAt = Math.min(this.#nextAt, this.#parts.clock.monotonicMs() + settleMs)
     this.#parts.wake('repair')
   }
@@ -110,13 +115,14 @@ export class Repair {
       brought: 0,
       short: 0,
       startedAt,
+      overtaken: false,
     }
   }
 
   #end(round: Round): WorkResult {
     const now = this.#parts.clock.monotonicMs()
-    if (this.#round === round) this.#round = undefined
-    if (round.short === 0) this.#unfinished = 0
+    this.#round = undefined
+    if (round.short === 0 || round.overtaken) this.#unfinished = 0
     else {
       const again = Math.min(againMostMs, againFirstMs * 2 ** this.#unfinished)
       this.#unfinished += 1

@@ -2,9 +2,11 @@
  * What other peers may ask of this peer's chunks. Registered with the network, which has already
  * checked the caller's role; the forms and limits are `wire.ts`.
  */
+import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import type { ChunkId, PeerId } from '../base/words.ts'
 import { encode, decode, type Schema } from '../codec/cbor-schema.ts'
-import { keyed } from '../codec/hash.ts'
+import { hashHex, keyed } from '../codec/hash.ts'
 import type { Answer, Call, Network } from '../net/network.ts'
 import { registry, type RequestName } from '../net/registry.ts'
 import type { Keeper } from './keep.ts'
@@ -30,11 +32,14 @@ export interface ServeChunksParts {
   store: Pick<PoolStore, 'chunks' | 'read'>
   outbox: Outbox
   keeper: Keeper
+  /** A chunk on this disk does not match its id. */
+  onDamage: (id: ChunkId) => void
 }
 
 export function serveChunks(parts: ServeChunksParts): void {
   const { network, keeper } = parts
-  network.serve('chunks.get', (call) => Promise.resolve(answerGet(parts, call)))
+  const gets = new Map<PeerId, number>()
+  network.serve('chunks.get', (call) => Promise.resolve(answerGet(parts, call, gets)))
   network.serve('chunks.has', (call) => answerHas(parts, call))
   network.serve('chunks.list', (call) => answerList(parts, call))
   network.serve('chunks.challenge', (call) => answerChallenge(parts, call))
@@ -49,8 +54,10 @@ export function readCall<T>(schema: Schema<T>, call: Call, name: RequestName): T
   return decode(schema, call.head, `the request ${name}`, registry[name].headBytes)
 }
 
-function answerGet({ store, outbox }: ServeChunksParts, call: Call): Answer {
+function answerGet({ store, outbox }: ServeChunksParts, call: Call, gets: Map<PeerId, number>): Answer {
   const { ids } = readCall(chunksAsked, call, 'chunks.get')
+  const { from } = call
+  if ((gets.get(from) ?? 0) >= limits.getsPerPeer) throw fail('RATE_LIMITED', { who: from, seconds: 1 })
   const placeOf = new Map(ids.map((id, index) => [id, index]))
   async function* body(): AsyncGenerator<Uint8Array> {
     const elsewhere = [...placeOf.keys()].filter((id) => outbox.get(id) === undefined)
@@ -62,7 +69,23 @@ function answerGet({ store, outbox }: ServeChunksParts, call: Call): Answer {
     for await (const { id, bytes } of store.chunks.get(elsewhere, { signal: call.signal }))
       yield* itemParts(placeOf.get(id)!, bytes)
   }
-  return { head: encode(nothing, {}), body: body() }
+  return { head: encode(nothing, {}), body: counted(gets, from, body()) }
+}
+
+/** Counts an answer while it is read: each holds a chunk in memory, as long as its reader likes. */
+async function* counted(
+  counts: Map<PeerId, number>,
+  peer: PeerId,
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  counts.set(peer, (counts.get(peer) ?? 0) + 1)
+  try {
+    yield* body
+  } finally {
+    const left = (counts.get(peer) ?? 1) - 1
+    if (left > 0) counts.set(peer, left)
+    else counts.delete(peer)
+  }
 }
 
 async function answerHas({ store }: ServeChunksParts, call: Call): Promise<Answer> {
@@ -90,11 +113,13 @@ async function answerList({ store }: ServeChunksParts, call: Call): Promise<Answ
   return { head: encode(nothing, {}), body: frameBody(encode(listBody, { ids, more })) }
 }
 
-async function answerChallenge({ store }: ServeChunksParts, call: Call): Promise<Answer> {
+/** Only who has verified the bytes answers for them: a damaged chunk counts as missing, here too. */
+async function answerChallenge({ store, onDamage }: ServeChunksParts, call: Call): Promise<Answer> {
   const { nonce, ids } = readCall(challenge, call, 'chunks.challenge')
   const proofs = new Map<string, Uint8Array>()
   for await (const { id, bytes } of store.chunks.get(ids, { signal: call.signal }))
-    proofs.set(id, keyed(nonce, bytes))
+    if (hashHex(bytes) === id) proofs.set(id, keyed(nonce, bytes))
+    else onDamage(id)
   const answer = ids.slice(0, limits.getChunks).map((id) => proofs.get(id) ?? new Uint8Array(0))
   return { head: encode(challengeAnswer, { proofs: answer }) }
 }

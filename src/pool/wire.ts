@@ -14,6 +14,7 @@ import {
   id,
   list,
   optional,
+  refuse,
   shortId,
   text,
   tuple,
@@ -78,7 +79,14 @@ export const chunksAsked = fields({ ids: field(0, list(id<ChunkId>(), limits.get
 export const hasAsked = fields({ ids: field(0, list(id<ChunkId>(), limits.offerChunks)) })
 /** A bit for each id, lowest bit first. */
 export const hasAnswer = fields({ here: field(0, bytes(0, limits.offerChunks / 8)) })
-export const listAsked = fields({ prefix: field(0, text(64)), after: optional(1, id<ChunkId>()) })
+const hexPrefix: Schema<string> = {
+  write: (value) => value,
+  read: (value, path) => {
+    const prefix = text(64).read(value, path)
+    return /^[0-9a-f]*$/.test(prefix) ? prefix : refuse(path, 'is no hex text')
+  },
+}
+export const listAsked = fields({ prefix: field(0, hexPrefix), after: optional(1, id<ChunkId>()) })
 export const listBody = fields({ ids: field(0, list(id<ChunkId>(), listPage)), more: field(1, boolean) })
 export const listBodyBytes = listPage * 34 + 64
 export const listPageIds = listPage

@@ -25,7 +25,7 @@ export class SegmentReader {
   async read(location: Location): Promise<Buffer> {
     const bytes = await this.#readOnce(location).catch(() => {
       // Its file may have been closed for another one just now.
-      this.#files.delete(location.segment)
+      void this.forget(location.segment)
       return this.#readOnce(location)
     })
     if (bytes.length < location.length)
@@ -53,7 +53,7 @@ export class SegmentReader {
     }
   }
 
-  /** A segment's file is going away. */
+  /** Closes a segment's file: it is going away, or could not be read. */
   async forget(segment: number): Promise<void> {
     const file = this.#files.get(segment)
     this.#files.delete(segment)
