@@ -32,7 +32,7 @@ async function ls(context: Context, path: string, options: Options): Promise<voi
       [
         { head: 'Path', value: (entry) => (entry.kind === 'folder' ? `${entry.path}/` : entry.path) },
         { head: 'Size', value: (entry) => sizeText(entry.size), right: true },
-        { head: 'Modified', value: (entry) => timeText(entry.modified) },
+        { head: 'Modified', value: (entry) => timeText(entry.modified ?? undefined) },
         { head: 'Copies', value: (entry) => copiesText(entry.copies) },
       ],
       page.entries,

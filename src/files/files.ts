@@ -67,7 +67,8 @@ export interface ListedEntry {
   path: string
   kind: Exclude<EntryKind, 'removed'>
   size: number
-  modified: string
+  /** Null for a folder that only paths imply. */
+  modified: string | null
   type: string
   copies?: { have: number; want: number }
   /** Folders: files below. */

@@ -83,5 +83,5 @@ function fileLine(place: Place, entry: EntryRow, copies: ListedEntry['copies']):
 }
 
 function folderLine(path: string, files: number, bytes: number): ListedEntry {
-  return { path, kind: 'folder', size: bytes, modified: timeText(0), type: 'inode/directory', files }
+  return { path, kind: 'folder', size: bytes, modified: null, type: 'inode/directory', files }
 }

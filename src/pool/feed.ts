@@ -24,6 +24,8 @@ import { greeting, notice, protocol, readAnswer, type Greeting } from './wire.ts
 const tellAfterMs = 20
 /** What came from others is told less eagerly: its author has told most peers already. */
 const passOnAfterMs = 250
+/** A changed statement of this device is told at most this often. */
+const sayEveryMs = 60_000
 /** Unasked hello, for notices that were lost. */
 const greetEveryMs = 5 * 60_000
 /** The whole feed again, for anything that was missed in any other way. */
@@ -62,6 +64,11 @@ export class Feed {
   readonly #sessions = new Map<PeerId, Session>()
   readonly #stopping = new AbortController()
   readonly #statements: Statements
+  /** What others were last told of this device, and when (monotonic). */
+  #said: { statement: Uint8Array; at: number } = {
+    statement: new Uint8Array(0),
+    at: Number.NEGATIVE_INFINITY,
+  }
   /** When the next notice leaves, and what cancels it. */
   #notice: { at: number; cancel: () => void } | undefined
 
@@ -228,8 +235,23 @@ export class Feed {
 
   #tell(): void {
     this.#notice = undefined
+    const own = this.#ownNews()
     for (const { peer } of this.#parts.roster.others())
-      if (this.#parts.health.isConnected(peer)) this.#notify(peer)
+      if (this.#parts.health.isConnected(peer)) this.#notify(peer, own && [own])
+  }
+
+  /** This device's own statement when it changed, not too often: it changes with every chunk kept. */
+  #ownNews(): Uint8Array | undefined {
+    const now = this.#parts.clock.monotonicMs()
+    const { statement, at } = this.#said
+    const next = this.#parts.membership.statement()
+    if (next.length === 0 || Buffer.compare(statement, next) === 0) return undefined
+    if (now - at < sayEveryMs) {
+      this.#tellAfter(sayEveryMs - (now - at))
+      return undefined
+    }
+    this.#said = { statement: next, at: now }
+    return next
   }
 
   #notify(peer: PeerId, statements?: Uint8Array[]): void {

@@ -5,7 +5,7 @@ export interface Entry {
   path: string
   kind: 'file' | 'folder' | 'link'
   size: number
-  modified: string
+  modified: string | null
   type: string
   copies?: { have: number; want: number }
   files?: number

@@ -124,21 +124,23 @@ function Row({ entry }: { entry: Entry }) {
   }
   return (
     <tr class={selected.value === entry.path ? 'selected' : ''}>
-      <td class="name">
-        <span class={`icon ${entry.kind}`} aria-hidden="true" />
-        <button class="link" onClick={open}>
-          {name}
-        </button>
-        {entry.conflict === true && (
-          <span class="conflict" title={strings.conflict} role="img" aria-label={strings.conflict}>
-            ⚠
-          </span>
-        )}
+      <td>
+        <div class="name">
+          <span class={`icon ${entry.kind}`} aria-hidden="true" />
+          <button class="link" onClick={open}>
+            {name}
+          </button>
+          {entry.conflict === true && (
+            <span class="conflict" title={strings.conflict} role="img" aria-label={strings.conflict}>
+              ⚠
+            </span>
+          )}
+        </div>
       </td>
       <td class="number">
         {entry.kind === 'folder' && entry.files === undefined ? '' : sizeText(entry.size)}
       </td>
-      <td class="wide">{entry.kind === 'folder' ? '' : dateText(entry.modified)}</td>
+      <td class="wide">{entry.modified === null ? '' : dateText(entry.modified)}</td>
       <td>{entry.copies !== undefined && <CopiesBadge {...entry.copies} />}</td>
       <td class="actions">
         <Actions entry={entry} name={name} />
