@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import { free } from '../codec/handover.ts'
+import { free } from '../base/handover.ts'
 
 /** Writes all of `bytes`, whose pieces it is given; fails when the client goes away or takes nothing for `limits.stallTimeoutMs`. */
 export async function sendBytes(

@@ -50,11 +50,6 @@ export const catalogue = {
     'the disk that holds {path} is full',
     'free space on that disk; nothing stored was lost',
   ),
-  UPLOAD_BUSY: row(
-    409,
-    'another request is writing upload {id}',
-    'wait for it to end, then ask for the offset and go on',
-  ),
   DIGEST_MISMATCH: row(
     400,
     'the bytes received for {path} do not match the digest sent with them',

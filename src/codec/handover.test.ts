@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { free, handOver, markOwned } from './handover.ts'
+import { free, handOver, markOwned } from '../base/handover.ts'
 
 test('memory that one owner has is given back at once', () => {
   const bytes = Buffer.allocUnsafeSlow(100_000)

@@ -19,7 +19,7 @@ import type {
   SealedChunk,
   VerifiedBytes,
 } from './codec.ts'
-import { handOver, markOwned, small } from './handover.ts'
+import { handOver, markOwned, small } from '../base/handover.ts'
 import { hashHex } from './hash.ts'
 import { InlineCodec } from './inline-codec.ts'
 

@@ -6,7 +6,7 @@
 import { limits } from '../base/limits.ts'
 import type { ChunkId } from '../base/words.ts'
 import type { Chunk, ChunkRef, FolderKeys, SealedChunk } from '../codec/codec.ts'
-import { free } from '../codec/handover.ts'
+import { free } from '../base/handover.ts'
 import { ManifestBuilder } from '../codec/manifest.ts'
 import type { VersionContent } from '../codec/version-body.ts'
 import type { Pin } from '../store/chunk-store.ts'
