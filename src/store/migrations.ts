@@ -72,7 +72,14 @@ CREATE TABLE paths (folder INTEGER NOT NULL, path TEXT NOT NULL, parent TEXT NOT
 CREATE INDEX paths_by_parent ON paths (folder, parent, path);
 `
 
-export const indexMigrations: readonly string[] = [indexTables]
+/** Ends of each device's chain: one, unless it forked. */
+const headsTable = `
+CREATE TABLE heads (device INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (device, record)) WITHOUT ROWID;
+INSERT INTO heads SELECT r.device, r.n FROM records r
+  WHERE NOT EXISTS (SELECT 1 FROM records c WHERE c.previous = r.hash AND c.device = r.device);
+`
+
+export const indexMigrations: readonly string[] = [indexTables, headsTable]
 
 export const ownMigrations: readonly string[] = [
   `CREATE TABLE own (kind TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;`,

@@ -15,7 +15,7 @@ import type { RecordHead } from '../codec/record.ts'
 import type { IndexGroup, IndexOp, RecordRow } from './index-group.ts'
 import { indexMigrations, migrate } from './migrations.ts'
 import type { Location, PinList, Position } from './segment-format.ts'
-import { Sqlite, blob, idIn, joinIds, num, sqliteCodes } from './sqlite.ts'
+import { Sqlite, blob, idIn, joinIds, num, sqliteCodes, type Row } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
 import { SqliteView } from './sqlite-view.ts'
 
@@ -271,8 +271,9 @@ export class SqliteIndex {
 
   /** A record that another batch brought already keeps that batch. */
   #record(hash: RecordHash, head: RecordHead, batch: number): void {
-    const previous = head.previous === undefined ? undefined : this.#position(head.previous)
-    const position = previous === undefined ? 0 : previous + 1
+    const device = this.#numbers.makeDevice(head.device)
+    const previous = head.previous === undefined ? undefined : this.#place(head.previous)
+    const position = previous === undefined ? 0 : num(previous['position']) + 1
     const added = this.sql.run(
       `INSERT OR IGNORE INTO records (hash, batch, kind, folder, epoch, entry, device, incarnation, seq, previous, ms, counter, parents, body_hash, position)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -282,7 +283,7 @@ export class SqliteIndex {
       head.folder === undefined ? null : this.#numbers.makeFolder(head.folder),
       head.epoch === undefined ? null : idBytes(head.epoch),
       head.entry === undefined ? null : idBytes(head.entry),
-      this.#numbers.makeDevice(head.device),
+      device,
       idBytes(head.incarnation),
       head.seq,
       head.previous === undefined ? null : idBytes(head.previous),
@@ -292,23 +293,36 @@ export class SqliteIndex {
       head.bodyHash ?? null,
       position,
     )
-    if (added > 0) this.#placeBehind(hash, position)
+    if (added === 0) return
+    if (previous?.['device'] === device)
+      this.sql.run('DELETE FROM heads WHERE device = ? AND record = ?', device, num(previous['n']))
+    if (!this.#placeBehind(hash, position, device)) this.#makeHead(hash, device)
   }
 
-  #position(record: RecordHash): number | undefined {
-    const row = this.sql.get('SELECT position FROM records WHERE hash = ?', idBytes(record))
-    return row === undefined ? undefined : num(row['position'])
+  #place(record: RecordHash): Row | undefined {
+    return this.sql.get('SELECT n, device, position FROM records WHERE hash = ?', idBytes(record))
   }
 
-  /** Records that came before the one they link to: compaction may have moved it behind them in the log. */
-  #placeBehind(hash: RecordHash, position: number): void {
+  #makeHead(hash: RecordHash, device: number): void {
+    const sql = 'INSERT INTO heads (device, record) SELECT ?, n FROM records WHERE hash = ?'
+    this.sql.run(sql, device, idBytes(hash))
+  }
+
+  /**
+   * Records that came before the one they link to: compaction may have moved it behind them in the log.
+   * Says whether `device` went on from this record.
+   */
+  #placeBehind(hash: RecordHash, position: number, device: number): boolean {
     const rows = [{ hash: idBytes(hash) as Uint8Array, position }]
-    for (const { hash, position } of rows) {
-      for (const child of this.sql.all('SELECT n, hash FROM records WHERE previous = ?', hash)) {
+    let goesOn = false
+    for (const [index, { hash, position }] of rows.entries()) {
+      for (const child of this.sql.all('SELECT n, hash, device FROM records WHERE previous = ?', hash)) {
         this.sql.run('UPDATE records SET position = ? WHERE n = ?', position + 1, num(child['n']))
         rows.push({ hash: blob(child['hash']), position: position + 1 })
+        goesOn ||= index === 0 && child['device'] === device
       }
     }
+    return goesOn
   }
 
   #know({ folder, p, ref }: IndexOp & { op: 'known' }): void {

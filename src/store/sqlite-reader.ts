@@ -80,8 +80,7 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
   }
 
   heads(device: DeviceId): IndexedRecord[] {
-    const where = `WHERE r.device = ? AND NOT EXISTS (SELECT 1 FROM records c WHERE c.previous = r.hash
-      AND c.device = r.device) ORDER BY r.n`
+    const where = 'WHERE r.n IN (SELECT record FROM heads WHERE device = ?) ORDER BY r.n'
     return this.sql.all(`${recordSelect} ${where}`, this.numbers.device(device) ?? -1).map(recordOf)
   }
 
