@@ -9,6 +9,9 @@ import type { FilesParts } from './files-parts.ts'
 import type { ListOptions, ListedEntry } from './files.ts'
 import { isFolder, openPlace, type Place } from './place.ts'
 
+/** Entries read at once: about 10 ms. */
+const stepEntries = 250
+
 export async function list(
   parts: FilesParts,
   path: string,
@@ -37,18 +40,28 @@ function single(parts: FilesParts, place: Place): Page<ListedEntry> {
   return { entries: [fileLine(place, entry, copiesOf(parts, place.id, [entry]).get(entry.version))] }
 }
 
-function everything(
+/** In steps, so that nobody waits behind a long page. */
+async function everything(
   parts: FilesParts,
   place: Place,
   cursor: string | undefined,
   limit: number,
-): Page<ListedEntry> {
-  const { entries, next } = parts.store.read.tree(place.id, place.path, cursor, limit)
-  const copies = copiesOf(parts, place.id, entries)
-  return {
-    entries: entries.map((entry) => fileLine(place, entry, copies.get(entry.version))),
-    ...(next === undefined ? {} : { next }),
-  }
+): Promise<Page<ListedEntry>> {
+  const lines: ListedEntry[] = []
+  let next = cursor
+  do {
+    if (lines.length > 0) await parts.clock.sleep(0)
+    const step = parts.store.read.tree(
+      place.id,
+      place.path,
+      next,
+      Math.min(stepEntries, limit - lines.length),
+    )
+    const copies = copiesOf(parts, place.id, step.entries)
+    for (const entry of step.entries) lines.push(fileLine(place, entry, copies.get(entry.version)))
+    next = step.next
+  } while (next !== undefined && lines.length < limit)
+  return { entries: lines, ...(next === undefined ? {} : { next }) }
 }
 
 /** The folders of the pool that the caller may read. */

@@ -31,6 +31,7 @@ import { openStore } from '../store/open-store.ts'
 import type { Store } from '../store/store.ts'
 import { serveInvites } from './join.ts'
 import { membershipOf } from './membership.ts'
+import { Safety } from './safety.ts'
 import { SpaceWatch } from './space-watch.ts'
 
 export interface CoreParts {
@@ -73,6 +74,8 @@ export interface Core {
   readonly pool: Pool
   readonly membership: Membership
   readonly workers: WorkerRunner
+  /** How many files have all their copies. */
+  readonly safety: Safety
   /** The verbs of whoever owns this peer. */
   readonly files: Files
   /** The verbs of one caller; `require` fails with `FORBIDDEN` where he may not. */
@@ -159,6 +162,7 @@ class OpenCore implements Core {
   readonly membership: Membership
   readonly workers: WorkerRunner
   readonly files: Files
+  readonly safety: Safety
   readonly invites: Invites
   readonly #parts: OpenCoreParts
   readonly #filesParts: FilesParts
@@ -178,6 +182,12 @@ class OpenCore implements Core {
       alarm: (kind, device) => parts.onAlarm?.(kind, device),
     }
     this.files = openFiles(this.#filesParts)
+    this.safety = new Safety({
+      read: parts.store.read,
+      clock: parts.clock,
+      folders: () => parts.catalogue.folders().map(({ id }) => ({ id, want: parts.pool.want(id) })),
+      peers: () => parts.pool.countedPeers(),
+    })
     this.invites = new Invites({ ...parts, poolSecret: parts.keys.poolSecret })
     serveInvites(parts.network, () => this.invites)
   }

@@ -147,7 +147,7 @@ export class RunningPeer implements Peer {
       },
       storage: { used: usedBytes, contributed: core.contributed(), free: freeBytes },
       files: filesOf(core),
-      safety: safetyOf(core),
+      safety: await safetyOf(core),
       transfers: this.#observer.running,
       uptimeSeconds: this.#uptimeSeconds(),
       warnings: [...warningsOf(core), ...(this.#former.warning === undefined ? [] : [this.#former.warning])],
@@ -341,7 +341,7 @@ export class RunningPeer implements Peer {
 
   async #leave(): Promise<void> {
     const core = this.#coreNow()
-    const only = countFilesOnlyHere(core)
+    const only = await countFilesOnlyHere(core)
     if (only > 0) throw fail('LAST_COPIES', { count: only })
     if (core.membership.members().length > 1 && !isShutOut(core)) await this.#sayFarewell(core)
     await this.#former.giveUp(core.store.own, core.catalogue.pool)

@@ -2,6 +2,7 @@
 import { limits } from '../base/limits.ts'
 import type { Core } from './create-core.ts'
 import type { PeerStatus } from './peer.ts'
+import type { FilesByCopies } from './safety.ts'
 
 export type Safety = PeerStatus['safety']
 
@@ -16,32 +17,23 @@ export function filesOf(core: Core): { count: number; bytes: number } {
 }
 
 /** Files with all wanted copies, with fewer, with none. */
-export function safetyOf(core: Core): Safety {
-  const peers = core.pool.countedPeers()
-  const total = { safe: 0, degraded: 0, lost: 0 }
-  for (const { id } of core.catalogue.folders()) {
-    const { safe, degraded, lost } = core.store.read.safety(id, core.pool.want(id), peers)
-    total.safe += safe
-    total.degraded += degraded
-    total.lost += lost
-  }
+export async function safetyOf(core: Core): Promise<Safety> {
+  const total = await core.safety.count()
   return { ...total, statement: safetyInWords(total, keepers(core)) }
 }
 
 /** Files that no other device of the pool has whole. */
-export function countFilesOnlyHere({ catalogue, pool, store }: Core): number {
+export async function countFilesOnlyHere({ catalogue, pool, safety }: Core): Promise<number> {
   const others = pool.countedPeers().filter((peer) => peer !== catalogue.peer)
-  return catalogue.folders().reduce((count, { id }) => {
-    const { degraded, lost } = store.read.safety(id, 1, others)
-    return count + degraded + lost
-  }, 0)
+  const { degraded, lost } = await safety.countAmong(others, 1)
+  return degraded + lost
 }
 
 function keepers(core: Core): number {
   return core.membership.members().filter(({ keeps }) => keeps).length
 }
 
-function safetyInWords({ safe, degraded, lost }: Omit<Safety, 'statement'>, devices: number): string {
+function safetyInWords({ safe, degraded, lost }: FilesByCopies, devices: number): string {
   if (lost > 0) return `${files(lost)} can not be read now: bring back a device that keeps them`
   if (devices <= 1) return 'not safe yet: one device keeps everything; add another with: peerstor invite'
   if (degraded > 0) return `${files(degraded)} wait for more copies; ${safe} have all that are wanted`

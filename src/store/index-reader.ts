@@ -98,10 +98,17 @@ export interface IndexReader {
   withoutContent(limit: number): VersionRow[]
   /** For each version the lowest number of holders among `peers` over its chunks; absent when its list is unknown. */
   copies(versions: readonly RecordHash[], peers: readonly PeerId[]): Map<RecordHash, number>
-  /** Files (shown entries) by copies: at least `want`, fewer, none. */
+  /**
+   * Files (shown entries) by copies: at least `want`, fewer, none. Counts `limit` of them, beginning
+   * behind the number `after`; `next` is the number to go on after.
+   */
   safety(
     folder: FolderId,
     want: number,
     peers: readonly PeerId[],
-  ): { safe: number; degraded: number; lost: number }
+    after: number,
+    limit: number,
+  ): { safe: number; degraded: number; lost: number; next?: number }
+  /** Another text whenever the index has changed. */
+  generation(): string
 }

@@ -175,22 +175,39 @@ export class SqliteViewReader {
     folder: FolderId,
     want: number,
     peers: readonly PeerId[],
-  ): { safe: number; degraded: number; lost: number } {
+    after: number,
+    limit: number,
+  ): { safe: number; degraded: number; lost: number; next?: number } {
+    // In the order of numbers, not of paths: neighbours in every table.
     const row = this.sql.get(
-      `WITH shown AS (SELECT e.version, v.listed FROM entries e JOIN versions v ON v.n = e.version
-         WHERE e.folder = ? AND e.removed = 0 AND e.shadowed = 0 AND v.kind = 'file'),
-       counted AS (SELECT listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
+      `WITH shown AS (SELECT e.n, v.n version, v.listed FROM entries e NOT INDEXED JOIN versions v ON v.n = e.version
+         WHERE e.n > ? AND e.folder = ? AND e.removed = 0 AND e.shadowed = 0 AND v.kind = 'file' ORDER BY e.n LIMIT ?),
+       counted AS (SELECT n, listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
          AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = shown.version) copies FROM shown)
        SELECT coalesce(sum(listed = 1 AND coalesce(copies, ?) >= ?), 0) safe, coalesce(sum(listed = 1 AND copies = 0), 0) lost,
-         count(*) files FROM counted`,
+         count(*) files, max(n) last FROM counted`,
+      after,
       this.#folder(folder),
+      limit,
       this.peerNumbers(peers),
       peers.length,
       want,
     )!
+    const files = num(row['files'])
     const safe = num(row['safe'])
     const lost = want === 0 ? 0 : num(row['lost'])
-    return { safe, lost, degraded: num(row['files']) - safe - lost }
+    return {
+      safe,
+      lost,
+      degraded: files - safe - lost,
+      ...(files < limit ? {} : { next: num(row['last']) }),
+    }
+  }
+
+  generation(): string {
+    const { data_version: others } = this.sql.get('PRAGMA data_version')!
+    const { own } = this.sql.get('SELECT total_changes() own')!
+    return `${num(others)}.${num(own)}`
   }
 
   /** Peers as a JSON list of their numbers, for `json_each`; unknown ones hold nothing. */

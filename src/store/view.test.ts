@@ -319,13 +319,19 @@ viewTest('copies are the lowest count over the chunks; safety counts files', asy
     view.read.withoutContent(10).map(({ path }) => path),
     ['unknown', 'folder'],
   )
-  assert.deepEqual(view.read.safety(view.folder, 1, peers), { safe: 2, degraded: 1, lost: 0 })
-  assert.deepEqual(view.read.safety(view.folder, 2, peers), { safe: 1, degraded: 2, lost: 0 })
+  assert.deepEqual(view.read.safety(view.folder, 1, peers, 0, 10), { safe: 2, degraded: 1, lost: 0 })
+  assert.deepEqual(view.read.safety(view.folder, 2, peers, 0, 10), { safe: 1, degraded: 2, lost: 0 })
+  const { next, ...firstTwo } = view.read.safety(view.folder, 1, peers, 0, 2)
+  assert.deepEqual(firstTwo, { safe: 2, degraded: 0, lost: 0 })
+  assert.deepEqual(view.read.safety(view.folder, 1, peers, next!, 2), { safe: 0, degraded: 1, lost: 0 })
+  const before = view.read.generation()
+  assert.equal(view.read.generation(), before)
   assert.deepEqual(view.read.lacking(view.folder, 3, peers, undefined, 10), [
     { id: one.id, holders: [peer, 'p2'] },
   ])
   await view.store.index([{ op: 'dropped', peer: peers[1]!, ids: [two.id] }])
-  assert.deepEqual(view.read.safety(view.folder, 1, peers), { safe: 1, degraded: 1, lost: 1 })
+  assert.notEqual(view.read.generation(), before)
+  assert.deepEqual(view.read.safety(view.folder, 1, peers, 0, 10), { safe: 1, degraded: 1, lost: 1 })
   await view.store.index([{ op: 'forget-holdings', peer: 'p9' as PeerId }])
   assert.deepEqual(view.read.countHeldBy('p9' as PeerId), { chunks: 0 })
   // What this peer holds is known from its disk alone.
