@@ -84,6 +84,7 @@ export class Chain {
   #end: ChainEnd
   #incarnation: Incarnation
   #seq = 0
+  #closed = false
 
   constructor(parts: ChainParts, end: ChainEnd) {
     this.#parts = parts
@@ -99,6 +100,8 @@ export class Chain {
   /** Durable, indexed with `extras`, when it resolves. Drafts of one call stay together and in order. */
   async write(drafts: readonly Draft[], extras: Job['extras'] = () => ({})): Promise<Written[]> {
     if (drafts.length === 0) return []
+    if (this.#closed)
+      throw fail('NOT_HERE', { what: 'the pool', reason: 'the peer is stopping or leaving it' })
     for (const draft of drafts) checkDraft(draft)
     return await new Promise<Written[]>((done, failed) => {
       this.#jobs.push({ drafts, extras, done, failed })
@@ -106,8 +109,9 @@ export class Chain {
     })
   }
 
-  /** Waits for what was begun. */
+  /** Waits for what was begun; nothing begins any more. */
   async close(): Promise<void> {
+    this.#closed = true
     await this.#running
   }
 

@@ -4,7 +4,7 @@
  * change at a time; versions of this device are written beside it.
  */
 import type { Clock } from '../base/clock.ts'
-import { fail } from '../base/errors.ts'
+import { asPeerStorError, fail } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import {
@@ -250,7 +250,13 @@ export class Ledger {
     const [first] = this.#parts.store.read.future(1)
     if (first === undefined || this.#closed) return
     const wait = Math.min(this.time.untilPresent(first.time) + 1, 2 ** 31 - 1)
-    this.#wakeForFuture = this.#parts.clock.after(wait, () => void this.inTurn(() => this.#admitPresent()))
+    this.#wakeForFuture = this.#parts.clock.after(wait, () => {
+      this.inTurn(() => this.#admitPresent()).catch((thrown: unknown) =>
+        this.#parts.log.error('versions whose time has come are not shown', {
+          reason: asPeerStorError(thrown).message,
+        }),
+      )
+    })
   }
 
   async #admitPresent(): Promise<void> {

@@ -1,7 +1,12 @@
 /** The main thread: Ctrl+C, broken pipes, the exit code. */
 import { realClock } from '../base/clock.ts'
 import { limits } from '../base/limits.ts'
+import { asPeerStorError } from '../base/errors.ts'
+import { errorText } from './output.ts'
 import { exitInterrupted, runProgram } from './program.ts'
+
+/** Of errors that no command caught. */
+const exitUnexpected = 1
 
 export async function runMain(argv: readonly string[]): Promise<void> {
   const interrupted = new AbortController()
@@ -11,6 +16,12 @@ export async function runMain(argv: readonly string[]): Promise<void> {
     interrupted.abort()
     realClock.after(limits.stopTimeoutMs - 500, () => process.exit(exitInterrupted))
   }
+  // Nothing is known of the state that such an error leaves: end here, as after a power cut, which
+  // loses nothing acknowledged. Unhandled rejections come here too.
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`${errorText(asPeerStorError(error))}\n${error.stack ?? ''}\n`)
+    process.exit(exitUnexpected)
+  })
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   // `peerstor ls | head`: the reader has enough.

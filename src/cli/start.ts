@@ -60,16 +60,17 @@ async function start(context: Context, options: Options): Promise<void> {
 /** From a started peer to a stopped one. */
 async function serve(context: Context, peer: Peer, signal: AbortSignal): Promise<void> {
   await peer.start()
-  const face = await startWebFace(peer, {
-    host: peer.settings.get('host'),
-    port: peer.settings.get('port'),
-  })
-  const run = await readRun(context.home)
-  if (run !== undefined && !signal.aborted) await showStarted(context, peer, run)
-  await aborted(signal)
-  context.out.note('stopping …')
-  await face.close()
-  await peer.stop()
+  try {
+    const { settings, log } = peer
+    const face = await startWebFace(peer, { host: settings.get('host'), port: settings.get('port'), log })
+    const run = await readRun(context.home)
+    if (run !== undefined && !signal.aborted) await showStarted(context, peer, run)
+    await aborted(signal)
+    context.out.note('stopping …')
+    await face.close()
+  } finally {
+    await peer.stop()
+  }
 }
 
 /** The settings that the command line gave, as text and switches; the peer checks them. */

@@ -92,6 +92,8 @@ export interface Core {
   changed(): Promise<void>
   /** Begins work: connects, reads feeds, replicates, repairs. */
   start(): Promise<void>
+  /** Ends all work and all writing; what was acknowledged can still be read until `stop`. */
+  quiesce(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -226,10 +228,14 @@ class OpenCore implements Core {
     workers.add(space)
   }
 
-  async stop(): Promise<void> {
-    await this.workers.stop()
-    await this.pool.stop()
+  async quiesce(): Promise<void> {
+    // Together: a step of repair ends when its offers do, and those end with the pool.
+    await Promise.all([this.workers.stop(), this.pool.stop()])
     await this.catalogue.close()
+  }
+
+  async stop(): Promise<void> {
+    await this.quiesce()
     await this.store.close()
   }
 

@@ -2,7 +2,7 @@
  * The public face of one running PeerStor: what the HTTP API, the CLI and `import { createPeer }`
  * use. `create-peer.ts` puts the rooms together; this file names what comes out.
  */
-import type { LogLevel } from '../base/log.ts'
+import type { Log, LogLevel } from '../base/log.ts'
 import type { CallOptions, DeviceId, PeerId } from '../base/words.ts'
 import type { WorkerState } from '../base/worker.ts'
 import type { Folder, Policy } from '../access/catalogue.ts'
@@ -132,6 +132,8 @@ export interface Peer {
   readonly pool: PoolVerbs
   readonly tokens: Tokens
   readonly settings: Settings
+  /** Where the faces of this peer write their lines. */
+  readonly log: Log
   start(): Promise<void>
   /** Ends uploads in flight or leaves them resumable, closes everything within 10 s. */
   stop(): Promise<void>

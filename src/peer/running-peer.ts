@@ -7,7 +7,7 @@ import type { Subject, Tokens } from '../access/tokens.ts'
 import { parseInvite, type InviteKind } from '../access/invite-code.ts'
 import { asPeerStorError, fail, isCode, type PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { LogLevel } from '../base/log.ts'
+import type { Log, LogLevel } from '../base/log.ts'
 import type { CallOptions, PeerId, PoolId, Role } from '../base/words.ts'
 import type { WorkerState } from '../base/worker.ts'
 import type { SigningKey } from '../codec/sign.ts'
@@ -48,6 +48,7 @@ export class RunningPeer implements Peer {
   readonly folders: FolderVerbs
   readonly pool: PoolVerbs
   readonly tokens: Tokens
+  readonly log: Log
   readonly #parts: RunningParts
   readonly #shared: SharedNetwork
   readonly #own = new CurrentOwnState()
@@ -72,6 +73,7 @@ export class RunningPeer implements Peer {
     this.#code = code
     this.home = parts.home.folder
     this.settings = parts.settings
+    this.log = parts.log
     this.#startedAt = parts.clock.now()
     this.#startedMs = parts.clock.monotonicMs()
     this.#shared = new SharedNetwork(parts.network)
@@ -121,13 +123,16 @@ export class RunningPeer implements Peer {
     const { clock, log, home } = this.#parts
     this.#stopping.abort()
     const late = new AbortController()
-    const timeout = clock.sleep(limits.stopTimeoutMs - 1000, late.signal).then(
-      () => log.warn('stopped before all work had ended'),
-      () => undefined,
+    const closing = this.#close().catch((thrown: unknown) =>
+      log.error('not everything was closed', { reason: asPeerStorError(thrown).message }),
     )
-    await Promise.race([this.#close(), timeout])
+    const timeout = clock.sleep(limits.stopTimeoutMs - 1000, late.signal).catch(() => undefined)
+    const inTime = await Promise.race([closing.then(() => true), timeout.then(() => false)])
     late.abort()
-    await home.close()
+    if (inTime) return await home.close()
+    log.warn('stopped before all work had ended')
+    // Whoever may still write keeps the home to himself.
+    void closing.then(() => home.close())
   }
 
   async status(): Promise<PeerStatus> {
@@ -296,7 +301,6 @@ export class RunningPeer implements Peer {
   ): Promise<{ pool: string; peers: number }> {
     const core = this.#coreNow()
     const { pool, kind } = parseInvite(code)
-    const old = this.#keys as PoolKeys
     const again = pool === core.catalogue.pool
     const members = core.membership.members().length
     if (again && !isShutOut(core)) {
@@ -304,13 +308,12 @@ export class RunningPeer implements Peer {
       return { pool, peers: members }
     }
     if (!again && members > 1) throw fail('POOL_OTHER')
-    const brings = !again && filesOf(core).count > 0
-    if (brings) this.#checkMayBring(kind, options.bringFiles === true)
+    if (!again && filesOf(core).count > 0) this.#checkMayBring(kind, options.bringFiles === true)
     if (!again) await this.#former.bring(core)
-    const joined = await this.#redeem(code, options)
-    if (brings) await this.#former.keep(old)
-    const entered = await this.#replace(core, old, joined, !again && !brings)
-    if (brings) await this.#former.bring(entered)
+    const signals = [this.#stopping.signal, ...(options.signal === undefined ? [] : [options.signal])]
+    const joined = await this.#redeem(code, { signal: AbortSignal.any(signals) })
+    const entered = await this.#replace(core, joined)
+    await this.#former.bring(entered)
     return { pool, peers: entered.membership.members().length }
   }
 
@@ -322,8 +325,15 @@ export class RunningPeer implements Peer {
       })
   }
 
-  /** From one pool to another; when the new one cannot be opened, this peer stays what it was. */
-  async #replace(core: Core, old: PoolKeys, joined: Joined, forget: boolean): Promise<Core> {
+  /**
+   * From one pool to another; when the new one cannot be opened, this peer stays what it was. Files
+   * are counted when no more can come: one put while the code was redeemed comes along too.
+   */
+  async #replace(core: Core, joined: Joined): Promise<Core> {
+    const old = this.#keys as PoolKeys
+    await this.#endWork(core)
+    const forget = old.pool !== joined.keys.pool && filesOf(core).count === 0
+    if (old.pool !== joined.keys.pool && !forget) await this.#former.keep(old)
     await this.#leaveCore(core)
     let entered: Core
     try {
@@ -362,16 +372,25 @@ export class RunningPeer implements Peer {
     await clock.sleep(farewellMs, this.#stopping.signal)
   }
 
-  async #leaveCore(core: Core): Promise<void> {
+  /** From here on nothing is acknowledged in this pool. */
+  async #endWork(core: Core): Promise<void> {
     this.#shared.leave()
     this.#core = undefined
     await this.#former.pause()
+    await core.quiesce()
+  }
+
+  async #leaveCore(core: Core): Promise<void> {
+    await this.#endWork(core)
     await core.stop()
     for (const { peer } of this.#parts.network.connections()) await this.#parts.network.disconnect(peer)
   }
 
   async #close(): Promise<void> {
     const { network, codec } = this.#parts
+    this.#shared.leave()
+    await this.#former.pause()
+    await this.#changing
     this.#shared.leave()
     await this.#former.pause()
     await this.#core?.stop()

@@ -369,3 +369,15 @@ test('Ctrl+C ends a command with 130', { skip: process.platform === 'win32' }, a
 
 /** Long enough for the command to have begun; the outcome is the same when it has not. */
 const waitForRequest = (): Promise<void> => wait(600)
+
+test('an error that nothing caught ends the process with one line, and the next start goes on', async () => {
+  const home = join(folder, 'uncaught')
+  const place = ['--home', home, '--host', '127.0.0.1', '--port', '0', '--peer-port', '0', '--no-mdns']
+  const broken = 'data:text/javascript,setTimeout(() => Promise.reject(new Error("boom")), 2500)'
+  const { code, stderr } = await runToEnd(['--import', broken, ...program], ['start', ...place])
+  assert.equal(code, 1)
+  assert.match(stderr, /^error: an unexpected error: boom — .* \[INTERNAL\]$/m)
+  const again = new PeerProcess(program, 'again', home)
+  await again.start()
+  assert.equal(await again.stop(), 0)
+})

@@ -77,8 +77,8 @@ test('a storage-only device keeps copies and opens nothing', async (t) => {
   const s = await startPeer(t, { home: join(folder, 's'), join: await invite(a, true) })
   await eventually('copies', haveCopies(a, 'files', 1, 2))
   assert.equal((await s.status()).pool.role, 'storage')
-  assert.deepEqual((await s.files.list('')).entries, [])
-  await assert.rejects(s.files.get('files/secret-name'), { code: 'NOT_FOUND' })
+  await assert.rejects(s.files.list(''), { code: 'STORAGE_ONLY' })
+  await assert.rejects(s.files.get('files/secret-name'), { code: 'STORAGE_ONLY' })
   await assert.rejects(s.pool.invite({ storageOnly: true }), { code: 'FORBIDDEN' })
 })
 
@@ -124,6 +124,9 @@ test('a device that leaves begins a pool of its own; a restarted one goes on in 
   const again = await startPeer(t, { home: join(folder, 'b'), join: undefined })
   assert.equal((await again.status()).pool.id, id)
   assert.equal((await contentOf(again, 'files/x')).toString(), 'x')
+  await eventually('the other is met again', async () =>
+    (await again.pool.peers()).peers.some(({ state }) => state === 'online'),
+  )
   await again.pool.leave()
   assert.notEqual((await again.status()).pool.id, id)
   assert.deepEqual(
@@ -148,9 +151,31 @@ test('a revoked device is cut off', async (t) => {
   await a.files.put('files/after', text('after'))
   assert.equal((await a.status()).pool.peers, 1)
   assert.equal((await a.files.info('files/x')).copies.want, 1)
-  await assert.rejects(a.pool.revoke(['nobody']), { code: 'NOT_FOUND' })
+  await assert.rejects(a.pool.revoke(['nobody']), { code: 'DEVICE_UNKNOWN' })
   assert.deepEqual(
     (await b.files.list('files')).entries.map(({ path }) => path),
     ['files/x'],
   )
+})
+
+test('files put while a code is redeemed come along', async (t) => {
+  const folder = await temporaryFolder(t)
+  const a = await startPeer(t, { home: join(folder, 'a') })
+  const b = await startPeer(t, { home: join(folder, 'b') })
+  const code = await invite(a)
+  let joined = false
+  const joining = b.pool.join(code).finally(() => (joined = true))
+  const acknowledged: string[] = []
+  for (let number = 0; !joined; number++) {
+    const put = b.files.put(`files/${number}`, text(`${number}`))
+    await put.then(
+      ({ path }) => acknowledged.push(path),
+      () => undefined,
+    )
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  await joining
+  assert.ok(acknowledged.length > 0)
+  for (const path of acknowledged)
+    assert.equal((await contentOf(b, path)).toString(), path.slice('files/'.length))
 })
