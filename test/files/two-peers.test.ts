@@ -163,10 +163,10 @@ test('files put while a code is redeemed come along', async (t) => {
   const a = await startPeer(t, { home: join(folder, 'a') })
   const b = await startPeer(t, { home: join(folder, 'b') })
   const code = await invite(a)
-  let joined = false
-  const joining = b.pool.join(code).finally(() => (joined = true))
+  const joined = new AbortController()
+  const joining = b.pool.join(code).finally(() => joined.abort())
   const acknowledged: string[] = []
-  for (let number = 0; !joined; number++) {
+  for (let number = 0; !joined.signal.aborted; number++) {
     const put = b.files.put(`files/${number}`, text(`${number}`))
     await put.then(
       ({ path }) => acknowledged.push(path),
