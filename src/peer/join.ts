@@ -32,6 +32,8 @@ export interface Joined {
   keys: PoolKeys
   /** The records that come with the certificate. */
   welcome: Uint8Array[]
+  /** Who answered, and where: the one device whose address is known until it tells of others. */
+  inviter: { peer: PeerId; addresses: string[] }
 }
 
 /** How long the inviter is looked for: mDNS answers within a few seconds. */
@@ -58,13 +60,18 @@ export async function join(parts: JoinParts, code: string, options: CallOptions 
   const reached = watchFor(parts.network, invite.peer)
   try {
     const { keys, batches } = await redeem(parts, joining, options)
-    return { keys, welcome: batches }
+    return { keys, welcome: batches, inviter: { peer: invite.peer, addresses: whereFound(parts, invite) } }
   } catch (thrown) {
     if (isRefusal(thrown) || !reached.end()) await removeJoining(parts.home)
     throw thrown
   } finally {
     reached.end()
   }
+}
+
+function whereFound({ network }: JoinParts, { peer, addresses }: Invite): string[] {
+  const dialled = network.connections().filter((line) => line.peer === peer && !line.inbound)
+  return [...new Set([...dialled.map(({ address }) => address), ...addresses])]
 }
 
 /** The request of an earlier try with this code, or a new one; on the disk before anything is sent. */

@@ -208,8 +208,8 @@ export class RunningPeer implements Peer {
     if (first) {
       parseInvite(code)
       await network.start()
-      const { keys, welcome } = await this.#redeem(code, {})
-      await this.#makeOurs(await this.#openCore(keys, welcome), keys, undefined)
+      const joined = await this.#redeem(code, {})
+      await this.#makeOurs(await this.#openCore(joined.keys, joined.welcome), joined, undefined)
     } else {
       await this.#openStorage(saved ?? (await this.#foundPool()))
       await network.start()
@@ -227,9 +227,13 @@ export class RunningPeer implements Peer {
 
   /** `start --join` on a home that has a pool: nothing when it is that one. */
   async #joinLater(code: string, { pool }: PoolKeys): Promise<void> {
-    if (parseInvite(code).pool === pool)
-      this.#parts.log.info('this home is already in that pool: --join is ignored')
-    else await this.pool.join(code)
+    const invite = parseInvite(code)
+    if (invite.pool !== pool) {
+      await this.pool.join(code)
+      return
+    }
+    this.#parts.network.learn(invite.peer, invite.addresses)
+    this.#parts.log.info('this home is already in that pool: --join is ignored')
   }
 
   async #foundPool(): Promise<PoolKeys> {
@@ -287,8 +291,12 @@ export class RunningPeer implements Peer {
     return join({ home, network, peerKey, name: self.name(), bootstrap, clock, random }, code, options)
   }
 
-  /** The records of the new pool are durable before its keys replace the old ones. */
-  async #makeOurs({ store }: Core, keys: PoolKeys, given: PoolId | undefined): Promise<void> {
+  /**
+   * Once the records of the new pool are durable, its keys replace the old ones. Where the inviter is
+   * goes first: killed right after, this device would know nobody's address.
+   */
+  async #makeOurs({ store }: Core, { keys, inviter }: Joined, given: PoolId | undefined): Promise<void> {
+    await store.index([{ op: 'seen', ...inviter, at: this.#parts.clock.now() }])
     if (given !== undefined) await this.#former.giveUp(store.own, given)
     await store.own.remove('pool', keys.pool)
     await savePoolKeys(this.home, keys)
@@ -338,7 +346,7 @@ export class RunningPeer implements Peer {
     let entered: Core
     try {
       entered = await this.#openCore(joined.keys, joined.welcome)
-      await this.#makeOurs(entered, joined.keys, forget ? old.pool : undefined)
+      await this.#makeOurs(entered, joined, forget ? old.pool : undefined)
     } catch (thrown) {
       await this.#core?.stop()
       await (await this.#openCore(old, undefined)).start()

@@ -105,22 +105,36 @@ export async function isThere(path: string): Promise<boolean> {
   )
 }
 
+const roles = new Set(['admin', 'member', 'storage'])
+
 /** Waits until `peer` counts `count` devices and is connected to all of them. */
 export async function connectedTo(peer: PeerProcess, count: number): Promise<void> {
-  await eventually(`${peer.name} sees ${count} devices`, async () => {
-    const members = (await peersOf(peer)).filter(
-      ({ role }) => role === 'admin' || role === 'member' || role === 'storage',
-    )
-    return members.length === count && members.every(({ state }) => state === 'self' || state === 'online')
+  await reaches(`${peer.name} is connected to all ${count} devices`, async () => {
+    const members = (await peersOf(peer)).filter(({ role }) => roles.has(role))
+    const connected = members.filter(({ state }) => state === 'self' || state === 'online')
+    return [members.length === count && connected.length === count, members]
   })
 }
 
 /** Every file of the pool has all its wanted copies, as `peer` sees it. */
 export async function safeFiles(peer: PeerProcess, count: number): Promise<void> {
-  await eventually(`${count} safe files on ${peer.name}`, async () => {
+  await reaches(`${count} safe files on ${peer.name}`, async () => {
     const { safety } = await statusOf(peer)
-    return safety.safe === count && safety.degraded === 0 && safety.lost === 0
+    return [safety.safe === count && safety.degraded === 0 && safety.lost === 0, safety]
   })
+}
+
+/** `eventually` that tells what it saw last. The time is for a machine that does much else. */
+async function reaches(what: string, look: () => Promise<[boolean, unknown]>): Promise<void> {
+  let seen: unknown
+  const holds = async (): Promise<boolean> => {
+    const [is, found] = await look()
+    seen = found
+    return is
+  }
+  await eventually(what, holds, 40_000).catch((thrown: unknown) =>
+    assert.fail(`${String(thrown)}: ${JSON.stringify(seen, undefined, 1)}`),
+  )
 }
 
 /** A small tree with everything that has to come along: nesting, an empty file and folder, a link, 3 MB. */
