@@ -181,7 +181,7 @@ export class SqliteViewReader {
     // In the order of numbers, not of paths: neighbours in every table.
     const row = this.sql.get(
       `WITH shown AS (SELECT e.n, v.n version, v.listed FROM entries e NOT INDEXED JOIN versions v ON v.n = e.version
-         WHERE e.n > ? AND e.folder = ? AND e.removed = 0 AND e.shadowed = 0 AND v.kind = 'file' ORDER BY e.n LIMIT ?),
+         WHERE e.n > ? AND e.folder = ? AND e.removed = 0 AND e.shadowed = 0 AND v.kind IN ('file', 'link') ORDER BY e.n LIMIT ?),
        counted AS (SELECT n, listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
          AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = shown.version) copies FROM shown)
        SELECT coalesce(sum(listed = 1 AND coalesce(copies, ?) >= ?), 0) safe, coalesce(sum(listed = 1 AND copies = 0), 0) lost,

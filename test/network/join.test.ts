@@ -93,7 +93,7 @@ test('a peer with files says what to do, and takes them along when told', async 
   await b.run(['join', code, '--bring-files'])
 
   const out = join(peers.folder, 'out')
-  await eventually('a lists what b brought', async () => (await statusOf(a)).files.count === 25)
+  await eventually('a lists what b brought', async () => (await statusOf(a)).files.count === 26)
   await a.run(['get', '-r', 'files/tree', '-o', out])
   const [expected, found] = [await treeOf(tree), await treeOf(out)]
   assert.equal(found.get('empty'), Buffer.from('of another device\n').toString('base64'))
@@ -102,6 +102,6 @@ test('a peer with files says what to do, and takes them along when told', async 
   assert.equal(await a.run(['cat', 'files/from b/tree/empty']), '')
   assert.equal(await a.run(['cat', 'photos/small.txt']), 'a second version\n')
   assert.deepEqual((await statusOf(b)).warnings, [])
-  await safeFiles(a, 25)
+  await safeFiles(a, 26)
   assert.equal((await readdir(join(b.home, 'segments'))).length, 1, 'the old segments are gone')
 })
