@@ -11,6 +11,7 @@ import { factsOf } from './file-headers.ts'
 import { recordHash } from './inputs.ts'
 import { type Call, type Route, Reply, answered } from './route.ts'
 import { sendBytes } from './send.ts'
+import { requireNoCode } from './web-rules.ts'
 
 export const filesRoutes: Route[] = [
   { method: 'GET', path: '/files/*', scope: 'read', handle: getFile },
@@ -22,6 +23,7 @@ const getQuery = z.strictObject({ version: recordHash.optional() })
 
 async function getFile(call: Call): Promise<unknown> {
   const { request, response, path } = call
+  requireNoCode(request)
   const { version } = queryOf(call, getQuery)
   const whole = await call.peer.files.get(path, { version, signal: call.signal })
   setFileHeaders(call, whole)

@@ -46,6 +46,20 @@ export function requireOrigin(face: Face, request: IncomingMessage, always = fal
     throw fail('ORIGIN_REFUSED', { origin: JSON.stringify((origin ?? 'another site').slice(0, 100)) })
 }
 
+/** What a browser would run or style a page with. */
+const codeUses = new Set(
+  'script style worker sharedworker serviceworker audioworklet paintworklet xslt object embed manifest'.split(
+    ' ',
+  ),
+)
+
+/** Fails when a browser wants a stored file as code: not even the own page may run one. */
+export function requireNoCode(request: IncomingMessage): void {
+  const use = request.headers['sec-fetch-dest']
+  if (typeof use === 'string' && codeUses.has(use))
+    throw fail('ORIGIN_REFUSED', { origin: JSON.stringify(use) })
+}
+
 /** Lets the origins of the setting `cors` read answers; they sign in by token, never by cookie. */
 export function setCorsHeaders(face: Face, request: IncomingMessage, response: ServerResponse): void {
   const { origin } = request.headers

@@ -3,6 +3,7 @@
  * acknowledged file: `{path, size, hash}`; the content follows from the path alone.
  */
 import { createHash } from 'node:crypto'
+import { flushCompileCache } from 'node:module'
 import { createPeer } from '../../src/peer/create-peer.ts'
 
 /** Content that a checker can make again: `size` bytes that begin with the path's hash. */
@@ -22,6 +23,8 @@ const [home, round] = process.argv.slice(2)
 if (import.meta.main && home !== undefined) {
   const peer = await createPeer({ home, settings, onLog: () => undefined })
   await peer.start()
+  // A killed process never gets to write what it compiled.
+  flushCompileCache()
   process.stdout.write(`${JSON.stringify({ ready: process.pid })}\n`)
   const sizes = [10, 10_000, 300_000, 3_000_000, 20_000, 9_000_000]
   const writer = async (lane: number): Promise<void> => {
