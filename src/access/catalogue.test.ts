@@ -230,6 +230,32 @@ test('a change of any signed field is refused', async (t) => {
   assert.equal((await phone.catalogue.admit([bytes])).added, 1)
 })
 
+test('bodies that somebody left out are taken in from whoever has them', async (t) => {
+  const world = worldOf(t, 61)
+  const founder = await world.found()
+  const phone = await founder.invite('device', 'phone')
+  await world.sync()
+  await founder.put('a.txt')
+  const batches = await founder.batches()
+  const stripped = batches.map((bytes) => {
+    const { records, signature } = decodeBatch(bytes)
+    const isVersion = ({ head }: (typeof records)[0]): boolean => head.kind === recordKinds.version
+    return encodeBatch(
+      records.map((record) => (isVersion(record) ? { ...record, body: undefined } : record)),
+      signature,
+    ).bytes
+  })
+  await phone.catalogue.admit(stripped)
+  assert.equal(phone.shown('a.txt'), undefined)
+  const last = decodeBatch(stripped.at(-1)!).records.at(-1)!.hash
+  assert.ok(phone.store.read.isPartialBatch(last))
+  await phone.catalogue.admit(batches)
+  await phone.catalogue.admit(stripped)
+  assert.equal(phone.view(), founder.view())
+  assert.ok(!phone.store.read.isPartialBatch(last))
+  assert.equal((await phone.catalogue.bodyOf(last)).path, 'a.txt')
+})
+
 test('batches wait for their certificate and their chain, unstored, and then come in', async (t) => {
   const world = worldOf(t, 7)
   const founder = await world.found()

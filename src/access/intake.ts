@@ -6,7 +6,7 @@
 import { asPeerStorError, fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { RecordHash } from '../base/words.ts'
-import { decodeBatch, isBatchSigned } from '../codec/record-bytes.ts'
+import { decodeBatch, isBatchSigned, isWhole } from '../codec/record-bytes.ts'
 import { recordKinds, type Batch, type RecordHead, type SignedRecord } from '../codec/record.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { Authority } from './authority.ts'
@@ -19,6 +19,9 @@ export interface Sorted {
   waiting: RecordHash[]
 }
 
+/** What is stored already. */
+type Known = Pick<IndexReader, 'record' | 'hasRecord' | 'isPartialBatch'>
+
 interface Place {
   head: RecordHead
   position: number
@@ -26,11 +29,11 @@ interface Place {
 
 export class Intake {
   readonly #authority: Authority
-  readonly #read: Pick<IndexReader, 'record' | 'hasRecord'>
+  readonly #read: Known
   readonly #waiting = new Map<RecordHash, { batch: Batch; for: string }>()
   #waitingBytes = 0
 
-  constructor(authority: Authority, read: Pick<IndexReader, 'record' | 'hasRecord'>) {
+  constructor(authority: Authority, read: Known) {
     this.#authority = authority
     this.#read = read
   }
@@ -96,10 +99,10 @@ class Run {
   readonly refused: { reason: string }[] = []
   readonly waiting: RecordHash[] = []
   readonly #authority: Authority
-  readonly #read: Pick<IndexReader, 'record' | 'hasRecord'>
+  readonly #read: Known
   readonly #new = new Map<RecordHash, Place>()
 
-  constructor(authority: Authority, read: Pick<IndexReader, 'record' | 'hasRecord'>) {
+  constructor(authority: Authority, read: Known) {
     this.#authority = authority
     this.#read = read
   }
@@ -107,7 +110,7 @@ class Run {
   /** Accepts or refuses; otherwise gives what is missing: a record's hash or a device's id. */
   accept(batch: Batch): string | undefined {
     const { head } = batch.records[0]!
-    if (this.#isHere(batch.records.at(-1)!.hash)) return undefined
+    if (this.#isHere(batch.records.at(-1)!.hash) && !this.#completes(batch)) return undefined
     const previous = head.previous && this.#placeOf(head.previous)
     if (head.previous !== undefined && previous === undefined) return head.previous
     if (head.kind === recordKinds.pool) this.#learnPool(batch)
@@ -146,6 +149,11 @@ class Run {
 
   #isHere(hash: RecordHash): boolean {
     return this.#new.has(hash) || this.#read.hasRecord(hash)
+  }
+
+  /** Whether it brings bodies that whoever sent it before left out. */
+  #completes(batch: Batch): boolean {
+    return isWhole(batch) && this.#read.isPartialBatch(batch.records.at(-1)!.hash)
   }
 
   #placeOf(hash: RecordHash): Place | undefined {

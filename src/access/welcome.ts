@@ -68,7 +68,11 @@ function readHistory(
   const authority = new Authority(pool, (heads, record) =>
     heads.some((head) => reaches(previous, head, record.hash)),
   )
-  const intake = new Intake(authority, { record: () => undefined, hasRecord: () => false })
+  const intake = new Intake(authority, {
+    record: () => undefined,
+    hasRecord: () => false,
+    isPartialBatch: () => false,
+  })
   const sorted = intake.sort(batches)
   for (const record of sorted.batches.flatMap(({ batch }): SignedRecord[] => batch.records))
     previous.set(record.hash, record.head.previous)

@@ -120,6 +120,11 @@ export function decodeBatch(batchBytes: Uint8Array): Batch {
   return { records, signature: read.signature, bytes: batchBytes }
 }
 
+/** Whether every body that a head names is there. Signatures cover heads alone: anybody can leave bodies out. */
+export function isWhole(batch: Batch): boolean {
+  return batch.records.every(({ head, body }) => body !== undefined || head.bodyHash === undefined)
+}
+
 /** Whether the batch is signed by this record key for this pool; `pool` undefined: the first record. */
 export function isBatchSigned(batch: Batch, recordKey: Uint8Array, pool: PoolId | undefined): boolean {
   const last = batch.records.at(-1)!

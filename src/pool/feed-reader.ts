@@ -103,7 +103,8 @@ export class FeedReader {
   }
 
   async #takeBatches(hashes: readonly RecordHash[], signal: AbortSignal): Promise<void> {
-    const lacking = [...new Set(hashes)].filter((hash) => !this.#parts.store.read.hasBatch(hash))
+    const { read } = this.#parts.store
+    const lacking = [...new Set(hashes)].filter((hash) => !read.hasBatch(hash) || read.isPartialBatch(hash))
     for (let at = 0; at < lacking.length; at += limits.feedBatches)
       await this.#fetchBatches(lacking.slice(at, at + limits.feedBatches), signal)
   }

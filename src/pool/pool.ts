@@ -61,6 +61,7 @@ export type PoolStore = Pick<Store, 'database' | 'chunks' | 'commit' | 'index' |
     | 'lastChange'
     | 'changes'
     | 'hasBatch'
+    | 'isPartialBatch'
     | 'feedPosition'
     | 'holders'
     | 'lacking'

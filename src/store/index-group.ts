@@ -15,8 +15,17 @@ export interface RecordRow {
 export type IndexOp =
   /** A chunk lies at `location`; when it was held already, it moved there. */
   | { op: 'chunk'; id: ChunkId; location: Location }
-  /** A batch lies at `location`; when it was known already, it moved there. */
-  | { op: 'batch'; last: RecordHash; location: Location; records: readonly RecordRow[] }
+  /**
+   * A batch lies at `location`; when it was known already, it moved there, or came with the bodies that
+   * it lacked. `whole` undefined: as before.
+   */
+  | {
+      op: 'batch'
+      last: RecordHash
+      location: Location
+      records: readonly RecordRow[]
+      whole: boolean | undefined
+    }
   /** `moved` pins keep their change numbers; others get new ones. */
   | { op: 'pins'; list: PinList; moved: boolean }
   | { op: 'releases'; list: PinList }

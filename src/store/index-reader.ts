@@ -48,6 +48,8 @@ export interface IndexReader {
     limit: number,
   ): { batches: RecordHash[]; held: ChunkId[]; dropped: ChunkId[]; upTo: number }
   hasBatch(last: RecordHash): boolean
+  /** Whether a batch is here, but not all of its bodies. */
+  isPartialBatch(last: RecordHash): boolean
   feedPosition(peer: PeerId): { database: DatabaseId; change: number } | undefined
 
   // Holdings of other peers, and of this one (its own PeerId counts like any other)

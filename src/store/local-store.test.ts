@@ -3,6 +3,7 @@ import { test, type TestContext } from 'node:test'
 import { chunkOf, pinOf, readAll } from '../../test/conformance/chunk-store.ts'
 import { Author, newFolder, peer, StoreHome, versionRow } from '../../test/store-fixture.ts'
 import { isCode } from '../base/errors.ts'
+import { encodeBatch } from '../codec/record-bytes.ts'
 import type { StoreOptions } from './open-store.ts'
 
 async function homeOf(t: TestContext, changes: Partial<StoreOptions> = {}): Promise<StoreHome> {
@@ -138,5 +139,27 @@ test('own rows stay when the index is made anew', async (t) => {
   store = await home.open()
   assert.notEqual(store.database, database)
   assert.deepEqual(store.own.list('token'), [{ id: 'a', value: { scope: 'admin' } }])
+  await store.close()
+})
+
+test('a batch that came without bodies gets them later, also in an index made anew', async (t) => {
+  const home = await StoreHome.make()
+  t.after(() => home.remove())
+  let store = await home.open()
+  const author = new Author()
+  const batch = author.batch(author.version(newFolder()))
+  const [record] = batch.records
+  const bare = encodeBatch([{ ...record!, body: undefined }], batch.signature)
+  await store.commit({ batches: [bare] })
+  assert.ok(store.read.isPartialBatch(record!.hash))
+  await store.commit({ batches: [batch] })
+  await store.commit({ batches: [bare] })
+  for (const anew of [false, true]) {
+    assert.ok(!store.read.isPartialBatch(record!.hash), String(anew))
+    assert.deepEqual((await store.batch(record!.hash)).bytes, Buffer.from(batch.bytes))
+    await store.close()
+    await home.options.disk.remove(home.options.database)
+    store = await home.open()
+  }
   await store.close()
 })

@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { CallOptions, ChunkId, DatabaseId, RecordHash } from '../base/words.ts'
-import { decodeBatch } from '../codec/record-bytes.ts'
+import { decodeBatch, isWhole } from '../codec/record-bytes.ts'
 import type { Batch } from '../codec/record.ts'
 import type { ChunkStore, ChunkToPut, FoundChunk } from './chunk-store.ts'
 import { compactSegment, type CompactionParts } from './compact.ts'
@@ -73,7 +73,7 @@ export class LocalStore implements Store {
   async commit(group: Group): Promise<void> {
     const pins = group.pins ?? []
     for (const { id } of pins) if (!this.#isHere(id)) throw fail('CHUNK_UNAVAILABLE', { id, count: 0 })
-    const batches = (group.batches ?? []).filter((batch) => !this.read.hasBatch(lastOf(batch)))
+    const batches = (group.batches ?? []).filter((batch) => this.#isNews(batch))
     const entries = [
       ...pinEntries(pins),
       ...releaseEntries(group.releases ?? []),
@@ -143,6 +143,12 @@ export class LocalStore implements Store {
   #isHere(id: ChunkId): boolean {
     if (this.#inFlight.arriving(id) !== undefined) return true
     return !this.#inFlight.isDropping(id) && this.read.hasChunk(id)
+  }
+
+  /** A batch that is not here, or brings bodies that are not. */
+  #isNews(batch: Batch): boolean {
+    const last = lastOf(batch)
+    return !this.read.hasBatch(last) || (isWhole(batch) && this.read.isPartialBatch(last))
   }
 
   /** Appends what is not here yet and the pins; gives the writes to wait for. */

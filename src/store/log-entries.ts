@@ -1,7 +1,7 @@
 /** Entries of the segment log made from what the store is told, and index operations made from entries. */
 import { idBytes, idOf, type ChunkId, type RecordHash } from '../base/words.ts'
 import { hash } from '../codec/hash.ts'
-import { decodeBatch } from '../codec/record-bytes.ts'
+import { decodeBatch, isWhole } from '../codec/record-bytes.ts'
 import type { Batch } from '../codec/record.ts'
 import type { Pin } from './chunk-store.ts'
 import { recordRows, type IndexOp } from './index-group.ts'
@@ -31,12 +31,19 @@ export function chunkEntry(id: ChunkId, bytes: Uint8Array): NewEntry {
 export function batchEntry(batch: Batch): NewEntry {
   const last = lastOf(batch)
   const records = recordRows(batch)
-  return hashed('batch', batch.bytes, (location) => ({ op: 'batch', last, location, records }))
+  const whole = isWhole(batch)
+  return hashed('batch', batch.bytes, (location) => ({ op: 'batch', last, location, records, whole }))
 }
 
 /** A batch that the index knows, at a new place. */
 export function movedBatchEntry(last: RecordHash, bytes: Buffer): NewEntry {
-  return hashed('batch', bytes, (location) => ({ op: 'batch', last, location, records: [] }))
+  return hashed('batch', bytes, (location) => ({
+    op: 'batch',
+    last,
+    location,
+    records: [],
+    whole: undefined,
+  }))
 }
 
 /** One entry for each folder and device. */
@@ -64,7 +71,8 @@ export function opOf({ header, location, payload }: ScannedEntry): IndexOp {
   switch (header.kind) {
     case 'batch': {
       const batch = decodeBatch(payload)
-      return { op: 'batch', last: lastOf(batch), location, records: recordRows(batch) }
+      const whole = isWhole(batch)
+      return { op: 'batch', last: lastOf(batch), location, records: recordRows(batch), whole }
     }
     case 'pins':
       return { op: 'pins', list: decodePins(payload), moved: false }

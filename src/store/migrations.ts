@@ -79,7 +79,10 @@ INSERT INTO heads SELECT r.device, r.n FROM records r
   WHERE NOT EXISTS (SELECT 1 FROM records c WHERE c.previous = r.hash AND c.device = r.device);
 `
 
-export const indexMigrations: readonly string[] = [indexTables, headsTable]
+/** Whether all bodies of a batch are here: who passes one on may leave some out. */
+const wholeBatches = `ALTER TABLE batches ADD COLUMN whole INTEGER NOT NULL DEFAULT 1;`
+
+export const indexMigrations: readonly string[] = [indexTables, headsTable, wholeBatches]
 
 export const ownMigrations: readonly string[] = [
   `CREATE TABLE own (kind TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;`,

@@ -150,7 +150,7 @@ export class SqliteIndex {
       case 'chunk':
         return this.#chunk(op.id, op.location)
       case 'batch':
-        return this.#batch(op.last, op.location, op.records)
+        return this.#batch(op)
       case 'pins':
         return this.#pin(op.list, op.moved)
       case 'releases':
@@ -249,21 +249,20 @@ export class SqliteIndex {
     }
   }
 
-  #batch(last: RecordHash, { segment, offset, length }: Location, records: readonly RecordRow[]): void {
+  #batch({ last, location, records, whole }: IndexOp & { op: 'batch' }): void {
+    const { segment, offset, length } = location
     const key = idBytes(last)
-    const known = this.sql.get('SELECT n, segment, length FROM batches WHERE last = ?', key)
+    const known = this.sql.get('SELECT n, segment, length, whole FROM batches WHERE last = ?', key)
     if (known !== undefined) {
-      this.sql.run(
-        'UPDATE batches SET segment = ?, offset = ?, length = ? WHERE last = ?',
-        segment,
-        offset,
-        length,
-        key,
-      )
+      // Bodies that are here stay, whoever sends the batch without them.
+      if (known['whole'] === 1 && whole === false) return this.#died(segment, length)
+      const sql =
+        'UPDATE batches SET segment = ?, offset = ?, length = ?, whole = coalesce(?, whole) WHERE last = ?'
+      this.sql.run(sql, segment, offset, length, whole === undefined ? null : Number(whole), key)
       return this.#died(num(known['segment']), num(known['length']))
     }
-    const sql = 'INSERT INTO batches (last, segment, offset, length) VALUES (?, ?, ?, ?)'
-    this.sql.run(sql, key, segment, offset, length)
+    const sql = 'INSERT INTO batches (last, segment, offset, length, whole) VALUES (?, ?, ?, ?, ?)'
+    this.sql.run(sql, key, segment, offset, length, Number(whole ?? true))
     const n = num(this.sql.get('SELECT n FROM batches WHERE last = ?', key)!['n'])
     for (const record of records) this.#record(record.hash, record.head, n)
     this.#changed(changeKinds.batch, n)

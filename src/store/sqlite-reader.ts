@@ -107,6 +107,10 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
     return this.sql.get('SELECT 1 FROM batches WHERE last = ?', idBytes(last)) !== undefined
   }
 
+  isPartialBatch(last: RecordHash): boolean {
+    return this.sql.get('SELECT 1 FROM batches WHERE last = ? AND whole = 0', idBytes(last)) !== undefined
+  }
+
   /** Where the batch with this last record lies. */
   batchPlace(last: RecordHash): Location | undefined {
     return locationOf(

@@ -37,6 +37,7 @@ export class MemoryStore implements PoolStore, ChunkStore {
       lastChange: () => this.#changes.length,
       changes: (since, limit) => this.#changesSince(since, limit),
       hasBatch: (last) => this.batches.has(last),
+      isPartialBatch: () => false,
       feedPosition: (peer) => this.#positions.get(peer),
       holders: (ids) => new Map(ids.map((id) => [id, this.#holders(id)])),
       lacking: (folder, want, peers, after, limit, until) =>
