@@ -12,7 +12,7 @@ import {
   type RecordHash,
 } from '../base/words.ts'
 import type { RecordHead } from '../codec/record.ts'
-import type { IndexGroup, IndexOp, RecordRow } from './index-group.ts'
+import type { IndexGroup, IndexOp } from './index-group.ts'
 import { indexMigrations, migrate } from './migrations.ts'
 import type { Location, PinList, Position } from './segment-format.ts'
 import { Sqlite, blob, idIn, joinIds, num, sqliteCodes, type Row } from './sqlite.ts'
