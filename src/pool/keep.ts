@@ -162,6 +162,7 @@ export class Keeper {
     if (page.length === 0) return
     const writer = new Writer(this.#parts, done)
     const left = new Map(page.map((item) => [item.id, item]))
+    const wrong: Wanted[] = []
     let pulled = 0
     try {
       await this.#parts.health.measured(from, async ({ answered, received }) => {
@@ -171,28 +172,30 @@ export class Keeper {
           pulled += bytes.byteLength
           const item = left.get(id)!
           left.delete(id)
-          await writer.add(item, await this.#verified(id, bytes, from))
+          const verified = await this.#verified(id, bytes, from)
+          if (verified === undefined) wrong.push(item)
+          else await writer.add(item, verified)
         }
       })
       await writer.flush()
       const wish = Math.ceil((pullBytes * page.length) / Math.max(1, pulled))
       this.#sender(from).page = Math.max(2, Math.min(limits.getChunks, wish))
     } catch (error) {
-      this.#refuse([...writer.drop(), ...left.values()], error, from, done)
+      this.#refuse([...wrong, ...writer.drop(), ...left.values()], error, from, done)
       return
     }
-    done([...left.values()], 'failed')
+    done([...wrong, ...left.values()], 'failed')
   }
 
-  async #verified(id: ChunkId, bytes: Uint8Array, from: PeerId): Promise<VerifiedBytes> {
+  /** Undefined when the bytes are wrong: one chunk that has rotted must not keep the others from being copied. */
+  async #verified(id: ChunkId, bytes: Uint8Array, from: PeerId): Promise<VerifiedBytes | undefined> {
     try {
       return await this.#parts.codec.verify(id, bytes, from)
     } catch (error) {
-      throw fail(
-        'PEER_MISBEHAVED',
-        { peer: from, request: 'chunks.get', reason: `chunk ${id} is wrong` },
-        error,
-      )
+      if (!isCode(error, 'CHUNK_DAMAGED')) throw error
+      this.#parts.log.info('a chunk that was offered is damaged', { from, id })
+      this.#parts.health.distrust(from)
+      return undefined
     }
   }
 

@@ -120,7 +120,7 @@ export class Faults {
     const { random } = this.#scene
     const victim = this.#expendable()
     if (victim === undefined) return false
-    victim.rotten = true
+    victim.rottenAt = this.#scene.clock.monotonicMs()
     for (let flips = random.between(1, 8); flips > 0; flips--) {
       const path = random.pick(victim.disk.paths())
       const { length } = victim.disk.bytesOf(path)

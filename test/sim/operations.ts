@@ -139,7 +139,7 @@ export class Operations {
     const before = this.#shown(peer, path)
     const to = drawPath(random, profile.paths)
     const { moved } = await peer.core!.files.move(path, to)
-    const row = before && this.#rowOf(peer, before)
+    const row = before && this.#changed(peer, before, 'move')
     if (row?.path === inFolder(to) && row.kind === 'file') this.#acknowledgeRow(peer, row, to, before!, begun)
     return `${moved} to ${to}`
   }
@@ -148,7 +148,7 @@ export class Operations {
     const begun = this.#scene.clock.monotonicMs()
     const before = this.#shown(peer, path)
     await peer.core!.files.remove(path)
-    const row = before && this.#rowOf(peer, before)
+    const row = before && this.#changed(peer, before, 'remove')
     if (row?.kind === 'removed') this.#acknowledgeRow(peer, row, path, before!, begun)
     return 'removed'
   }
@@ -274,8 +274,15 @@ export class Operations {
     return folder && store.read.entryAt(folder.id, inFolder(path))
   }
 
-  #rowOf(peer: SimPeer, { folder, entry }: EntryRow): EntryRow | undefined {
-    return peer.core!.store.read.entry(folder, entry)
+  /** What an entry shows after a change that was told to be done. */
+  #changed(peer: SimPeer, { folder, entry, version }: EntryRow, change: string): EntryRow | undefined {
+    const row = peer.core!.store.read.entry(folder, entry)
+    if (row?.version === version && peer.running)
+      throw new PropertyBroken(
+        'what is told to be done is done',
+        `a ${change} on ${peer.name} left ${version}`,
+      )
+    return row
   }
 
   #rowAfter(peer: SimPeer, version: Acknowledged['version']): { entry: string } | undefined {
@@ -300,6 +307,8 @@ export class Operations {
   #acknowledge(one: Omit<Acknowledged, 'chunks'>): void {
     // What a revoked device is told is between it and its disk.
     if (one.peer.revoked) return void one.peer.lateVersions.set(one.version, one.begun)
+    // Bits that turned between writing and syncing: no disk is safe from that.
+    if (one.begun <= (one.peer.rottenAt ?? -1)) return
     const chunks = one.peer.core!.store.read.contentOf(one.version) ?? []
     this.#scene.ledger.add({ ...one, chunks })
     this.#scene.count('acknowledged versions')

@@ -72,7 +72,14 @@ const poolSizes = [3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 7, 8, 9]
 export interface Asked {
   peers?: number | undefined
   operations?: number | undefined
+  /** Only these faults happen. */
+  faults?: readonly FaultKind[] | undefined
+  /** These operations are many times as frequent as usual. */
+  often?: readonly OperationKind[] | undefined
 }
+
+/** How much more frequent. */
+const oftenTimes = 6
 
 export function drawProfile(random: SeededRandom, asked: Asked): Profile {
   const peers = asked.peers ?? random.pick(poolSizes)
@@ -85,24 +92,25 @@ export function drawProfile(random: SeededRandom, asked: Asked): Profile {
     paths: random.pick([4, 12, 40]),
     burst: random.pick([4, 10, 25]),
     pauseMs: random.pick([300, 2_000, 8_000]),
-    weights: drawWeights(random),
-    faults: drawFaults(random, operations),
+    weights: drawWeights(random, asked),
+    faults: drawFaults(random, operations, asked),
     delayMs: [1, random.pick([2, 20, 200])],
     smallEvery: random.pick([0, 0, 3]),
   }
 }
 
-function drawWeights(random: SeededRandom): Profile['weights'] {
+function drawWeights(random: SeededRandom, { often = [] }: Asked): Profile['weights'] {
   const weights = { ...usual }
   for (const kind of operationKinds) weights[kind] *= random.pick([0, 0.5, 1, 1, 2])
+  for (const kind of often) weights[kind] = usual[kind] * oftenTimes
   // Without writing there is nothing to see.
   weights.put += 10
   return weights
 }
 
 /** Three faults at least, of few kinds, before operations in the middle of the run. */
-function drawFaults(random: SeededRandom, operations: number): Profile['faults'] {
-  const kinds = random.shuffled(faultKinds).slice(0, random.between(2, 6))
+function drawFaults(random: SeededRandom, operations: number, asked: Asked): Profile['faults'] {
+  const kinds = asked.faults ?? random.shuffled(faultKinds).slice(0, random.between(2, 6))
   const count = random.between(3, 8)
   return Array.from({ length: count }, () => ({
     kind: random.pick(kinds),

@@ -20,7 +20,9 @@ import { lossBetween, surveyOf } from './survey.ts'
 
 /** Files opened by their key alone, of each simulation. */
 const keysTried = 12
+/** Longest time that a healed pool needs to come to rest, and a check its answers. */
 const restMs = 40 * 60_000
+const checkMs = 3600_000
 
 export class Properties {
   readonly #scene: Scene
@@ -45,19 +47,18 @@ export class Properties {
   }
 
   async check(): Promise<void> {
+    const inTime = (run: () => Promise<void>) => () => this.#scene.clock.until(run(), checkMs)
     for (const check of [
       () => this.#nothingDisappeared(),
-      () => this.#headsShow(),
       () => this.#laterRecordsAreHeld(),
-      () => this.#everythingIsReadable(),
-      () => this.#keysOpenFiles(),
+      () => this.#headsShow(),
+      inTime(() => this.#everythingIsReadable()),
+      inTime(() => this.#keysOpenFiles()),
       () => this.#disksAreSealed(),
-      () => this.#lostDatabaseIsRebuilt(),
-      () => this.#orderDoesNotMatter(),
-    ]) {
-      if (this.#scene.broken !== undefined) return
-      await this.#scene.clock.until(Promise.resolve(check()), 3600_000)
-    }
+      inTime(() => this.#lostDatabaseIsRebuilt()),
+      inTime(() => this.#orderDoesNotMatter()),
+    ])
+      if (this.#scene.broken === undefined) await check()
   }
 
   /** Who is cut off stands in the records; a revocation that died with its author may stand or not. */
@@ -158,20 +159,28 @@ export class Properties {
     }
   }
 
-  #laterRecordsAreHeld(): void {
-    for (const target of this.#scene.peers) {
-      const { revokedAt } = target
-      if (revokedAt === undefined) continue
-      const late = [...target.lateVersions].filter(([, begun]) => begun > revokedAt)
-      this.#scene.count('late versions of revoked devices', late.length)
-      for (const [version] of late)
-        for (const peer of this.#scene.members())
-          if (peer.core!.store.read.version(version)?.status === 'counted')
-            return this.#scene.break(
-              'later records of a revoked device are held back',
-              `${version} counts on ${peer.name}`,
-            )
-    }
+  /** Somebody carries everything that a revoked device wrote to a member; from there it spreads. */
+  async #laterRecordsAreHeld(): Promise<void> {
+    const cut = this.#scene.peers.filter(({ revoked, running, rotten }) => revoked && running && !rotten)
+    if (cut.length === 0) return
+    const carrier = this.#scene.random.pick(this.#scene.members())
+    for (const from of cut) await this.#scene.clock.until(carryOwn(from, carrier), checkMs)
+    await this.comeToRest()
+    this.#nothingDisappeared()
+    for (const target of cut) this.#checkHeld(target)
+  }
+
+  #checkHeld({ revokedAt, lateVersions }: SimPeer): void {
+    if (revokedAt === undefined) return
+    const late = [...lateVersions].filter(([, begun]) => begun > revokedAt)
+    this.#scene.count('later versions of revoked devices', late.length)
+    for (const [version] of late)
+      for (const peer of this.#scene.members())
+        if (peer.core!.store.read.version(version)?.status === 'counted')
+          return this.#scene.break(
+            'later records of a revoked device are held back',
+            `${version} counts on ${peer.name}`,
+          )
   }
 
   async #everythingIsReadable(): Promise<void> {
@@ -272,7 +281,9 @@ export class Properties {
   /** All records once more, one batch after the other in an order of chance, to an empty peer. */
   async #orderDoesNotMatter(): Promise<void> {
     const { random, clock, world } = this.#scene
-    const peer = random.pick(this.#scene.members())
+    const sound = this.#scene.members().filter(({ rotten }) => !rotten)
+    if (sound.length === 0) return
+    const peer = random.pick(sound)
     const network = new SimNetwork(world, peer.id, () => 'stranger')
     const { store } = peer.core!
     const batches = [
@@ -287,7 +298,10 @@ export class Properties {
     for (const last of batches) bytes.push((await store.batch(last)).bytes)
     const process = new Process(clock, () => 0)
     const core = await peer.openCore({ process, disk: new SimDisk(random), network, random, genesis: [] })
-    for (const batch of random.shuffled(bytes)) await core.catalogue.admit([batch])
+    for (const batch of random.shuffled(bytes)) {
+      const [refused] = (await core.catalogue.admit([batch])).refused
+      if (refused !== undefined) this.#scene.break('the order of arrival does not matter', refused.reason)
+    }
     const there = viewOf({ core } as SimPeer)
     await core.stop()
     this.#compare('the order of arrival does not matter', peer, viewOf(peer), there)
@@ -299,6 +313,14 @@ export class Properties {
     const lines = `${before.length} lines, then ${after.length}`
     this.#scene.break(property, `${peer.name}, ${lines}: ${difference(before[at], after[at])}`)
   }
+}
+
+/** Gives `to` every record that `from` wrote. */
+async function carryOwn(from: SimPeer, to: SimPeer): Promise<void> {
+  const { store } = from.core!
+  const batches = new Set(store.read.recordsOfDevice(from.device).map(({ batch }) => batch))
+  for (const last of batches) await to.core!.catalogue.admit([(await store.batch(last)).bytes])
+  to.core!.pool.announce()
 }
 
 /** Below this much room a device says that it is full. */

@@ -60,8 +60,8 @@ export class SimPeer {
   readonly lateVersions = new Map<RecordHash, number>()
   /** Chunks that it was asked to drop. */
   readonly dropped = new Set<ChunkId>()
-  /** Its disk has rotted: what it says it holds proves nothing. */
-  rotten = false
+  /** When its disk rotted, virtual milliseconds: what it says it holds proves nothing since. */
+  rottenAt: number | undefined
   /** The last run of its program on this disk, dead or alive; undefined before the first. */
   core: Core | undefined
   network: SimNetwork | undefined
@@ -88,6 +88,10 @@ export class SimPeer {
   /** Its store has given up writing until the next start. */
   get failed(): boolean {
     return (this.core?.store as LocalStore | undefined)?.failed !== undefined
+  }
+
+  get rotten(): boolean {
+    return this.rottenAt !== undefined
   }
 
   /** Started to the end and not dead. */
@@ -171,7 +175,7 @@ export class SimPeer {
   wipe(): void {
     this.crash({ power: true })
     this.disk = new SimDisk(this.#options.random.fork())
-    this.rotten = false
+    this.rottenAt = undefined
     this.core = undefined
   }
 
