@@ -180,6 +180,24 @@ for (const [name, answer] of Object.entries(wrongAnswers))
     await all.close()
   })
 
+test('one damaged chunk of an offer is refused, the others are kept', async () => {
+  const all = new Peers(14)
+  const [a, b] = await all.addAll(['a', 'b'])
+  const ids = await a!.write(10)
+  const rotten = Buffer.from(a!.store.bytes.get(ids[3]!)!)
+  rotten[0]! ^= 1
+  a!.store.bytes.set(ids[3]!, rotten)
+  await all.advance(2_000)
+  a!.pool.replicate(a!.pin.folder, ids)
+  await all.advance(5_000)
+  assert.deepEqual(
+    ids.map((id) => b!.store.bytes.has(id)),
+    ids.map((id) => id !== ids[3]),
+  )
+  assert.equal(b!.budget.free, limits.bulkBytes)
+  await all.close()
+})
+
 test('a lying holder loses the holding, and repair makes another copy', async () => {
   const all = new Peers(13)
   const [a, b, c] = await all.addAll(['a', 'b', 'c'])

@@ -173,8 +173,11 @@ export class Keeper {
           const item = left.get(id)!
           left.delete(id)
           const verified = await this.#verified(id, bytes, from)
-          if (verified === undefined) wrong.push(item)
-          else await writer.add(item, verified)
+          if (verified !== undefined) await writer.add(item, verified)
+          else {
+            wrong.push(item)
+            writer.giveBackLast()
+          }
         }
       })
       await writer.flush()
@@ -244,6 +247,11 @@ class Writer {
     this.#bytes += bytes.byteLength
     const waited = this.#parts.clock.monotonicMs() - this.#since
     if (this.#bytes >= writeBytes || waited >= writeAfterMs) await this.flush()
+  }
+
+  /** The room of the chunk read last. */
+  giveBackLast(): void {
+    this.#releases.pop()?.()
   }
 
   async flush(): Promise<void> {
