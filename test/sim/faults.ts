@@ -2,7 +2,7 @@
 import type { FaultKind } from './profile.ts'
 import { PropertyBroken, type Scene } from './scene.ts'
 import type { SimPeer } from './sim-peer.ts'
-import { isHeldElsewhere, lossBetween, surveyOf } from './survey.ts'
+import { batchesOf, isHeldElsewhere, lossBetween, surveyOf } from './survey.ts'
 
 /** Room left on a full disk beyond the reserve, bytes. */
 const fullRoom = 140 * 1024
@@ -132,15 +132,20 @@ export class Faults {
   #loseDisk(forMs: number): boolean {
     const victim = this.#expendable()
     if (victim === undefined) return false
-    victim.wipe()
-    this.#backAfter(victim, forMs)
+    this.#rejoin(victim, forMs).catch((error: Error) => this.#scene.fail(error))
     return true
+  }
+
+  /** What other devices would tell it when it comes back with an empty disk: they hold all that it does. */
+  async #rejoin(victim: SimPeer, forMs: number): Promise<void> {
+    victim.loseDisk(await batchesOf(victim))
+    this.#backAfter(victim, forMs)
   }
 
   /** A peer whose disk may be lost. */
   #expendable(): SimPeer | undefined {
     const { random, peers } = this.#scene
-    const order = random.shuffled(this.#scene.running(peers))
+    const order = random.shuffled(this.#scene.running(peers)).filter(({ rotten }) => !rotten)
     return order.find((peer) => isHeldElsewhere(peer, this.#scene.dependable(peer)))
   }
 
@@ -166,6 +171,8 @@ export class Faults {
   /** Its index is made anew from its disk, and must show all that it showed before. */
   async #startAgain(peer: SimPeer): Promise<void> {
     const before = peer.core !== undefined && !peer.rotten ? surveyOf(peer) : undefined
+    // A sync that fails while a peer starts ends the start; it is for a running one.
+    peer.disk.failSync = false
     await peer.start()
     this.#scene.disturbances += 1
     this.#scene.count('restarts')

@@ -76,6 +76,7 @@ export interface Asked {
   faults?: readonly FaultKind[] | undefined
   /** These operations are many times as frequent as usual. */
   often?: readonly OperationKind[] | undefined
+  smallEvery?: number | undefined
 }
 
 /** How much more frequent. */
@@ -95,7 +96,7 @@ export function drawProfile(random: SeededRandom, asked: Asked): Profile {
     weights: drawWeights(random, asked),
     faults: drawFaults(random, operations, asked),
     delayMs: [1, random.pick([2, 20, 200])],
-    smallEvery: random.pick([0, 0, 3]),
+    smallEvery: asked.smallEvery ?? random.pick([0, 0, 3]),
   }
 }
 

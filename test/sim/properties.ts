@@ -16,7 +16,7 @@ import { PropertyBroken, type Scene } from './scene.ts'
 import { SimDisk } from './sim-disk.ts'
 import { SimNetwork } from './sim-network.ts'
 import type { SimPeer } from './sim-peer.ts'
-import { lossBetween, surveyOf } from './survey.ts'
+import { batchesOf, lossBetween, surveyOf } from './survey.ts'
 
 /** Files opened by their key alone, of each simulation. */
 const keysTried = 12
@@ -47,14 +47,14 @@ export class Properties {
   }
 
   async check(): Promise<void> {
-    const inTime = (run: () => Promise<void>) => () => this.#scene.clock.until(run(), checkMs)
+    const inTime = (run: () => Promise<void>) => (): Promise<void> => this.#scene.clock.until(run(), checkMs)
     for (const check of [
-      () => this.#nothingDisappeared(),
+      async () => this.#nothingDisappeared(),
       () => this.#laterRecordsAreHeld(),
-      () => this.#headsShow(),
+      async () => this.#headsShow(),
       inTime(() => this.#everythingIsReadable()),
       inTime(() => this.#keysOpenFiles()),
-      () => this.#disksAreSealed(),
+      async () => this.#disksAreSealed(),
       inTime(() => this.#lostDatabaseIsRebuilt()),
       inTime(() => this.#orderDoesNotMatter()),
     ])
@@ -67,7 +67,7 @@ export class Properties {
     const [judge] = votes.filter(({ revokedAt }) => revokedAt === undefined)
     if (judge === undefined) return
     for (const peer of this.#scene.peers)
-      if (judge.core!.catalogue.roleOf(peer.id) === 'ex-member') peer.revoked = true
+      if (peer.revokedAt === undefined) peer.revoked = judge.core!.catalogue.roleOf(peer.id) === 'ex-member'
   }
 
   #unrest(): [property: string, what: string] | undefined {
@@ -88,10 +88,20 @@ export class Properties {
   }
 
   #differingRecords(peers: readonly SimPeer[]): [string, string] | undefined {
-    const known = peers.map((peer) => ({ peer, text: sortedRecords(peer.core!.store.read).join('') }))
-    const differing = known.find(({ text }) => text !== known[0]!.text)
-    if (differing === undefined) return undefined
-    return ['all peers come to hold the same records', `${differing.peer.name} and ${peers[0]!.name} differ`]
+    const known = peers.map((peer) => ({ peer, text: recordsOf(peer.core!.store.read) }))
+    const all = known.flatMap(({ text }) => text)
+    for (const { peer, text } of known) {
+      const has = new Set(text)
+      const lacking = new Set(all.filter((hash) => !has.has(hash)))
+      if (lacking.size === 0) continue
+      const [hash] = lacking
+      const holders = names(known.filter(({ text }) => text.includes(hash!)).map(({ peer }) => peer))
+      return [
+        'all peers come to hold the same records',
+        `${peer.name} lacks ${lacking.size}, among them ${hash} that ${holders} hold`,
+      ]
+    }
+    return undefined
   }
 
   #differingViews(): [string, string] | undefined {
@@ -285,17 +295,7 @@ export class Properties {
     if (sound.length === 0) return
     const peer = random.pick(sound)
     const network = new SimNetwork(world, peer.id, () => 'stranger')
-    const { store } = peer.core!
-    const batches = [
-      ...new Set(
-        store.read
-          .devices()
-          .flatMap((device) => store.read.recordsOfDevice(device))
-          .map(({ batch }) => batch),
-      ),
-    ]
-    const bytes = []
-    for (const last of batches) bytes.push((await store.batch(last)).bytes)
+    const bytes = await batchesOf(peer)
     const process = new Process(clock, () => 0)
     const core = await peer.openCore({ process, disk: new SimDisk(random), network, random, genesis: [] })
     for (const batch of random.shuffled(bytes)) {
@@ -317,16 +317,14 @@ export class Properties {
 
 /** Gives `to` every record that `from` wrote. */
 async function carryOwn(from: SimPeer, to: SimPeer): Promise<void> {
-  const { store } = from.core!
-  const batches = new Set(store.read.recordsOfDevice(from.device).map(({ batch }) => batch))
-  for (const last of batches) await to.core!.catalogue.admit([(await store.batch(last)).bytes])
+  for (const batch of await batchesOf(from, from.device)) await to.core!.catalogue.admit([batch])
   to.core!.pool.announce()
 }
 
 /** Below this much room a device says that it is full. */
 const fullBelow = 4 * 64 * 1024
 
-function sortedRecords(read: IndexReader): RecordHash[] {
+function recordsOf(read: IndexReader): RecordHash[] {
   return read
     .devices()
     .flatMap((device) => read.recordsOfDevice(device).map(({ hash }) => hash))

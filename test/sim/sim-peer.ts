@@ -66,6 +66,8 @@ export class SimPeer {
   core: Core | undefined
   network: SimNetwork | undefined
   readonly #options: SimPeerOptions
+  /** Records that its store does not have yet for certain. */
+  #home: Pick<SimPeerOptions, 'welcome'> & Pick<PoolKeys, 'genesis'>
   #process: Process | undefined
   /** Runs whose index is still in memory: it tells what the disk holds. */
   readonly #cores: Core[] = []
@@ -73,6 +75,7 @@ export class SimPeer {
   constructor(options: SimPeerOptions) {
     const { name, kind, keys, contributed, random } = options
     this.#options = options
+    this.#home = { genesis: keys.genesis, welcome: options.welcome }
     this.name = name
     this.kind = kind
     this.contributed = contributed
@@ -125,7 +128,7 @@ export class SimPeer {
     const network = world.open(this.id, (peer) => core?.catalogue.roleOf(peer) ?? 'stranger')
     const disk = new ProcessDisk(this.disk, process, random.fork())
     let core: Core | undefined
-    const { genesis } = this.keys
+    const { genesis } = this.#home
     core = await process.living(this.openCore({ process, disk, network, random: random.fork(), genesis }))
     await process.living(this.#takeWelcome(core))
     this.core = core
@@ -171,8 +174,12 @@ export class SimPeer {
     this.#process?.die()
   }
 
-  /** The disk is replaced by an empty one; the keys were elsewhere. */
-  wipe(): void {
+  /**
+   * The disk is replaced by an empty one, the keys were elsewhere; `records` are those that another
+   * device gives to one that joins, so that it knows whom to ask for the rest.
+   */
+  loseDisk(records: readonly Uint8Array[]): void {
+    this.#home = { genesis: [], welcome: records }
     this.crash({ power: true })
     this.disk = new SimDisk(this.#options.random.fork())
     this.rottenAt = undefined
@@ -192,9 +199,9 @@ export class SimPeer {
   }
 
   async #takeWelcome(core: Core): Promise<void> {
-    const { welcome } = this.#options
-    if (welcome.length > 0 && core.catalogue.roleOf(this.id) === 'stranger')
-      await core.catalogue.admit(welcome)
+    const { welcome } = this.#home
+    if (welcome.length > 0) await core.catalogue.admit(welcome)
+    this.#home = { ...this.#home, welcome: [] }
   }
 
   #log(): Log {

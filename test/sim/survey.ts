@@ -1,5 +1,5 @@
 /** What a peer's disk proved to hold at one moment, to be compared with a later one. */
-import type { ChunkId, RecordHash } from '../../src/base/words.ts'
+import type { ChunkId, DeviceId, RecordHash } from '../../src/base/words.ts'
 import type { LocalStore } from '../../src/store/local-store.ts'
 import type { SimPeer } from './sim-peer.ts'
 
@@ -34,4 +34,14 @@ export function isHeldElsewhere(peer: SimPeer, others: readonly SimPeer[]): bool
   const all = <T>(wanted: Set<T>, of: (survey: Survey) => Set<T>): boolean =>
     [...wanted].every((one) => surveys.some((survey) => of(survey).has(one)))
   return all(mine.records, ({ records }) => records) && all(mine.chunks, ({ chunks }) => chunks)
+}
+
+/** Every batch that a peer holds, or those of one device, in the order of its chains. */
+export async function batchesOf(peer: SimPeer, device?: DeviceId): Promise<Uint8Array[]> {
+  const { store } = peer.core!
+  const devices = device === undefined ? store.read.devices() : [device]
+  const records = devices.flatMap((device) => store.read.recordsOfDevice(device))
+  const bytes: Uint8Array[] = []
+  for (const last of new Set(records.map(({ batch }) => batch))) bytes.push((await store.batch(last)).bytes)
+  return bytes
 }
