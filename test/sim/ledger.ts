@@ -23,8 +23,11 @@ export class Ledger {
   /** Versions whose bytes only a revoked device has. */
   readonly bytesFallen = new Set<RecordHash>()
 
-  add(one: Acknowledged): void {
+  /** `source`: the version whose bytes it takes over. */
+  add(one: Acknowledged, source?: RecordHash): void {
     this.acknowledged.set(one.version, one)
+    if (source !== undefined && (this.fallen.has(source) || this.bytesFallen.has(source)))
+      this.bytesFallen.add(one.version)
   }
 
   /** Versions that every member must show. */

@@ -23,6 +23,9 @@ const refusals = new Set([
   'CHUNK_DAMAGED',
 ])
 
+/** What a device may also say whose disk has rotted: what it kept is not whole. */
+const refusalsOfRotten = new Set(['INVITE_REFUSED', 'RECORD_INVALID', 'RECORD_UNKNOWN'])
+
 export class Operations {
   readonly #scene: Scene
   readonly #running = new Set<Promise<void>>()
@@ -75,7 +78,7 @@ export class Operations {
 
   #refused(kind: OperationKind, peer: SimPeer, error: unknown): string {
     if (error instanceof PropertyBroken) this.#scene.fail(error)
-    else if (error instanceof PeerStorError && refusals.has(error.code)) {
+    else if (error instanceof PeerStorError && this.#mayRefuse(peer, error.code)) {
       this.#scene.count(`refused: ${error.code}`)
       return error.code
     } else if (peer.alive) {
@@ -86,6 +89,10 @@ export class Operations {
       )
     }
     return String(error)
+  }
+
+  #mayRefuse(peer: SimPeer, code: string): boolean {
+    return refusals.has(code) || (peer.rotten && refusalsOfRotten.has(code))
   }
 
   async #do(kind: OperationKind, peer: SimPeer, path: string): Promise<string> {
@@ -162,15 +169,18 @@ export class Operations {
     const content = this.#scene.ledger.acknowledged.get(version)?.content
     const restored = await peer.core!.files.restore(path, { version })
     if (content !== undefined)
-      this.#acknowledge({
-        version: restored.version,
-        path,
-        peer,
-        content,
-        removed: false,
-        replaced: [],
-        begun,
-      })
+      this.#acknowledge(
+        {
+          version: restored.version,
+          path,
+          peer,
+          content,
+          removed: false,
+          replaced: [],
+          begun,
+        },
+        version,
+      )
     return `${version} as ${restored.version}`
   }
 
@@ -301,16 +311,19 @@ export class Operations {
     if (row.kind === 'file' && content === undefined) return
     const { version } = row
     const replaced = row.version === before.version ? [] : headsOf(before)
-    this.#acknowledge({ version, path, peer, content, removed: row.kind === 'removed', replaced, begun })
+    this.#acknowledge(
+      { version, path, peer, content, removed: row.kind === 'removed', replaced, begun },
+      before.version,
+    )
   }
 
-  #acknowledge(one: Omit<Acknowledged, 'chunks'>): void {
+  #acknowledge(one: Omit<Acknowledged, 'chunks'>, source?: Acknowledged['version']): void {
     // What a revoked device is told is between it and its disk.
     if (one.peer.revoked) return void one.peer.lateVersions.set(one.version, one.begun)
     // Bits that turned between writing and syncing: no disk is safe from that.
     if (one.begun <= (one.peer.rottenAt ?? -1)) return
     const chunks = one.peer.core!.store.read.contentOf(one.version) ?? []
-    this.#scene.ledger.add({ ...one, chunks })
+    this.#scene.ledger.add({ ...one, chunks }, source)
     this.#scene.count('acknowledged versions')
   }
 }

@@ -117,7 +117,8 @@ export class Properties {
 
   #missingCopies(): [string, string] | undefined {
     const keepers = this.#scene.unrevoked()
-    const open = keepers.filter((peer) => peer.contributed - peer.space >= fullBelow)
+    // Whoever was caught with wrong bytes gets no more for an hour.
+    const open = keepers.filter((peer) => !peer.rotten && peer.contributed - peer.space >= fullBelow)
     for (const { chunks, path, version } of this.#scene.ledger.readable()) {
       for (const id of chunks) {
         const holders = keepers.filter((peer) => holds(peer, id))
