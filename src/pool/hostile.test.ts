@@ -198,6 +198,23 @@ test('one damaged chunk of an offer is refused, the others are kept', async () =
   await all.close()
 })
 
+test('the same chunks offered several times at once are kept once, and every offer ends', async () => {
+  const all = new Peers(15, { delayMs: [100, 200] })
+  const [a, b] = await all.addAll(['a', 'b'])
+  const ids = await a!.write(64)
+  await all.advance(2_000)
+  const head = encode(offer, { pins: [a!.pin], chunks: ids.map((id) => [id, [0]]) })
+  const kept = async (): Promise<number> => {
+    const reply = await a!.network.request(b!.id, 'chunks.offer', head)
+    let count = 0
+    for await (const part of reply.body) if (part[4] === 0) count += 1
+    return count
+  }
+  const counts = await all.clock.until(Promise.all([kept(), kept(), kept(), kept()]), 600_000)
+  assert.deepEqual(counts, [64, 64, 64, 64])
+  await all.close()
+})
+
 test('a lying holder loses the holding, and repair makes another copy', async () => {
   const all = new Peers(13)
   const [a, b, c] = await all.addAll(['a', 'b', 'c'])

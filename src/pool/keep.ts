@@ -122,12 +122,15 @@ export class Keeper {
     let at = 0
     const sender = this.#sender(from)
     const pull = async (): Promise<void> => {
-      while (!signal.aborted && at < lacking.length)
-        await sender.pulls.use(1, async () => {
+      while (!signal.aborted && at < lacking.length) {
+        const others = await sender.pulls.use(1, () => {
           const page = lacking.slice(at, at + sender.page)
           at += page.length
-          if (page.length > 0) await this.#pullPage(from, page, signal, done)
+          return this.#pullPage(from, page, signal, done)
         })
+        // Only now, when this pull is over: whoever is waited for may need its place.
+        if (others.length > 0) await this.#afterOthers(from, others, signal, done)
+      }
     }
     await Promise.all(Array.from({ length: pullsAtOnce }, pull))
   }
@@ -139,8 +142,8 @@ export class Keeper {
     return sender
   }
 
-  /** Pulls one page; what somebody else is sending already is waited for instead. */
-  async #pullPage(from: PeerId, page: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
+  /** Pulls one page, but for what somebody else is sending already, which it returns. */
+  async #pullPage(from: PeerId, page: Wanted[], signal: AbortSignal, done: Done): Promise<Wanted[]> {
     const mine = page.filter(({ id }) => !this.#pulling.has(id))
     const others = page.filter(({ id }) => this.#pulling.has(id))
     const pulled = this.#pull(from, mine, signal, done)
@@ -150,7 +153,7 @@ export class Keeper {
     } finally {
       for (const { id } of mine) this.#pulling.delete(id)
     }
-    if (others.length > 0) await this.#afterOthers(from, others, signal, done)
+    return others
   }
 
   async #afterOthers(from: PeerId, others: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
