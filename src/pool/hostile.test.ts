@@ -1,6 +1,7 @@
 /** Peers that lie, flood, or say nothing: they may cost time, never data, and nobody hangs on them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { idOf, type ChunkId, type DatabaseId } from '../base/words.ts'
 import { encode } from '../codec/cbor-schema.ts'
@@ -198,20 +199,38 @@ test('one damaged chunk of an offer is refused, the others are kept', async () =
   await all.close()
 })
 
-test('the same chunks offered several times at once are kept once, and every offer ends', async () => {
-  const all = new Peers(15, { delayMs: [100, 200] })
+test('offers of the same chunks that fail half-way all end, and the chunks can be offered again', async () => {
+  const all = new Peers(15)
   const [a, b] = await all.addAll(['a', 'b'])
-  const ids = await a!.write(64)
+  let failing = true
+  const bytes = Array.from({ length: 64 }, () => all.random.bytes(600))
+  const ids = bytes.map((one) => idOf<ChunkId>(hash(one)))
+  const x = await hostile(all, 'x', {
+    'chunks.get': async (call) => {
+      const asked = readCall(chunksAsked, call, 'chunks.get').ids
+      await all.clock.sleep(1_000)
+      if (failing) throw fail('NOT_HERE', { what: 'chunks', reason: 'not now' })
+      async function* parts(): AsyncGenerator<Uint8Array> {
+        for (const [index, id] of asked.entries()) yield* itemParts(index, bytes[ids.indexOf(id)]!)
+      }
+      return { head: empty, body: parts() }
+    },
+  })
   await all.advance(2_000)
-  const head = encode(offer, { pins: [a!.pin], chunks: ids.map((id) => [id, [0]]) })
-  const kept = async (): Promise<number> => {
-    const reply = await a!.network.request(b!.id, 'chunks.offer', head)
+  const kept = async (order: readonly ChunkId[]): Promise<number> => {
+    const head = encode(offer, { pins: [a!.pin], chunks: order.map((id) => [id, [0]]) })
+    const reply = await x.request(b!.id, 'chunks.offer', head)
     let count = 0
     for await (const part of reply.body) if (part[4] === 0) count += 1
     return count
   }
-  const counts = await all.clock.until(Promise.all([kept(), kept(), kept(), kept()]), 600_000)
-  assert.deepEqual(counts, [64, 64, 64, 64])
+  const orders = [ids, [...ids].reverse(), all.random.shuffled(ids), all.random.shuffled(ids)]
+  const offers = Promise.all(orders.map((order) => kept(order)))
+  await all.advance(20_000)
+  failing = false
+  await all.clock.until(offers, 600_000)
+  assert.equal(await all.clock.until(kept(ids), 600_000), 64)
+  x.die()
   await all.close()
 })
 
