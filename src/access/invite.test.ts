@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { PoolWorld, type PoolDevice } from '../../test/catalogue-fixture.ts'
+import { PoolWorld, received, type PoolDevice } from '../../test/catalogue-fixture.ts'
 import { isCode, type ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { newSigningKey, signingKey } from '../codec/sign.ts'
@@ -59,9 +59,9 @@ test('the same request gets the same answer; another one is refused', async (t) 
   const founder = await founderOf(t, 2)
   const { code } = await founder.invites.create('device', addresses)
   const joining = join(founder, code)
-  const first = await founder.invites.redeem(joining.request)
+  const first = await received(founder.invites.redeem(joining.request))
   await founder.put('in between.txt')
-  const again = await founder.invites.redeem(joining.request)
+  const again = await received(founder.invites.redeem(joining.request))
   assert.deepEqual(again, first)
   assert.equal(founder.catalogue.devices().length, 3)
   await assert.rejects(founder.invites.redeem(join(founder, code).request), refusedAs('INVITE_USED'))
@@ -107,7 +107,7 @@ test('every byte of a request and of an answer is checked', async (t) => {
     wrong[at]! ^= 1
     await assert.rejects(founder.invites.redeem(wrong))
   }
-  const answer = await founder.invites.redeem(joining.request)
+  const answer = await received(founder.invites.redeem(joining.request))
   checkWelcome(joining, answer)
   for (let at = 0; at < answer.head.length; at += 3) {
     const head = Buffer.from(answer.head)

@@ -19,7 +19,7 @@ import type { PoolKeys } from './device-keys.ts'
 import { inviteText, type Invite, type InviteKind } from './invite-code.ts'
 import type { OpenedCatalogue } from './opened-catalogue.ts'
 import { signedRequest, type SignedRequest } from './record-bodies.ts'
-import { checkHistory, historyFor, type ExpectedDevice } from './welcome.ts'
+import { checkHistory, digestOf, historyFor, type ExpectedDevice } from './welcome.ts'
 
 const requestPart = fields({
   invite: field(0, bytes(16)),
@@ -36,7 +36,13 @@ const welcomePart = fields({
   batches: field(2, bytes(32)),
 })
 
-/** An answer: its head, and the batches that follow as frames of the body. */
+/** An answer as given: its head, and the batches that follow as frames of the body. */
+export interface Welcome {
+  head: Uint8Array
+  batches: AsyncIterable<Uint8Array>
+}
+
+/** An answer as received. */
 export interface WelcomeAnswer {
   head: Uint8Array
   batches: Uint8Array[]
@@ -132,13 +138,13 @@ export class Invites {
    * Answers a joiner's request. One request per code; the same one again gets the same answer until
    * the code expires. Fails with `INVITE_REFUSED`, `INVITE_USED`, `INVITE_EXPIRED`.
    */
-  async redeem(request: Uint8Array): Promise<WelcomeAnswer> {
+  async redeem(request: Uint8Array): Promise<Welcome> {
     const turn = this.#turn.then(() => this.#redeem(request))
     this.#turn = turn.catch(() => undefined)
     return await turn
   }
 
-  async #redeem(bytes: Uint8Array): Promise<WelcomeAnswer> {
+  async #redeem(bytes: Uint8Array): Promise<Welcome> {
     const { message, mac } = decode(macced, bytes, 'a join request', limits.requestHeadBytes)
     const part = decode(requestPart, message, 'a join request', limits.requestHeadBytes)
     const id = Buffer.from(part.invite).toString('hex')
@@ -175,10 +181,10 @@ export class Invites {
     return await catalogue.certify(subject, request, name)
   }
 
-  async #answer(row: InviteRow, certificate: RecordHash, request: Buffer): Promise<WelcomeAnswer> {
+  async #answer(row: InviteRow, certificate: RecordHash, request: Buffer): Promise<Welcome> {
     const { catalogue, store, poolSecret } = this.#parts
-    const batches = await historyFor(store, catalogue.state.authority, certificate)
-    const message = encode(welcomePart, { certificate, poolSecret, batches: hashOfAll(batches) })
+    const { digest, batches } = await historyFor(store, catalogue.state.authority, certificate)
+    const message = encode(welcomePart, { certificate, poolSecret, batches: digest })
     const key = Buffer.from(row.welcomeKey, 'base64')
     const mac = macOf(key, catalogue.pool, request, hash(message))
     return { head: encode(macced, { message, mac }), batches }
@@ -228,7 +234,7 @@ export function checkWelcome(
   if (!isMac(mac, keysOf(invite.secret).welcome, invite.pool, hash(asked), hash(message)))
     throw fail('INVITE_REFUSED', { reason: 'its answer was not made with this code' })
   const welcome = decode(welcomePart, message, 'a welcome', limits.requestHeadBytes)
-  if (!hashOfAll(answer.batches).equals(welcome.batches))
+  if (!digestOf(answer.batches).equals(welcome.batches))
     throw fail('INVITE_REFUSED', { reason: 'the records of its answer are not the ones it named' })
   checkHistory(expectedOf(joining, welcome.certificate), answer.batches)
   const poolSecret = Buffer.from(welcome.poolSecret)
@@ -261,8 +267,4 @@ function macOf(key: Uint8Array, pool: PoolId, ...hashes: readonly Uint8Array[]):
 
 function isMac(mac: Uint8Array, key: Uint8Array, pool: PoolId, ...hashes: readonly Uint8Array[]): boolean {
   return timingSafeEqual(mac, macOf(key, pool, ...hashes))
-}
-
-function hashOfAll(batches: readonly Uint8Array[]): Buffer {
-  return hash(...batches.map((batch) => hash(batch)))
 }

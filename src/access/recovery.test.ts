@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PoolDevice, PoolWorld } from '../../test/catalogue-fixture.ts'
+import { PoolDevice, PoolWorld, received } from '../../test/catalogue-fixture.ts'
 import { isCode } from '../base/errors.ts'
 import { newSigningKey } from '../codec/sign.ts'
 import { admitRecovery, checkRecovered, paperText, parsePaper, recoverWith } from './recovery.ts'
@@ -25,7 +25,9 @@ test('from paper and one storage-only peer: every file is read again', async (t)
   )
 
   const recovering = recoverWith(paper, newSigningKey(world.random), world.clock, world.random)
-  const answer = await admitRecovery(box.catalogue, box.store, box.keys.poolSecret, recovering.push)
+  const answer = await received(admitRecovery(box.catalogue, box.store, box.keys.poolSecret, recovering.push))
+  const fewer = { ...answer, batches: answer.batches.slice(1) }
+  assert.throws(() => checkRecovered(recovering, fewer), { code: 'INVITE_REFUSED' })
   const { keys, batches } = checkRecovered(recovering, answer)
   const device = await new PoolDevice(world, keys).open()
   await device.catalogue.admit(batches)

@@ -16,7 +16,7 @@ import {
 } from '../base/words.ts'
 import { newAgreementKey } from '../codec/agree.ts'
 import { bytes, decode, encode, field, fields, id, list, text, uint } from '../codec/cbor-schema.ts'
-import { derive, hash } from '../codec/hash.ts'
+import { derive } from '../codec/hash.ts'
 import { decodeBatch, makeRecord, signBatch } from '../codec/record-bytes.ts'
 import { recordKinds } from '../codec/record.ts'
 import { deviceIdOf, newSigningKey, type SigningKey } from '../codec/sign.ts'
@@ -24,10 +24,10 @@ import type { Store } from '../store/store.ts'
 import { fromBase58, toBase58 } from './base58.ts'
 import { encodeCertificate, makeRequest, type DeviceSecrets } from './certificate.ts'
 import { recoverySecrets, type PoolKeys } from './device-keys.ts'
-import type { WelcomeAnswer } from './invite.ts'
+import type { Welcome, WelcomeAnswer } from './invite.ts'
 import type { OpenedCatalogue } from './opened-catalogue.ts'
 import { peerIdOf, peerKeyOf } from './peer-id.ts'
-import { checkHistory, historyFor } from './welcome.ts'
+import { checkHistory, digestOf, historyFor } from './welcome.ts'
 
 /** What stands on the paper. */
 export interface Paper {
@@ -131,7 +131,7 @@ export async function admitRecovery(
   store: Pick<Store, 'read' | 'batch'>,
   poolSecret: Uint8Array,
   push: Uint8Array,
-): Promise<WelcomeAnswer> {
+): Promise<Welcome> {
   const refused = fail('FORBIDDEN', { role: 'a stranger', action: 'push records' })
   const [record, ...more] = decodeBatch(push).records
   const author = catalogue.state.authority.device(record!.head.device)
@@ -140,11 +140,8 @@ export async function admitRecovery(
   await catalogue.admit([push])
   const made = catalogue.state.authority.devices().find(({ certificate }) => certificate === record!.hash)
   if (made === undefined || !made.counted || made.revoked) throw refused
-  const batches = await historyFor(store, catalogue.state.authority, record!.hash)
-  return {
-    head: encode(answerPart, { poolSecret, batches: hash(...batches.map((batch) => hash(batch))) }),
-    batches,
-  }
+  const { digest, batches } = await historyFor(store, catalogue.state.authority, record!.hash)
+  return { head: encode(answerPart, { poolSecret, batches: digest }), batches }
 }
 
 /** Checks a peer's answer whole before anything is stored; gives the keys to save and the batches. */
@@ -152,7 +149,9 @@ export function checkRecovered(
   { paper, secrets, certificate }: Recovering,
   answer: WelcomeAnswer,
 ): { keys: PoolKeys; batches: Uint8Array[] } {
-  const { poolSecret } = decode(answerPart, answer.head, 'a recovery answer', limits.requestHeadBytes)
+  const head = decode(answerPart, answer.head, 'a recovery answer', limits.requestHeadBytes)
+  if (!digestOf(answer.batches).equals(head.batches))
+    throw fail('INVITE_REFUSED', { reason: 'the records of its answer are not the ones it named' })
   const recovery = recoverySecrets(paper.seed)
   checkHistory(
     {
@@ -165,7 +164,7 @@ export function checkRecovered(
     },
     answer.batches,
   )
-  const keys = { pool: paper.pool, secrets, poolSecret: Buffer.from(poolSecret), genesis: [] }
+  const keys = { pool: paper.pool, secrets, poolSecret: Buffer.from(head.poolSecret), genesis: [] }
   return { keys: { ...keys, recoverySeed: paper.seed }, batches: answer.batches }
 }
 

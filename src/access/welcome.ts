@@ -1,12 +1,19 @@
 /** The records that a new device must hold to know who counts and to open its folders. */
 import { fail } from '../base/errors.ts'
 import type { DeviceId, PeerId, PoolId, RecordHash } from '../base/words.ts'
+import { hash, RunningHash } from '../codec/hash.ts'
 import type { SignedRecord } from '../codec/record.ts'
 import type { IndexedRecord, Store } from '../store/store.ts'
 import { Authority } from './authority.ts'
 import { Intake } from './intake.ts'
 import { loadedKinds } from './record-bodies.ts'
 import type { DeviceKind } from './verdict.ts'
+
+/** The records of an answer: what the answer's head says of them, then the batches, one in memory at a time. */
+export interface History {
+  digest: Buffer
+  batches: AsyncIterable<Uint8Array>
+}
 
 /**
  * Every chain up to its last record of authority, keys or names: a record is taken in only after the
@@ -18,7 +25,7 @@ export async function historyFor(
   store: Pick<Store, 'read' | 'batch'>,
   authority: Authority,
   certificate: RecordHash,
-): Promise<Uint8Array[]> {
+): Promise<History> {
   const last = store.read.record(certificate)
   if (last === undefined) throw fail('RECORD_UNKNOWN', { hash: certificate })
   const kept = authority.keptHeads().flatMap((head) => store.read.record(head) ?? [])
@@ -29,9 +36,17 @@ export async function historyFor(
     for (const record of store.read.recordsOfDevice(device))
       if (record.position <= end) batches.add(record.batch)
   }
-  const bytes: Uint8Array[] = []
-  for (const batch of batches) bytes.push((await store.batch(batch)).bytes)
-  return bytes
+  async function* read(): AsyncGenerator<Uint8Array> {
+    for (const batch of batches) yield (await store.batch(batch)).bytes
+  }
+  const digest = new RunningHash()
+  for await (const bytes of read()) digest.add(hash(bytes))
+  return { digest: digest.digest(), batches: read() }
+}
+
+/** Hash of the batches' hashes. */
+export function digestOf(batches: readonly Uint8Array[]): Buffer {
+  return hash(...batches.map((batch) => hash(batch)))
 }
 
 /** What an answer must make of this device. */
