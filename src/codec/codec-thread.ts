@@ -5,7 +5,7 @@ import { limits } from '../base/limits.ts'
 import type { ChunkId } from '../base/words.ts'
 import type { Chunk, ChunkRef, CompressionLevel, FolderKeys, SealedChunk, VerifiedBytes } from './codec.ts'
 import { Cutter, cutSizes } from './cut.ts'
-import { free, sendOwn, small } from '../base/handover.ts'
+import { free, markOwned, sendOwn, small } from '../base/handover.ts'
 import { chunkOf, openData, sealData } from './inline-codec.ts'
 import { verifyChunk } from './seal.ts'
 
@@ -132,6 +132,7 @@ class Desk {
   #giveBack(bytes: Uint8Array): void {
     if (bytes.buffer.byteLength === limits.chunkMax && this.#spare.length < sparesMax)
       this.#spare.push(new Uint8Array(bytes.buffer))
+    else free(markOwned(bytes))
   }
 }
 

@@ -29,6 +29,10 @@ test('frames come back whole, however the stream is cut', async () => {
   )
 })
 
+async function* each(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces
+}
+
 test('keyed items are read in turn', async () => {
   const id = Buffer.alloc(32, 7)
   const wire = Buffer.concat([id, lengthPrefix(3), Buffer.from('abc'), id, lengthPrefix(0)])
@@ -46,6 +50,20 @@ test('a chunk that arrives whole is not copied', async () => {
   const reader = new ByteReader(cut(chunk, []), what)
   const part = await reader.exactly(6)
   assert.equal(part.buffer, chunk.buffer)
+})
+
+test('the memory of pieces that were copied out is given back, that of a view stays', async () => {
+  const pieces = [10, 100_000, 100_000].map((bytes) => Buffer.allocUnsafeSlow(bytes).fill(3))
+  const reader = new ByteReader(each(pieces), what)
+  const head = await reader.exactly(4)
+  const rest = await reader.exactly(150_006)
+  assert.equal((await reader.exactly(0)).byteLength, 0)
+  assert.deepEqual(
+    pieces.map(({ byteLength }) => byteLength),
+    [10, 0, 100_000],
+  )
+  assert.deepEqual(head, Buffer.alloc(4, 3))
+  assert.deepEqual(rest, Buffer.alloc(150_006, 3))
 })
 
 test('a length above the limit, an early end and a long rest fail', async () => {

@@ -3,12 +3,20 @@
  * against a limit before anything is kept, and a chunk that arrives whole is not copied.
  */
 import { fail } from '../base/errors.ts'
+import { free } from '../base/handover.ts'
 
-/** Reads exact amounts from an iterable of bytes. Fails with `BAD_INPUT` or `TOO_LARGE`. */
+const nothing = new Uint8Array(0)
+
+/**
+ * Reads exact amounts from an iterable of bytes, whose pieces it is given: one that was copied out
+ * whole is freed. Fails with `BAD_INPUT` or `TOO_LARGE`.
+ */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
   readonly #what: string
-  #buffered: Uint8Array = new Uint8Array(0)
+  #buffered: Uint8Array = nothing
+  /** The piece that `#buffered` is the rest of, while nobody has a view of it. */
+  #unseen: Uint8Array | undefined
 
   /** `what` names the stream in errors, as `the answer to chunks.get`. */
   constructor(source: AsyncIterable<Uint8Array>, what: string) {
@@ -31,11 +39,25 @@ export class ByteReader {
     let filled = 0
     while (filled < count) {
       if (this.#buffered.byteLength === 0 && !(await this.#more())) throw this.#cut(count - filled)
-      const part = this.#take(Math.min(count - filled, this.#buffered.byteLength))
-      whole.set(part, filled)
-      filled += part.byteLength
+      filled += this.#copyTo(whole, filled)
     }
     return whole
+  }
+
+  /** Copies what is buffered and still fits; the number of bytes. */
+  #copyTo(whole: Buffer, at: number): number {
+    const part = this.#buffered.subarray(0, whole.byteLength - at)
+    const { byteLength } = part
+    whole.set(part, at)
+    this.#buffered = this.#buffered.subarray(byteLength)
+    if (this.#buffered.byteLength === 0) this.#forget()
+    return byteLength
+  }
+
+  #forget(): void {
+    this.#buffered = nothing
+    if (this.#unseen !== undefined) free(this.#unseen)
+    this.#unseen = undefined
   }
 
   /** A length of four bytes, little-endian, at most `limit`. */
@@ -79,6 +101,7 @@ export class ByteReader {
       if (done === true) return false
       if (value.byteLength === 0) continue
       this.#buffered = value
+      this.#unseen = value
       return true
     }
   }
@@ -86,6 +109,7 @@ export class ByteReader {
   #take(count: number): Buffer {
     const { buffer, byteOffset } = this.#buffered
     const part = Buffer.from(buffer, byteOffset, count)
+    this.#unseen = undefined
     this.#buffered = this.#buffered.subarray(count)
     return part
   }

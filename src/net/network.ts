@@ -22,6 +22,8 @@ export interface Call {
 export interface Answer {
   head: Uint8Array
   body?: AsyncIterable<Uint8Array>
+  /** The pieces of `body` are given away: nobody here looks at them again. */
+  given?: boolean
 }
 
 /** Throws catalogue errors; the caller sees their code, text and data, never a stack. */

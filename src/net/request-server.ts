@@ -8,11 +8,13 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
 import { asPeerStorError, fail, PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { PeerId, Role } from '../base/words.ts'
+import { free } from '../base/handover.ts'
 import { ByteReader, lengthPrefix } from './framing.ts'
 import type { Answer, Handler } from './network.ts'
 import { mayAsk, registry, type RequestName } from './registry.ts'
@@ -180,7 +182,7 @@ export class RequestServer {
 async function send(
   request: IncomingMessage,
   response: ServerResponse,
-  { head, body }: Answer,
+  { head, body, given = false }: Answer,
   watch: StallWatch,
 ): Promise<void> {
   if (!request.complete) response.shouldKeepAlive = false
@@ -189,7 +191,9 @@ async function send(
   response.write(lengthPrefix(head.byteLength))
   response.write(head)
   response.uncork()
-  if (body !== undefined) await watchedWrite(body, response, watch)
+  // A lane encrypts a piece before it reports it as written; libp2p may still hold it then.
+  const sent = given && request.socket instanceof TLSSocket ? free : undefined
+  if (body !== undefined) await watchedWrite(body, response, watch, sent)
   const cancel = watch.clock.after(watch.stallMs, watch.onStall)
   response.once('close', cancel)
   response.end()

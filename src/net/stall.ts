@@ -27,15 +27,19 @@ export async function* watchedRead(
   }
 }
 
-/** Writes all of `source`, each piece only after the one before left; does not end `target`. */
+/**
+ * Writes all of `source`, each piece only after the one before left; does not end `target`. `sent` is
+ * called with each piece once `target` needs its memory no more.
+ */
 export async function watchedWrite(
   source: AsyncIterable<Uint8Array>,
   target: Writable,
   watch: StallWatch,
+  sent: (piece: Uint8Array) => void = () => undefined,
 ): Promise<void> {
   for await (const chunk of source) {
     if (target.destroyed) return
-    if (!target.write(chunk)) await drained(target, watch)
+    if (!target.write(chunk, () => sent(chunk))) await drained(target, watch)
   }
 }
 

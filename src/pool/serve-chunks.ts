@@ -59,17 +59,15 @@ function answerGet({ store, outbox }: ServeChunksParts, call: Call, gets: Map<Pe
   const { from } = call
   if ((gets.get(from) ?? 0) >= limits.getsPerPeer) throw fail('RATE_LIMITED', { who: from, seconds: 1 })
   const placeOf = new Map(ids.map((id, index) => [id, index]))
+  const lent = new Map(ids.flatMap((id) => [[id, outbox.get(id)] as const].filter(([, bytes]) => bytes)))
+  const elsewhere = [...placeOf.keys()].filter((id) => !lent.has(id))
   async function* body(): AsyncGenerator<Uint8Array> {
-    const elsewhere = [...placeOf.keys()].filter((id) => outbox.get(id) === undefined)
-    for (const [id, place] of placeOf) {
-      const bytes = outbox.get(id)
-      if (bytes !== undefined) yield* itemParts(place, bytes)
-    }
+    for (const [id, bytes] of lent) yield* itemParts(placeOf.get(id)!, bytes!)
     if (elsewhere.length === 0) return
     for await (const { id, bytes } of store.chunks.get(elsewhere, { signal: call.signal }))
       yield* itemParts(placeOf.get(id)!, bytes)
   }
-  return { head: encode(nothing, {}), body: counted(gets, from, body()) }
+  return { head: encode(nothing, {}), body: counted(gets, from, body()), given: lent.size === 0 }
 }
 
 /** Counts an answer while it is read: each holds a chunk in memory, as long as its reader likes. */
