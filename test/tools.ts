@@ -23,6 +23,7 @@ const tools = {
       String.raw`C:\Program Files\Google\Chrome\Application\chrome.exe`,
     ],
   },
+  ip: { names: ['ip', '/usr/sbin/ip', '/sbin/ip'], platforms: ['linux'] },
   strace: { names: ['strace'], platforms: ['linux'] },
   curl: { names: ['curl', 'curl.exe'] },
 } as const satisfies Record<string, Tool>

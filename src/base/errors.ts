@@ -153,6 +153,7 @@ export const catalogue = {
     'this device only keeps sealed chunks for its pool: it can neither read nor write files',
     'use another device of the pool: peerstor peers',
   ),
+  REVOKE_SELF: row(409, '{name} is this device itself', 'leave the pool with: peerstor pool leave'),
   DEVICE_UNKNOWN: row(404, '{name} is no device of this pool', 'list them: peerstor device list'),
   DEVICE_AMBIGUOUS: row(
     409,

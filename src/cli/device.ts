@@ -44,7 +44,8 @@ async function revoke(context: Context, devices: string[]): Promise<void> {
     signal: context.signal,
   })
   context.out.answer(fallen, () => {
-    context.out.line('revoked, with every device that only they had let in:')
+    const more = fallen.devices.length > devices.length
+    context.out.line(more ? 'revoked, with every device that only they had let in:' : 'revoked:')
     show(context, fallen.devices)
   })
 }

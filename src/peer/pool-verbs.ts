@@ -1,5 +1,6 @@
 /** What people do with the pool and its devices. Changing pools itself is the peer's: `join` and `leave` are handed in. */
 import { timeText } from '../base/clock.ts'
+import { fail } from '../base/errors.ts'
 import type { PeerId } from '../base/words.ts'
 import type { Network } from '../net/network.ts'
 import type { Core } from './create-core.ts'
@@ -28,7 +29,10 @@ export function poolVerbs(
     devices: async () => ({ devices: deviceLines(core()) }),
     revoke: async (names) => {
       const { catalogue } = core()
-      const fallen = await catalogue.revoke(names.map((name) => deviceNamed(catalogue, name).device))
+      const devices = names.map((name) => deviceNamed(catalogue, name))
+      const self = devices.find(({ device }) => device === catalogue.device)
+      if (self !== undefined) throw fail('REVOKE_SELF', { name: nameOf(self) })
+      const fallen = await catalogue.revoke(devices.map(({ device }) => device))
       for (const { peer } of fallen) if (peer !== undefined) await network.disconnect(peer)
       return { devices: fallen.map((device) => deviceLine(device, undefined)) }
     },

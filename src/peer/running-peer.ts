@@ -147,7 +147,7 @@ export class RunningPeer implements Peer {
       version: this.#parts.self.version,
       pool: {
         id: catalogue.pool,
-        role: catalogue.roleOf(catalogue.peer),
+        role: isShutOut(core) ? 'ex-member' : catalogue.roleOf(catalogue.peer),
         peers: core.membership.members().length,
       },
       storage: { used: usedBytes, contributed: core.contributed(), free: freeBytes },

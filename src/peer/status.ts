@@ -19,7 +19,10 @@ export function filesOf(core: Core): { count: number; bytes: number } {
 /** Files with all wanted copies, with fewer, with none. */
 export async function safetyOf(core: Core): Promise<Safety> {
   const total = await core.safety.count()
-  return { ...total, statement: safetyInWords(total, keepers(core)) }
+  const statement = isShutOut(core)
+    ? 'not known: this device was revoked from its pool'
+    : safetyInWords(total, keepers(core))
+  return { ...total, statement }
 }
 
 /** Files that no other device of the pool has whole. */
@@ -37,7 +40,8 @@ function safetyInWords({ safe, degraded, lost }: FilesByCopies, devices: number)
   if (lost > 0) return `${files(lost)} can not be read now: bring back a device that keeps them`
   if (devices <= 1) return 'not safe yet: one device keeps everything; add another with: peerstor invite'
   if (degraded > 0) return `${files(degraded)} wait for more copies; ${safe} have all that are wanted`
-  return safe === 0 ? 'no files yet' : `all ${files(safe)} have all wanted copies`
+  if (safe <= 1) return safe === 0 ? 'no files yet' : 'the file has all wanted copies'
+  return `all ${files(safe)} have all wanted copies`
 }
 
 function files(count: number): string {
