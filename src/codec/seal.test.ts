@@ -13,6 +13,7 @@ import {
   type FolderId,
   type Incarnation,
 } from '../base/words.ts'
+import { SeededRandom } from '../../test/sim/seeded-random.ts'
 import { newAgreementKey } from './agree.ts'
 import type { CompressionLevel, VerifiedBytes } from './codec.ts'
 import { folderKeys } from './folder-keys.ts'
@@ -243,6 +244,22 @@ test('no key ever meets two bodies: mixed levels, one content', () => {
     bodies.set(key, body)
   })
   assert.ok(bodies.size > 1000, `seed ${seed}`)
+})
+
+test('no key ever meets two bodies: 20,000 small contents at every level', () => {
+  const seed = randomInt(2 ** 31)
+  const random = new SeededRandom(seed)
+  const bodies = new Map<string, string>()
+  for (let index = 0; index < 20_000; index += 1) {
+    const word = String(Math.floor(random.number() * 300))
+    const length = 1 + Math.floor(random.number() * 400)
+    const { ck, sealed } = seal(Buffer.alloc(length, `word ${word} `), (index % 10) as CompressionLevel)
+    const key = ck.toString('latin1')
+    const body = hashHex(sealed)
+    assert.equal(bodies.get(key) ?? body, body, `seed ${seed}`)
+    bodies.set(key, body)
+  }
+  assert.ok(bodies.size > 10_000, `seed ${seed}`)
 })
 
 test('random bytes never open, whatever their size', () => {

@@ -25,9 +25,10 @@ export async function list(
   const { entries, next } = parts.store.read.list(place.id, place.path, options.cursor, limit)
   const files = entries.flatMap((line) => (line.kind === 'entry' ? [line.entry] : []))
   const copies = copiesOf(parts, place.id, files)
+  const hiding = hidingOf(parts, place, files)
   const lines = entries.map((line) =>
     line.kind === 'entry'
-      ? fileLine(place, line.entry, copies.get(line.entry.version))
+      ? fileLine(place, line.entry, copies.get(line.entry.version), hiding)
       : folderLine(`${place.folder}/${line.path}`, line.files, line.bytes),
   )
   return { entries: lines, ...(next === undefined ? {} : { next }) }
@@ -37,7 +38,8 @@ export async function list(
 function single(parts: FilesParts, place: Place): Page<ListedEntry> {
   const entry = parts.store.read.entryAt(place.id, place.path)
   if (entry === undefined) throw fail('NOT_FOUND', { what: 'path', name: place.text })
-  return { entries: [fileLine(place, entry, copiesOf(parts, place.id, [entry]).get(entry.version))] }
+  const copies = copiesOf(parts, place.id, [entry]).get(entry.version)
+  return { entries: [fileLine(place, entry, copies, hidingOf(parts, place, [entry]))] }
 }
 
 /** In steps, so that nobody waits behind a long page. */
@@ -58,7 +60,8 @@ async function everything(
       Math.min(stepEntries, limit - lines.length),
     )
     const copies = copiesOf(parts, place.id, step.entries)
-    for (const entry of step.entries) lines.push(fileLine(place, entry, copies.get(entry.version)))
+    const hiding = hidingOf(parts, place, step.entries)
+    for (const entry of step.entries) lines.push(fileLine(place, entry, copies.get(entry.version), hiding))
     next = step.next
   } while (next !== undefined && lines.length < limit)
   return { entries: lines, ...(next === undefined ? {} : { next }) }
@@ -83,7 +86,20 @@ function mayRead(parts: FilesParts, folder: string): boolean {
   }
 }
 
-function fileLine(place: Place, entry: EntryRow, copies: ListedEntry['copies']): ListedEntry {
+/** Paths at which two devices made files apart: the later one shows and is listed as a conflict. */
+function hidingOf(parts: FilesParts, place: Place, entries: readonly EntryRow[]): Set<string> {
+  return parts.store.read.hidingAmong(
+    place.id,
+    entries.map(({ path }) => path),
+  )
+}
+
+function fileLine(
+  place: Place,
+  entry: EntryRow,
+  copies: ListedEntry['copies'],
+  hiding: ReadonlySet<string>,
+): ListedEntry {
   return {
     path: `${place.folder}/${entry.path}`,
     kind: entry.kind === 'removed' ? 'file' : entry.kind,
@@ -91,7 +107,7 @@ function fileLine(place: Place, entry: EntryRow, copies: ListedEntry['copies']):
     modified: timeText(entry.modified),
     type: entry.type,
     ...(entry.kind === 'folder' || copies === undefined ? {} : { copies }),
-    ...(entry.shadowed || entry.conflicts.length > 0 ? { conflict: true } : {}),
+    ...(hiding.has(entry.path) || entry.conflicts.length > 0 ? { conflict: true } : {}),
   }
 }
 

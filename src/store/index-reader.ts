@@ -81,6 +81,8 @@ export interface IndexReader {
   entriesAt(folder: FolderId, path: string): EntryRow[]
   /** Entries whose place is `path` but that another one there hides. */
   shadowedAt(folder: FolderId, path: string): EntryRow[]
+  /** Those of `paths` where what shows hides another entry. */
+  hidingAmong(folder: FolderId, paths: readonly string[]): Set<string>
   /** Those of `paths` where something other than a folder shows. */
   filesAmong(folder: FolderId, paths: readonly string[]): string[]
   /** Direct children of `path` ('' for the top), folders implied by paths included, by name. */

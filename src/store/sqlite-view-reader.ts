@@ -66,6 +66,13 @@ export class SqliteViewReader {
     return this.#entries(where, this.#folder(folder), path)
   }
 
+  hidingAmong(folder: FolderId, paths: readonly string[]): Set<string> {
+    const sql = `SELECT DISTINCT path FROM entries WHERE folder = ? AND path IN (SELECT value FROM json_each(?))
+      AND removed = 0 AND shadowed = 1`
+    const rows = this.sql.all(sql, this.#folder(folder), JSON.stringify(paths))
+    return new Set(rows.map((row) => text(row['path'])))
+  }
+
   filesAmong(folder: FolderId, paths: readonly string[]): string[] {
     const sql = `SELECT e.path FROM entries e JOIN versions v ON v.n = e.version
       WHERE e.folder = ? AND e.path IN (SELECT value FROM json_each(?)) AND e.removed = 0 AND e.shadowed = 0
