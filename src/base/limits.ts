@@ -101,6 +101,8 @@ export const limits = {
   /** What strangers and ex-members together, and each of them, may hold open. */
   strangerConnections: 32,
   strangerStreams: 4,
+  /** After this a connection from somebody who is still a stranger ends: few may not keep all others out. */
+  strangerLifeMs: 90 * second,
   /** Unread bytes of one stream; also its largest yamux window. */
   streamWindow: 2 * MiB,
   pingMs: 20 * second,
@@ -195,6 +197,7 @@ assert(limits.requestKeepMs < limits.requestIdleMs, 'the asking end closes idle 
 assert(limits.requestStreams < limits.streamsPerConnection, 'ping and identify find a free stream')
 assert(limits.requestHeadBytes >= 2 * limits.noticeStatements * limits.statementBytes, 'a full notice fits')
 assert(limits.answerHeadBytes > 1.5 * limits.peers * limits.statementBytes, 'hello tells all statements')
+assert(limits.strangerLifeMs > limits.requestTimeoutMs, 'a code can be redeemed in one connection')
 assert(limits.strangerConnections < limits.connections, 'strangers leave room for members')
 assert(limits.bulkBytes > 4 * limits.sealedMax, 'several chunks are in flight at once')
 assert(limits.batchBytesInFlight >= limits.batchFileBytes, 'a file of a batch fits its window')

@@ -5,7 +5,8 @@ import { test, type TestContext } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { isCode, PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { PeerId } from '../base/words.ts'
+import { realClock } from '../base/clock.ts'
+import type { PeerId, Role } from '../base/words.ts'
 import type { Libp2pNetwork } from './libp2p-network.ts'
 import { collect, fireUntil, manualClock, startBareNode, startNetwork } from './networks.fixture.ts'
 import { protocol } from './peer-connections.ts'
@@ -131,6 +132,24 @@ test('a stranger gets few streams and one deadline', async (t) => {
   const tooMany = await open().catch(() => undefined)
   if (tooMany !== undefined) await closed(tooMany)
   await fireUntil(clock, limits.requestTimeoutMs, Promise.all(ends))
+})
+
+test('who stays a stranger loses his connection, who becomes a device keeps it', async (t) => {
+  const clock = manualClock()
+  const roles = new Map<string, Role>()
+  const network = await startNetwork(t, { clock, roleOf: (peer) => roles.get(peer) ?? 'stranger' })
+  const [stays, joins] = [await startBareNode(t), await startBareNode(t)]
+  for (const node of [stays, joins]) await node.dial(multiaddr(network.addresses()[0]!))
+  const idOf = (node: typeof stays): PeerId => node.peerId.toString() as PeerId
+  const gone = new Promise((resolve) => stays.addEventListener('connection:close', resolve))
+  while (network.connections().length < 2) await realClock.sleep(5)
+  roles.set(idOf(joins), 'member')
+  assert.equal(clock.fire(limits.strangerLifeMs), 2)
+  await gone
+  assert.deepEqual(
+    network.connections().map(({ peer }) => peer),
+    [idOf(joins)],
+  )
 })
 
 /** A peer that answers every request with `bytes` and then, unless it stays, hangs up. */

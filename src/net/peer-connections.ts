@@ -56,6 +56,7 @@ export class PeerConnections {
     this.#node = node
     this.#port = port
     const idOf = ({ detail }: CustomEvent<{ toString(): string }>): PeerId => detail.toString() as PeerId
+    node.addEventListener('connection:open', ({ detail }) => this.#limitStranger(detail))
     node.addEventListener('peer:connect', (event) => onConnect(idOf(event)))
     node.addEventListener('peer:disconnect', (event) => onDisconnect(idOf(event)))
     const take = (stream: Stream, { remotePeer }: Libp2pConnection): void =>
@@ -151,6 +152,16 @@ export class PeerConnections {
         (this.#options.isStrange(peer.toString() as PeerId) &&
           this.#strangers() >= limits.strangerConnections),
     }
+  }
+
+  /** Whoever holds a stranger's place for long makes room: a new device needs one for a moment. */
+  #limitStranger(connection: Libp2pConnection): void {
+    const { clock, isStrange } = this.#options
+    const isStranger = (): boolean => isStrange(connection.remotePeer.toString() as PeerId)
+    if (connection.direction !== 'inbound' || !isStranger()) return
+    clock.after(limits.strangerLifeMs, () => {
+      if (connection.status === 'open' && isStranger()) connection.abort(new Error('a stranger stayed too long'))
+    })
   }
 
   #strangers(): number {
