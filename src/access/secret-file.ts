@@ -1,4 +1,4 @@
-/** Files that hold keys: readable by their owner alone, whole or not there. */
+/** Files that hold keys, tokens or settings: readable by their owner alone, whole or not there. */
 import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
@@ -14,7 +14,7 @@ export async function readSecret(path: string): Promise<Buffer | undefined> {
 }
 
 /** Durable and whole or not there at all: written beside, synced, renamed, folder synced. */
-export async function writeSecret(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeSecret(path: string, content: string | Uint8Array): Promise<void> {
   const folder = join(path, '..')
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await chmod(folder, 0o700)
@@ -22,7 +22,7 @@ export async function writeSecret(path: string, bytes: Uint8Array): Promise<void
   await rm(beside, { force: true })
   const file = await open(beside, 'wx', 0o600)
   try {
-    await file.writeFile(bytes)
+    await file.writeFile(content)
     await file.sync()
   } finally {
     await file.close()

@@ -160,7 +160,8 @@ export class PeerConnections {
     const isStranger = (): boolean => isStrange(connection.remotePeer.toString() as PeerId)
     if (connection.direction !== 'inbound' || !isStranger()) return
     clock.after(limits.strangerLifeMs, () => {
-      if (connection.status === 'open' && isStranger()) connection.abort(new Error('a stranger stayed too long'))
+      if (connection.status === 'open' && isStranger())
+        connection.abort(new Error('a stranger stayed too long'))
     })
   }
 

@@ -8,7 +8,7 @@ import { hasJoining } from '../access/joining-file.ts'
 import { fail } from '../base/errors.ts'
 import { takeExclusiveLock, type ExclusiveLock } from '../store/exclusive-lock.ts'
 import type { RunFile } from './run-file.ts'
-import { writeFileWhole } from './write-file.ts'
+import { writeSecret } from '../access/secret-file.ts'
 
 export interface Home {
   readonly folder: string
@@ -54,7 +54,7 @@ export async function openHome(place: string): Promise<Home> {
     config: join(folder, 'config.toml'),
     tmp,
     made,
-    writeRun: (content) => writeFileWhole(run, `${JSON.stringify(content)}\n`),
+    writeRun: (content) => writeSecret(run, `${JSON.stringify(content)}\n`),
     close,
     discard: async () => {
       await close()

@@ -13,7 +13,7 @@ import {
   type Settings,
   type SettingsValues,
 } from './settings.ts'
-import { writeFileWhole } from './write-file.ts'
+import { writeSecret } from '../access/secret-file.ts'
 
 /** Where the values of a peer come from, strongest first. */
 export interface SettingsSources {
@@ -90,7 +90,7 @@ class OpenSettings implements Settings {
     await before
     const config = new Map(this.#config)
     edit(config)
-    await writeFileWhole(this.#sources.file, configText(config))
+    await writeSecret(this.#sources.file, configText(config))
     this.#config = config
   }
 
