@@ -3,8 +3,10 @@
  * and nothing else.
  */
 import { isMainThread } from 'node:worker_threads'
+import { keepYoungMemorySmall } from './young-memory.ts'
 
 if (isMainThread) {
+  keepYoungMemorySmall()
   const { runMain } = await import('./run-main.ts')
   await runMain(process.argv.slice(2))
 } else await import('../peer/threads.ts')

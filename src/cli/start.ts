@@ -12,8 +12,12 @@ import { examples } from './options.ts'
 import { watchParent, watchedParent } from './parent-watch.ts'
 import { linkOf } from './url.ts'
 import { sizeText } from './words.ts'
+import { letYoungMemoryGrow } from './young-memory.ts'
 
 type Options = Record<string, unknown>
+
+/** All that a start brings with it has been done by then. */
+const quietAfterMs = 10_000
 
 export const build: BuildCommand = (command, act) => {
   for (const key of settingKeys) addFlag(command, key)
@@ -64,6 +68,7 @@ async function serve(context: Context, peer: Peer, signal: AbortSignal): Promise
     const { settings, log } = peer
     const face = await startWebFace(peer, { host: settings.get('host'), port: settings.get('port'), log })
     const run = await readRun(context.home)
+    realClock.after(quietAfterMs, letYoungMemoryGrow)
     if (run !== undefined && !signal.aborted) await showStarted(context, peer, run)
     await aborted(signal)
     context.out.note('stopping …')
