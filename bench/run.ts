@@ -4,6 +4,9 @@ import { cpus, loadavg, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { measure, type Result, table, type Workload } from './harness.ts'
 
+/** net.ts is a program of its own: importing it would run it. */
+const notWorkloads = ['harness.ts', 'process-meter.ts', 'run.ts', 'net.ts']
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -37,7 +40,7 @@ if (!values.json) console.log(table(results))
 async function findWorkloads(): Promise<Workload[]> {
   const files = readdirSync(import.meta.dirname)
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
-    .filter((name) => !['harness.ts', 'process-meter.ts', 'run.ts'].includes(name))
+    .filter((name) => !notWorkloads.includes(name))
     .sort()
   const modules = await Promise.all(
     files.map(async (name) => (await import(`./${name}`)) as { workload?: Workload; workloads?: Workload[] }),
