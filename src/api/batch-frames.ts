@@ -62,7 +62,8 @@ class ByteReader {
   }
 
   async read(length: number): Promise<Uint8Array<ArrayBuffer>> {
-    const out = new Uint8Array(length)
+    // Filled to its end before anybody sees it.
+    const out = Buffer.allocUnsafeSlow(length)
     let filled = 0
     while (filled < length) {
       if (this.#piece.length === 0) this.#piece = await this.#next()

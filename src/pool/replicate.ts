@@ -70,6 +70,7 @@ export class Replicator {
 
   /** Chunks just stored here. */
   replicate(folder: FolderId, ids: readonly ChunkId[]): void {
+    if (this.#parts.roster.others().length === 0) return
     const room = Math.max(0, mostWaiting - this.#underWay.size)
     if (ids.length > room) this.#parts.onLeft()
     this.#begin(folder, ids.slice(0, room), true, (left) => {

@@ -154,10 +154,14 @@ export class LocalStore implements Store {
   /** Appends what is not here yet and the pins; gives the writes to wait for. */
   async #stage(chunks: readonly ChunkToPut[]): Promise<Promise<void>[]> {
     for (const { id, bytes } of chunks) checkSize(id, bytes)
-    const absent = chunks.filter(({ id }) => !this.#isHere(id))
-    if (absent.length > 0) await this.#parts.space.checkDisk(bytesOf(absent))
+    let absent = chunks.filter(({ id }) => !this.#isHere(id))
+    const asking = absent.length > 0 ? this.#parts.space.checkDisk(bytesOf(absent)) : undefined
+    if (asking !== undefined) {
+      await asking
+      absent = chunks.filter(({ id }) => !this.#isHere(id))
+    }
     // From here to the append nothing waits: decision, reservation and place in the log are one step.
-    const fresh = new Map(chunks.filter(({ id }) => !this.#isHere(id)).map((chunk) => [chunk.id, chunk]))
+    const fresh = new Map(absent.map((chunk) => [chunk.id, chunk]))
     const bytes = bytesOf([...fresh.values()])
     this.#parts.space.reserve(
       bytes,

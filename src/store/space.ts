@@ -47,12 +47,17 @@ export class Space {
   }
 
   /** `DISK_FULL` when the disk has no room for `bytes` beside the reserve. */
-  async checkDisk(bytes: number): Promise<void> {
+  checkDisk(bytes: number): Promise<void> | undefined {
     const now = this.#clock.monotonicMs()
-    if (now - this.#freeAsked > freeFreshMs || this.#free < bytes + 2 * limits.reserveBytes) {
-      this.#free = await this.#disk.freeBytes(this.#folder)
-      this.#freeAsked = now
-    }
+    if (now - this.#freeAsked > freeFreshMs || this.#free < bytes + 2 * limits.reserveBytes)
+      return this.#askDisk(bytes)
+    this.#free -= bytes
+    return undefined
+  }
+
+  async #askDisk(bytes: number): Promise<void> {
+    this.#free = await this.#disk.freeBytes(this.#folder)
+    this.#freeAsked = this.#clock.monotonicMs()
     if (this.#free < bytes + limits.reserveBytes) throw fail('DISK_FULL', { path: this.#folder })
     this.#free -= bytes
   }
