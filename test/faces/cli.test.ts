@@ -191,7 +191,7 @@ test('what vanishes or is no file is reported or left out, the rest is stored', 
   const left = await run('put', '-r', tree)
   server.close()
   assert.equal(left.code, 0, left.stderr)
-  assert.match(left.stderr, /left out 1 socket or device/)
+  assert.match(left.stderr, /left out 1 pipe, socket or device/)
   const gone = await run('put', join(tree, 'good'), join(tree, 'gone'))
   assert.equal(gone.code, 1)
   assert.match(gone.stderr, /error: file .*gone does not exist — .* \[NOT_FOUND\]/)
@@ -362,8 +362,9 @@ test('Ctrl+C ends a command with 130', { skip: process.platform === 'win32' }, a
   child.stdin.write('some')
   await waitForRequest()
   child.kill('SIGINT')
-  const [code] = (await once(child, 'exit')) as [number | null]
-  assert.equal(code, 130)
+  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
+  // Before the program has begun to listen the signal itself ends it, which a shell shows as 130 too.
+  assert.ok(code === 130 || signal === 'SIGINT', `ended with ${code}, ${signal}`)
   await failure(1, 'NOT_FOUND', 'cat', 'files/interrupted')
 })
 
