@@ -52,7 +52,7 @@ export class ContentWriter {
   #first: ChunkRef[] | undefined = []
   readonly #chunks = new Set<ChunkId>()
   readonly #pins = new Map<ChunkId, { id: ChunkId; pin: Pin }>()
-  /** Chunks of this source by `p`: a repeated one is stored once. */
+  /** The latest chunks of this source by `p`: a repeated one is stored once. */
   readonly #mine = new Map<string, ChunkRef>()
   #index: IndexWrite[] = []
   #staged: ChunkId[] = []
@@ -136,8 +136,11 @@ export class ContentWriter {
     return known
   }
 
+  /** The key goes into a block of many: a buffer of its own, from another thread, costs 1.3 KB. */
   #remember({ p, ref }: StoredChunk): void {
-    if (this.#mine.size < rememberedChunks) this.#mine.set(textOf(p), ref)
+    this.#mine.set(textOf(p), { ...ref, ck: Buffer.from(ref.ck) })
+    const [oldest] = this.#mine.keys()
+    if (this.#mine.size > rememberedChunks) this.#mine.delete(oldest!)
   }
 
   async #stage({ ref, sealed }: SealedChunk): Promise<void> {
@@ -176,8 +179,8 @@ export class ContentWriter {
 
 /** Sealed bytes between two syncs of one upload. */
 const checkpointBytes = 32 * 2 ** 20
-/** Enough for every chunk of 32 GiB; beyond that a repeated chunk is found in the index. */
-const rememberedChunks = 65_536
+/** More than two checkpoints have; a repeated chunk of before is found in the index. */
+const rememberedChunks = 4096
 
 function textOf(p: Uint8Array): string {
   return Buffer.from(p.buffer, p.byteOffset, p.byteLength).toString('latin1')
