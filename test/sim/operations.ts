@@ -217,7 +217,8 @@ export class Operations {
     if (chunks === undefined) return false
     const others = this.#scene
       .running(this.#scene.dependable(peer))
-      .filter((other) => peer.network!.isConnected(other.id) && areMembers(peer, other))
+      .filter(({ id }) => peer.network!.isConnected(id) && this.#scene.world.reach(peer.id, id))
+      .filter((other) => areMembers(peer, other))
     return chunks.every((id) => [peer, ...others].some((one) => holds(one, id)))
   }
 
