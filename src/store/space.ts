@@ -16,6 +16,7 @@ export class Space {
   #chunks: number
   #free = 0
   #freeAsked = Number.NEGATIVE_INFINITY
+  #asking: Promise<void> | undefined
 
   constructor(options: {
     disk: Disk
@@ -56,10 +57,16 @@ export class Space {
   }
 
   async #askDisk(bytes: number): Promise<void> {
-    this.#free = await this.#disk.freeBytes(this.#folder)
-    this.#freeAsked = this.#clock.monotonicMs()
+    // Everybody who needs an answer now shares one.
+    this.#asking ??= this.#lookAtDisk().finally(() => (this.#asking = undefined))
+    await this.#asking
     if (this.#free < bytes + limits.reserveBytes) throw fail('DISK_FULL', { path: this.#folder })
     this.#free -= bytes
+  }
+
+  async #lookAtDisk(): Promise<void> {
+    this.#free = await this.#disk.freeBytes(this.#folder)
+    this.#freeAsked = this.#clock.monotonicMs()
   }
 
   /** Takes `bytes` of the contributed space, or fails with `QUOTA_FULL`. */
