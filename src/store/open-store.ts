@@ -199,7 +199,13 @@ function mismatchOf(
 
 async function setAside({ disk, database, clock }: StoreOptions): Promise<void> {
   const { dir, names } = await indexFiles(disk, database)
-  for (const name of names) await disk.rename(join(dir, name), join(dir, `${name}.aside-${clock.now()}`))
+  for (const name of names)
+    try {
+      await disk.rename(join(dir, name), join(dir, `${name}.aside-${clock.now()}`))
+    } catch (thrown) {
+      // SQLite's own closing may take its side files away meanwhile; what is still there must go.
+      if ((await disk.list(dir)).includes(name)) throw thrown
+    }
 }
 
 /** The index of another pool holds names that this one has no business with; its segments give it again. */
