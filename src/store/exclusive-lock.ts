@@ -4,6 +4,7 @@
  * another peer of the same process.
  */
 import { DatabaseSync } from 'node:sqlite'
+import { failWhenFull } from './sqlite.ts'
 
 export interface ExclusiveLock {
   release(): void
@@ -17,7 +18,7 @@ export function takeExclusiveLock(path: string): ExclusiveLock | undefined {
   } catch (thrown) {
     database.close()
     if (thrown instanceof Error && /locked|busy/.test(thrown.message)) return undefined
-    throw thrown
+    failWhenFull(thrown, path)
   }
   return { release: () => database.close() }
 }

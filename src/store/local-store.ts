@@ -18,7 +18,7 @@ import type { NewEntry, SegmentLog } from './segment-log.ts'
 import type { SegmentReader } from './segment-reader.ts'
 import type { Space } from './space.ts'
 import type { SqliteReader } from './sqlite-reader.ts'
-import { sqliteCode, sqliteCodes } from './sqlite.ts'
+import { failWhenFull } from './sqlite.ts'
 import type { Group, IndexWrite, OwnState, StorageUse, Store } from './store.ts'
 
 /** Bytes of chunks that are appended as one item. */
@@ -53,7 +53,7 @@ export class LocalStore implements Store {
     this.database = parts.index.state.database
     this.read = parts.read
     this.own = new OwnRowStore(parts.index.ownRows, (kind, id, value) =>
-      parts.index.putOwn(kind, id, value).catch(failWhenFull),
+      parts.index.putOwn(kind, id, value).catch((thrown: unknown) => failWhenFull(thrown)),
     )
     this.#log = parts.openLog((ops, position) => this.#takeGroup(ops, position))
     this.chunks = {
@@ -84,7 +84,8 @@ export class LocalStore implements Store {
   }
 
   async index(writes: readonly IndexWrite[]): Promise<void> {
-    if (writes.length > 0) await this.#parts.index.apply({ ops: writes }).catch(failWhenFull)
+    if (writes.length > 0)
+      await this.#parts.index.apply({ ops: writes }).catch((thrown: unknown) => failWhenFull(thrown))
   }
 
   async batch(last: RecordHash): Promise<Batch> {
@@ -203,7 +204,7 @@ export class LocalStore implements Store {
 
   /** A group is on the disk: the index takes it, and the accounts are settled. */
   async #takeGroup(ops: IndexOp[], position: Position): Promise<void> {
-    await this.#parts.index.apply({ ops, position }).catch(failWhenFull)
+    await this.#parts.index.apply({ ops, position }).catch((thrown: unknown) => failWhenFull(thrown))
     const { bytes, chunks } = this.#inFlight.end(ops)
     this.#parts.space.release(bytes, chunks)
   }
@@ -247,12 +248,6 @@ export class LocalStore implements Store {
       return this.#parts.files.read(moved)
     }
   }
-}
-
-/** A database that its disk has no room for is `DISK_FULL`, like a segment. */
-function failWhenFull(thrown: unknown): never {
-  if (sqliteCode(thrown) === sqliteCodes.full) throw fail('DISK_FULL', { path: 'the index database' }, thrown)
-  throw thrown
 }
 
 /** The id behind `id` in order; `id` is not the last one. */

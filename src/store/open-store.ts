@@ -29,7 +29,7 @@ import { scanSegment } from './segment-scan.ts'
 import { Space } from './space.ts'
 import type { IndexState } from './sqlite-index.ts'
 import { SqliteReader } from './sqlite-reader.ts'
-import { inMemory, isDatabaseDamage, Sqlite } from './sqlite.ts'
+import { failWhenFull, inMemory, isDatabaseDamage, Sqlite } from './sqlite.ts'
 
 export interface StoreOptions {
   disk: Disk
@@ -62,6 +62,14 @@ const replayOps = 2000
 
 /** Opens or makes a store; fails with `STORAGE_MISSING`, `STORAGE_FAILED` or `FORMAT_UNKNOWN`. */
 export async function openStore(options: StoreOptions): Promise<LocalStore> {
+  try {
+    return await openBoth(options)
+  } catch (thrown) {
+    return failWhenFull(thrown, options.database)
+  }
+}
+
+async function openBoth(options: StoreOptions): Promise<LocalStore> {
   const { disk, folder, log, clock, contributed } = options
   const found = await findSegments(options)
   const segments = found.filter(({ header }) => header === undefined || header.pool === options.pool)

@@ -1,5 +1,6 @@
 /** A SQLite database with its prepared statements kept, and values in the forms that the index uses. */
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
+import { fail } from '../base/errors.ts'
 import { idOf, type HexId } from '../base/words.ts'
 
 export type Row = Record<string, SQLOutputValue>
@@ -105,4 +106,10 @@ export const sqliteCodes = { corrupt: 11, full: 13, notADatabase: 26 } as const
 export function isDatabaseDamage(thrown: unknown): boolean {
   const code = sqliteCode(thrown)
   return code === sqliteCodes.corrupt || code === sqliteCodes.notADatabase
+}
+
+/** Throws what was thrown; a database that its disk has no room for as `DISK_FULL`, like a segment. */
+export function failWhenFull(thrown: unknown, path = 'the index database'): never {
+  if (sqliteCode(thrown) === sqliteCodes.full) throw fail('DISK_FULL', { path }, thrown)
+  throw thrown
 }
