@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { agreementKey } from '../codec/agree.ts'
 import { signingKey, type SigningKey } from '../codec/sign.ts'
+import type { PoolKeys } from './device-keys.ts'
 import { inviteIdOf, type Joining } from './invite.ts'
 import type { Invite } from './invite-code.ts'
 import { readSecret, removeSecret, writeSecret } from './secret-file.ts'
@@ -53,6 +54,13 @@ export async function saveJoining(home: string, { invite, secrets, request }: Jo
 /** Joined, or refused for good. */
 export async function removeJoining(home: string): Promise<void> {
   await removeSecret(placeOf(home))
+}
+
+/** A joiner that was killed between saving its pool's keys and removing this file has joined all the same. */
+export async function removeJoined(home: string, keys: PoolKeys): Promise<void> {
+  const found = await readSecret(placeOf(home))
+  const file = joiningFile.safeParse(found && parse(found)).data
+  if (file?.recordSeed.equals(keys.secrets.record.seed) === true) await removeJoining(home)
 }
 
 /** Whether a code may have been redeemed by this home without its knowing. */

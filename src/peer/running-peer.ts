@@ -1,6 +1,6 @@
 /** One home at work: its pool, and the way from one pool to another. Put together by create-peer.ts. */
 import { loadPoolKeys, removePoolKeys, savePoolKeys, type PoolKeys } from '../access/device-keys.ts'
-import { removeJoining } from '../access/joining-file.ts'
+import { removeJoined, removeJoining } from '../access/joining-file.ts'
 import { newPool } from '../access/new-pool.ts'
 import { openTokens } from '../access/open-tokens.ts'
 import type { Subject, Tokens } from '../access/tokens.ts'
@@ -203,6 +203,7 @@ export class RunningPeer implements Peer {
   async #open(): Promise<void> {
     const { home, peerKey, network } = this.#parts
     const saved = await loadPoolKeys(home.folder, peerKey)
+    if (saved !== undefined) await removeJoined(home.folder, saved)
     const code = this.#code
     const first = code !== undefined && saved === undefined
     if (first) {
