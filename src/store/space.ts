@@ -16,7 +16,6 @@ export class Space {
   #chunks: number
   #free = 0
   #freeAsked = Number.NEGATIVE_INFINITY
-  #asking: Promise<void> | undefined
 
   constructor(options: {
     disk: Disk
@@ -57,16 +56,10 @@ export class Space {
   }
 
   async #askDisk(bytes: number): Promise<void> {
-    // Everybody who needs an answer now shares one.
-    this.#asking ??= this.#lookAtDisk().finally(() => (this.#asking = undefined))
-    await this.#asking
-    if (this.#free < bytes + limits.reserveBytes) throw fail('DISK_FULL', { path: this.#folder })
-    this.#free -= bytes
-  }
-
-  async #lookAtDisk(): Promise<void> {
     this.#free = await this.#disk.freeBytes(this.#folder)
     this.#freeAsked = this.#clock.monotonicMs()
+    if (this.#free < bytes + limits.reserveBytes) throw fail('DISK_FULL', { path: this.#folder })
+    this.#free -= bytes
   }
 
   /** Takes `bytes` of the contributed space, or fails with `QUOTA_FULL`. */
