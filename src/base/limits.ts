@@ -64,6 +64,8 @@ export const limits = {
   segmentBytes: 64 * MiB,
   /** Kept free for compaction, metadata and deletes. */
   reserveBytes: 64 * MiB,
+  /** Free bytes without which no record is written: the index must be able to take what the log has. */
+  recordRoomBytes: 8 * MiB,
   /** A segment with less than this share live is compacted. */
   segmentLiveMin: 0.5,
   /** Bulk buffers of all uploads, downloads, fetches and repairs together. */

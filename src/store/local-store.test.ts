@@ -127,6 +127,30 @@ test('a disk without room beside the reserve refuses chunks before the first byt
   await store.close()
 })
 
+test('a disk that may not take the index refuses records before the log has them', async (t) => {
+  const home = await homeOf(t)
+  let free = 60 * 1024 * 1024
+  const disk = { ...home.options.disk, freeBytes: () => Promise.resolve(free) }
+  let store = await home.open({ disk })
+  const author = new Author()
+  const folder = newFolder()
+  const kept = author.version(folder)
+  await store.commit({ batches: [author.batch(kept)] })
+  free = 7 * 1024 * 1024
+  await store.close()
+  store = await home.open({ disk })
+  const refused = author.version(folder)
+  await assert.rejects(store.commit({ batches: [author.batch(refused)] }), (thrown) =>
+    isCode(thrown, 'DISK_FULL'),
+  )
+  free = 60 * 1024 * 1024
+  await store.close()
+  store = await home.open({ disk })
+  assert.equal(store.read.hasRecord(kept.hash), true)
+  assert.equal(store.read.hasRecord(refused.hash), false)
+  await store.close()
+})
+
 test('own rows stay when the index is made anew', async (t) => {
   const home = await homeOf(t, { threaded: true })
   let store = await home.open()

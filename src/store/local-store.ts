@@ -71,6 +71,7 @@ export class LocalStore implements Store {
   }
 
   async commit(group: Group): Promise<void> {
+    await this.#checkRoom(group)
     const pins = group.pins ?? []
     for (const { id } of pins) if (!this.#isHere(id)) throw fail('CHUNK_UNAVAILABLE', { id, count: 0 })
     const batches = (group.batches ?? []).filter((batch) => this.#isNews(batch))
@@ -81,6 +82,12 @@ export class LocalStore implements Store {
       ...dropEntries(this.#droppable(group.drops ?? [])),
     ]
     await this.#append(entries, true, group.index ?? [])
+  }
+
+  /** From its answer on nothing waits: what is here or news is decided in the step that appends. */
+  async #checkRoom({ batches = [], pins = [], releases = [], drops = [] }: Group): Promise<void> {
+    if (batches.length + pins.length + releases.length + drops.length === 0) return
+    await this.#parts.space.checkRecords(batches.reduce((sum, { bytes }) => sum + bytes.length, 0))
   }
 
   async index(writes: readonly IndexWrite[]): Promise<void> {

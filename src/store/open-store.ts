@@ -87,7 +87,8 @@ async function openBoth(options: StoreOptions): Promise<LocalStore> {
       index.shared ?? new Sqlite(options.database, { synchronous: 'NORMAL', readOnly: true }),
     )
     const { used, chunks } = read.storage()
-    const space = new Space({ disk, folder, clock, contributed, used, chunks })
+    const indexFolder = options.database === inMemory ? undefined : splitPath(options.database).dir
+    const space = new Space({ disk, folder, indexFolder, clock, contributed, used, chunks })
     const nextNumber = 1 + Math.max(0, current?.number ?? 0, ...found.map(({ number }) => number))
     const { pool } = options
     return new LocalStore({
