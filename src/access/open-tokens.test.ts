@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { isCode } from '../base/errors.ts'
@@ -31,10 +32,15 @@ class OwnRows implements OwnState {
   }
 }
 
+const serverKey = Buffer.alloc(32, 7)
+
+const open = (own: OwnRows, clock: ManualClock): Tokens =>
+  openTokens({ own, clock, random: systemRandom, log: silentLog, serverKey })
+
 function make(): { tokens: Tokens; own: OwnRows; clock: ManualClock } {
   const own = new OwnRows()
   const clock = new ManualClock()
-  return { own, clock, tokens: openTokens({ own, clock, random: systemRandom, log: silentLog }) }
+  return { own, clock, tokens: open(own, clock) }
 }
 
 const forbidden = (thrown: unknown): boolean => isCode(thrown, 'FORBIDDEN')
@@ -45,7 +51,7 @@ test('the launch token is admin, new at each start, and opens sessions', async (
   assert.deepEqual(tokens.ofToken(tokens.launchToken)?.scopes, ['admin'])
   const cookie = await tokens.openSession(tokens.launchToken, 'a browser')
   assert.equal(tokens.ofSession(cookie)?.kind, 'session')
-  const again = openTokens({ own, clock, random: systemRandom, log: silentLog })
+  const again = open(own, clock)
   assert.equal(again.ofToken(tokens.launchToken), undefined)
   assert.equal(again.ofSession(cookie)?.kind, 'session')
   await assert.rejects(again.openSession(tokens.launchToken, ''), (thrown) => isCode(thrown, 'NOT_SIGNED_IN'))
@@ -107,3 +113,32 @@ test('the number of sessions is bounded: the least used ends', async () => {
   assert.equal(tokens.sessions().length, limits.sessions)
   assert.equal(tokens.ofSession(first), undefined)
 })
+
+test('an S3 key pair signs for its token, in its scope and until it ends; its secret is stored nowhere', async () => {
+  const { tokens, own, clock } = make()
+  const made = await tokens.create({ name: 'b', scopes: ['write'], folder: 'f', expiresMs: 5000, s3: true })
+  const { accessKeyId = '', secretAccessKey = '' } = made.keyPair ?? {}
+  assert.equal(accessKeyId, made.id)
+  assert.ok(![...own.rows.values()].some((row) => row.includes(secretAccessKey)))
+  assert.equal(open(own, clock).ofS3Key(accessKeyId, scope)?.accepts('text', sign(secretAccessKey)), true)
+  const signer = tokens.ofS3Key(accessKeyId, scope)
+  assert.deepEqual(signer?.subject, { kind: 'token', id: made.id, scopes: ['write'], folder: 'f' })
+  assert.equal(signer.accepts('texT', sign(secretAccessKey)), false)
+  assert.equal(signer.accepts('text', sign(`${secretAccessKey}x`)), false)
+  const tomorrow = { ...scope, day: '20261122' }
+  assert.equal(tokens.ofS3Key(accessKeyId, tomorrow)?.accepts('text', sign(secretAccessKey)), false)
+  const plain = await tokens.create({ name: 'plain', scopes: ['write'] })
+  assert.equal(plain.keyPair, undefined)
+  assert.equal(tokens.ofS3Key(plain.id, scope), undefined)
+  await clock.advance(5000)
+  assert.equal(tokens.ofS3Key(accessKeyId, scope), undefined)
+})
+
+const scope = { day: '20261121', region: 'us-east-1' }
+
+/** Signature version 4 of `text`, as its specification says. */
+function sign(secret: string): string {
+  const hmac = (key: string | Buffer, part: string): Buffer => createHmac('sha256', key).update(part).digest()
+  const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, scope.day), scope.region), 's3'), 'aws4_request')
+  return hmac(key, 'text').toString('hex')
+}

@@ -9,18 +9,31 @@ import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import { derive } from '../codec/hash.ts'
+import { acceptsHmac, hmacSha256 } from '../codec/hmac.ts'
 import type { OwnKind, OwnState } from '../store/store.ts'
-import type { Scope, SessionLine, Subject, TokenLine, Tokens } from './tokens.ts'
+import type {
+  NewToken,
+  S3Signer,
+  Scope,
+  SessionLine,
+  SigningScope,
+  Subject,
+  TokenLine,
+  Tokens,
+} from './tokens.ts'
 
 export interface TokensParts {
   own: OwnState
   clock: Clock
   random: Random
   log: Log
+  /** 32 bytes of which the secrets of S3 keys are made; the same for the life of a home. */
+  serverKey: Uint8Array
 }
 
 interface TokenRow {
   hash: string
+  s3?: true
   name: string
   scopes: Scope[]
   folder?: string
@@ -61,6 +74,21 @@ class OwnTokens implements Tokens {
     return { kind: 'token', id: found.id, scopes, folder }
   }
 
+  ofS3Key(accessKeyId: string, scope: SigningScope): S3Signer | undefined {
+    const row = this.#parts.own.get<TokenRow>('token', accessKeyId)
+    if (row?.s3 !== true || (row.expires ?? Infinity) <= this.#now()) return undefined
+    const key = signingKeyOf(secretOf(this.#parts.serverKey, accessKeyId), scope)
+    const { scopes, folder } = row
+    return {
+      subject: { kind: 'token', id: accessKeyId, scopes, folder },
+      accepts: (text, signature) => {
+        const accepted = acceptsHmac(key, text, signature)
+        if (accepted) this.#touch('token', accessKeyId, row)
+        return accepted
+      },
+    }
+  }
+
   ofSession(cookie: string): Subject | undefined {
     const found = this.#find<SessionRow>('session', cookie)
     if (found === undefined || this.#isOver(found.row)) return undefined
@@ -68,8 +96,8 @@ class OwnTokens implements Tokens {
     return { kind: 'session', id: found.id, scopes: ['admin'], folder: undefined }
   }
 
-  async create(options: Parameters<Tokens['create']>[0]): Promise<TokenLine & { token: string }> {
-    const { name, scopes, folder, expiresMs } = options
+  async create(options: Parameters<Tokens['create']>[0]): Promise<NewToken> {
+    const { name, scopes, folder, expiresMs, s3 } = options
     if (scopes.length === 0) throw fail('BAD_INPUT', { what: 'the token', reason: 'it has no scope' })
     if (this.#rows('token').length >= limits.tokens)
       throw fail('BAD_INPUT', { what: 'the token', reason: `there are ${limits.tokens} already` })
@@ -82,9 +110,12 @@ class OwnTokens implements Tokens {
       created: this.#now(),
       ...(folder !== undefined && { folder: folder.replace(/\/+$/, '') }),
       ...(expiresMs !== undefined && { expires: this.#now() + expiresMs }),
+      ...(s3 === true && { s3: true as const }),
     }
-    await this.#parts.own.put('token', idOf(hash), row)
-    return { ...tokenLine(idOf(hash), row), token }
+    const id = idOf(hash)
+    await this.#parts.own.put('token', id, row)
+    const keyPair = { accessKeyId: id, secretAccessKey: secretOf(this.#parts.serverKey, id) }
+    return { ...tokenLine(id, row), token, ...(s3 === true && { keyPair }) }
   }
 
   list(): TokenLine[] {
@@ -183,6 +214,16 @@ function idOf(hash: Buffer): string {
   return hash.subarray(0, 8).toString('hex')
 }
 
+/** An S3 secret is never stored: it follows from the key's id and the server key. */
+function secretOf(serverKey: Uint8Array, accessKeyId: string): string {
+  return hmacSha256(serverKey, accessKeyId).toString('base64url')
+}
+
+/** The key of signature version 4 for one day, region and the service `s3`. */
+function signingKeyOf(secret: string, { day, region }: SigningScope): Buffer {
+  return [day, region, 's3', 'aws4_request'].reduce(hmacSha256, Buffer.from(`AWS4${secret}`))
+}
+
 function includes(has: Scope, wanted: Scope): boolean {
   return has === wanted || has === 'admin' || (has === 'write' && wanted === 'read')
 }
@@ -198,6 +239,7 @@ function tokenLine(id: string, row: TokenRow): TokenLine {
   return {
     id,
     name,
+    s3: row.s3 === true,
     scopes,
     folder,
     created: timeText(created),

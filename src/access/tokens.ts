@@ -18,11 +18,32 @@ export interface Subject {
 export interface TokenLine {
   id: string
   name: string
+  /** It is a key pair of S3 too. */
+  s3: boolean
   scopes: readonly Scope[]
   folder: string | undefined
   created: string
   expires: string | undefined
   lastUsed: string | undefined
+}
+
+/** What an S3 client is told once: the key's id is the token's, the secret is an HMAC of it. */
+export interface S3KeyPair {
+  accessKeyId: string
+  secretAccessKey: string
+}
+
+/** Part of a signature of version 4 that its key is made for: day `YYYYMMDD`, and a region that means nothing here. */
+export interface SigningScope {
+  day: string
+  region: string
+}
+
+/** Who signs with an S3 key, and whether a signature is his. The key itself stays inside. */
+export interface S3Signer {
+  subject: Subject
+  /** Whether `signature`, lower-case hex, is the one of `text`. Constant-time. */
+  accepts(text: string, signature: string): boolean
 }
 
 export interface SessionLine {
@@ -32,11 +53,19 @@ export interface SessionLine {
   agent: string
 }
 
+/** A token as it is shown once. */
+export interface NewToken extends TokenLine {
+  token: string
+  keyPair?: S3KeyPair
+}
+
 export interface Tokens {
   /** New at each start; the fragment of the link, and a bearer token with scope admin. */
   readonly launchToken: string
   /** The subject of a bearer token, or undefined. Constant-time. */
   ofToken(token: string): Subject | undefined
+  /** The signer with an S3 key, or undefined when the key is not known, not for S3, or over. */
+  ofS3Key(accessKeyId: string, scope: SigningScope): S3Signer | undefined
   /** The subject of a session cookie's value, or undefined. */
   ofSession(cookie: string): Subject | undefined
   create(options: {
@@ -44,7 +73,9 @@ export interface Tokens {
     scopes: readonly Scope[]
     folder?: string | undefined
     expiresMs?: number | undefined
-  }): Promise<TokenLine & { token: string }>
+    /** Makes a key pair for S3 clients too. */
+    s3?: boolean | undefined
+  }): Promise<NewToken>
   list(): TokenLine[]
   revoke(id: string): Promise<void>
   /** Exchanges a valid launch token for a session; answers the cookie's value. */

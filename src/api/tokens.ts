@@ -28,6 +28,7 @@ const tokenBody = z.strictObject({
     .max(4),
   folder: filePath.optional(),
   expiresMs: z.number().int().min(1000).optional(),
+  s3: z.boolean().optional(),
 })
 
 async function create(call: Call): Promise<unknown> {

@@ -1,6 +1,6 @@
 /** `token`: API tokens for scripts; shown once, when made. */
 import { fail } from '../base/errors.ts'
-import type { TokenLine } from '../peer/peer.ts'
+import type { NewToken, TokenLine } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { timeText } from './words.ts'
@@ -10,13 +10,18 @@ interface Options {
   folder?: string
   expires?: string
   name?: string
+  s3?: boolean
 }
 
 export const build: BuildCommand = (command, act) => {
   command
     .addHelpText(
       'after',
-      examples('token create --scope read --folder files/public --expires 30d', 'token list'),
+      examples(
+        'token create --scope read --folder files/public --expires 30d',
+        'token create --scope write --s3 --name backup',
+        'token list',
+      ),
     )
     .action(act(list))
   command.command('list').description('list them').action(act(list))
@@ -27,6 +32,7 @@ export const build: BuildCommand = (command, act) => {
     .option('--folder <FOLDER[/PATH]>', 'only below this')
     .option('--expires <TIME>', 'such as 30d')
     .option('--name <NAME>', 'what it is for', 'token')
+    .option('--s3', 'a key pair for S3 clients: restic, rclone, s3cmd, aws')
     .action(act(create))
   command.command('revoke').argument('<id...>').description('end tokens').action(act(revoke))
 }
@@ -55,14 +61,20 @@ async function create(context: Context, options: Options): Promise<void> {
     scopes: (options.scope ?? 'read').split(','),
     folder: options.folder,
     expiresMs: options.expires === undefined ? undefined : await durationOf(options.expires),
+    s3: options.s3,
   }
   const client = await context.client()
-  const made = await client.call<TokenLine & { token: string }>('POST', '/api/v1/tokens', {
+  const made = await client.call<NewToken>('POST', '/api/v1/tokens', {
     body,
     signal: context.signal,
   })
   if (context.out.json) return context.out.content(JSON.stringify(made))
-  context.out.content(made.token)
+  const { keyPair } = made
+  if (keyPair === undefined) context.out.content(made.token)
+  else
+    context.out.content(
+      `access key  ${keyPair.accessKeyId}\nsecret key  ${keyPair.secretAccessKey}\ntoken       ${made.token}`,
+    )
   context.out.note('Keep it now: it is not shown again.')
 }
 

@@ -12,7 +12,7 @@ import type { Settings, SettingsValues } from './settings.ts'
 
 // The words of the rooms below that this face speaks: who uses a peer imports them from here.
 export type { Folder, Policy } from '../access/catalogue.ts'
-export type { Scope, SessionLine, Subject, TokenLine, Tokens } from '../access/tokens.ts'
+export type { NewToken, S3Signer, Scope, SessionLine, Subject, TokenLine, Tokens } from '../access/tokens.ts'
 export type { Download, FileInfo, ListedEntry, PutOptions, PutResult, VersionInfo } from '../files/files.ts'
 
 /** contract.md `status`. */

@@ -10,6 +10,7 @@ import { limits } from '../base/limits.ts'
 import type { Log, LogLevel } from '../base/log.ts'
 import type { CallOptions, PeerId, PoolId, Role } from '../base/words.ts'
 import type { WorkerState } from '../base/worker.ts'
+import { derive } from '../codec/hash.ts'
 import type { SigningKey } from '../codec/sign.ts'
 import type { Files } from '../files/files.ts'
 import { createCore, type Core, type CoreParts } from './create-core.ts'
@@ -80,7 +81,8 @@ export class RunningPeer implements Peer {
     this.#events = new EventLog(parts.clock)
     this.#former = new FormerPool(parts)
     this.#observer = new FilesObserver({ ...parts, metrics: this.#metrics, events: this.#events })
-    this.tokens = openTokens({ ...parts, own: this.#own })
+    const serverKey = derive('peerstor/1 s3 server key', parts.peerKey.seed)
+    this.tokens = openTokens({ ...parts, own: this.#own, serverKey })
     const core = (): Core => this.#coreNow()
     this.files = this.#observer.watch(() => this.#filesNow((open) => open.files))
     this.folders = folderVerbs(core)
