@@ -22,6 +22,9 @@ class OwnRows implements OwnState {
       .filter(([name]) => name.startsWith(`${kind} `))
       .map(([name, row]) => ({ id: name.slice(kind.length + 1), value: JSON.parse(row) as T }))
   }
+  count(kind: OwnKind): number {
+    return this.list(kind).length
+  }
   put(kind: OwnKind, id: string, value: unknown): Promise<void> {
     this.rows.set(`${kind} ${id}`, JSON.stringify(value))
     return Promise.resolve()

@@ -40,6 +40,7 @@ export const catalogue = {
     'read it again, then repeat the change',
   ),
   SOURCE_CHANGED: row(409, '{path} changed or vanished while it was read', 'run the command again'),
+  TOO_MANY: row(507, 'there are {limit} {what} already, the most that are kept', 'remove some of them first'),
   QUOTA_FULL: row(
     507,
     'the contributed space of {limit} bytes is full: {what} needs {needed} bytes',

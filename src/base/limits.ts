@@ -60,6 +60,10 @@ export const limits = {
   typeBytes: 255,
   deviceNameBytes: 128,
 
+  /** What programs keep with a file or folder by WebDAV: bytes of each, and how many files have any. */
+  propertyBytes: 8 * KiB,
+  propertyFiles: 8192,
+
   // Disk
   segmentBytes: 64 * MiB,
   /** Kept free for compaction, metadata and deletes. */
@@ -173,6 +177,13 @@ export const limits = {
   batchFilesInFlight: 128,
   batchBytesInFlight: 8 * MiB,
   listEntries: 1000,
+  /** WebDAV: a body of XML, how deep its elements lie, locks at once, and how long one may last. */
+  davXmlBytes: 256 * KiB,
+  davXmlDepth: 32,
+  davLocks: 4096,
+  davLockMs: hour,
+  /** Entries of a folder that are read at once. */
+  davPageEntries: 250,
   sessionLifeMs: 30 * day,
   sessions: 256,
   /** The last use of a token or session is written at most this often. */

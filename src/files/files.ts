@@ -70,6 +70,14 @@ export interface ListedEntry {
   /** Null for a folder that only paths imply. */
   modified: string | null
   type: string
+  /** Absent for folders that only paths imply. */
+  version?: RecordHash
+  created?: string
+  /** Files and links. */
+  hash?: string
+  mode?: number
+  /** What programs keep with it (`change`), when there is any. */
+  properties?: Properties
   copies?: { have: number; want: number }
   /** Folders: files below. */
   files?: number
@@ -146,6 +154,33 @@ export interface ListOptions extends CallOptions {
   recursive?: boolean | undefined
 }
 
+/** Texts of programs by name; `files/` looks into neither. */
+export type Properties = Readonly<Record<string, string>>
+
+/** New facts about an entry; what is left out stays. */
+export interface Changes {
+  /** Wall milliseconds. */
+  modified?: number | undefined
+  created?: number | undefined
+  /** POSIX permission bits. */
+  mode?: number | undefined
+  /** Null takes one away. Known on this device alone (docs/ARCHITECTURE.md). */
+  properties?: Readonly<Record<string, string | null>> | undefined
+}
+
+export interface TargetOptions extends CallOptions {
+  /**
+   * What a name means where something lies already: `into` (without it): a folder is moved into, a
+   * file is `ALREADY_EXISTS`; `refuse`: `ALREADY_EXISTS`; `replace`: what lies there goes to the trash.
+   */
+  existing?: 'into' | 'refuse' | 'replace' | undefined
+}
+
+export interface CopyOptions extends TargetOptions {
+  /** A folder alone, without what lies below. */
+  shallow?: boolean | undefined
+}
+
 export interface Files {
   put(path: string, source: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult>
   get(path: string, options?: GetOptions): Promise<Download>
@@ -156,10 +191,16 @@ export interface Files {
   /** `''` lists the folders of the pool. */
   list(path: string, options?: ListOptions): Promise<Page<ListedEntry>>
   has(path: string): boolean
+  /** The line that `list` shows for one file or folder; undefined when nothing is there. */
+  look(path: string): ListedEntry | undefined
+  /** Changes facts of a file or folder, never its content. */
+  change(path: string, changes: Changes): Promise<void>
   /** An empty folder inside a folder. */
   makeFolder(path: string): Promise<void>
   /** Moves a file or everything below a folder; never payload bytes inside one folder. */
-  move(from: string, to: string, options?: CallOptions): Promise<{ moved: number }>
+  move(from: string, to: string, options?: TargetOptions): Promise<{ moved: number }>
+  /** A file, or everything below a folder, once more: inside one folder no content is read or stored again. */
+  copy(from: string, to: string, options?: CopyOptions): Promise<{ copied: number }>
   /** To the trash, recoverable for the folder's retention. */
   remove(
     path: string,

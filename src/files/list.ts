@@ -1,13 +1,15 @@
 /** A folder's lines: files with their copies, folders made or implied by paths, by name. */
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { Page } from '../store/index-reader.ts'
+import type { EntryId, FolderId } from '../base/words.ts'
+import type { MadeFolder, Page } from '../store/index-reader.ts'
 import type { EntryRow } from '../store/view.ts'
 import { timeText } from '../base/clock.ts'
 import { copiesOf } from './copies.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { ListOptions, ListedEntry } from './files.ts'
 import { isFolder, openPlace, type Place } from './place.ts'
+import { propertiesOf } from './properties.ts'
 
 /** Entries read at once: about 10 ms. */
 const stepEntries = 250
@@ -28,8 +30,11 @@ export async function list(
   const hiding = hidingOf(parts, place, files)
   const lines = entries.map((line) =>
     line.kind === 'entry'
-      ? fileLine(place, line.entry, copies.get(line.entry.version), hiding)
-      : folderLine(`${place.folder}/${line.path}`, line.files, line.bytes),
+      ? fileLine(parts, place, line.entry, copies.get(line.entry.version), hiding)
+      : {
+          ...folderLine(`${place.folder}/${line.path}`, line.files, line.bytes),
+          ...madeFacts(parts, place, line.made),
+        },
   )
   return { entries: lines, ...(next === undefined ? {} : { next }) }
 }
@@ -38,8 +43,47 @@ export async function list(
 function single(parts: FilesParts, place: Place): Page<ListedEntry> {
   const entry = parts.store.read.entryAt(place.id, place.path)
   if (entry === undefined) throw fail('NOT_FOUND', { what: 'path', name: place.text })
+  return { entries: [lineOf(parts, place, entry)] }
+}
+
+/** The line of one path. Of a folder inside a folder the sums of what lies below are left out. */
+export function look(parts: FilesParts, path: string): ListedEntry | undefined {
+  const place = openPlace(parts, 'read', path)
+  if (place.path === '') {
+    const { files, bytes } = parts.store.read.totals(place.id)
+    return { ...folderLine(place.folder, files, bytes), ...withProperties(parts, place.id, '') }
+  }
+  const entry = parts.store.read.entryAt(place.id, place.path)
+  if (entry !== undefined && entry.kind !== 'folder') return lineOf(parts, place, entry)
+  if (entry === undefined && !isFolder(parts, place)) return undefined
+  const { files: _, ...line } = folderLine(place.text, 0, 0)
+  return { ...line, ...madeFacts(parts, place, entry) }
+}
+
+function lineOf(parts: FilesParts, place: Place, entry: EntryRow): ListedEntry {
   const copies = copiesOf(parts, place.id, [entry]).get(entry.version)
-  return { entries: [fileLine(place, entry, copies, hidingOf(parts, place, [entry]))] }
+  return fileLine(parts, place, entry, copies, hidingOf(parts, place, [entry]))
+}
+
+/** What only a folder that was made on purpose has. */
+function madeFacts(parts: FilesParts, place: Place, made: MadeFolder | undefined): Partial<ListedEntry> {
+  if (made === undefined) return {}
+  const { entry, version, modified, created } = made
+  return {
+    modified: timeText(modified),
+    created: timeText(created),
+    version,
+    ...withProperties(parts, place.id, entry),
+  }
+}
+
+function withProperties(
+  parts: FilesParts,
+  folder: FolderId,
+  entry: EntryId | '',
+): Pick<ListedEntry, 'properties'> {
+  const properties = propertiesOf(parts, folder, entry)
+  return properties === undefined ? {} : { properties }
 }
 
 /** In steps, so that nobody waits behind a long page. */
@@ -61,7 +105,8 @@ async function everything(
     )
     const copies = copiesOf(parts, place.id, step.entries)
     const hiding = hidingOf(parts, place, step.entries)
-    for (const entry of step.entries) lines.push(fileLine(place, entry, copies.get(entry.version), hiding))
+    for (const entry of step.entries)
+      lines.push(fileLine(parts, place, entry, copies.get(entry.version), hiding))
     next = step.next
   } while (next !== undefined && lines.length < limit)
   return { entries: lines, ...(next === undefined ? {} : { next }) }
@@ -95,6 +140,7 @@ function hidingOf(parts: FilesParts, place: Place, entries: readonly EntryRow[])
 }
 
 function fileLine(
+  parts: FilesParts,
   place: Place,
   entry: EntryRow,
   copies: ListedEntry['copies'],
@@ -106,6 +152,10 @@ function fileLine(
     size: entry.size,
     modified: timeText(entry.modified),
     type: entry.type,
+    version: entry.version,
+    created: timeText(entry.created),
+    ...(entry.kind === 'folder' ? {} : { hash: entry.hash, mode: entry.mode }),
+    ...withProperties(parts, place.id, entry.entry),
     ...(entry.kind === 'folder' || copies === undefined ? {} : { copies }),
     ...(hiding.has(entry.path) || entry.conflicts.length > 0 ? { conflict: true } : {}),
   }

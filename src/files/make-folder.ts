@@ -1,5 +1,7 @@
 /** An empty folder inside a folder; folders with files in them need none, their paths imply them. */
+import type { NewVersion } from '../access/catalogue.ts'
 import { fail } from '../base/errors.ts'
+import type { FolderId } from '../base/words.ts'
 import { hash } from '../codec/hash.ts'
 import type { FilesParts } from './files-parts.ts'
 import { isFolder, openPlace, requireFoldersAbove } from './place.ts'
@@ -9,19 +11,28 @@ export async function makeFolder(parts: FilesParts, path: string): Promise<void>
   const taken = isFolder(parts, place) || parts.store.read.entryAt(place.id, place.path) !== undefined
   if (taken) throw fail('ALREADY_EXISTS', { what: 'path', name: place.text })
   requireFoldersAbove(parts, place)
+  await parts.catalogue.write([newFolder(parts, place.id, place.path)])
+}
+
+/** The first version of a folder that is an entry of its own. */
+export function newFolder(parts: Pick<FilesParts, 'clock'>, folder: FolderId, path: string): NewVersion {
   const now = parts.clock.now()
-  const body = {
-    kind: 'folder' as const,
-    path: place.path,
-    mode: 0o755,
-    modified: now,
-    created: now,
-    size: 0,
-    hash: hash(),
-    content: { form: 'inline' as const, chunks: [] },
-    type: 'inode/directory',
-    tags: [],
-    description: '',
+  return {
+    folder,
+    parents: [],
+    body: {
+      kind: 'folder',
+      path,
+      mode: 0o755,
+      modified: now,
+      created: now,
+      size: 0,
+      hash: hash(),
+      content: { form: 'inline', chunks: [] },
+      type: 'inode/directory',
+      tags: [],
+      description: '',
+    },
+    chunks: [],
   }
-  await parts.catalogue.write([{ folder: place.id, parents: [], body, chunks: [] }])
 }

@@ -1,9 +1,11 @@
 /** The verbs as one object, for one caller: what he may do is asked by each verb of `parts.require`. */
+import { change } from './change.ts'
+import { copy } from './copy.ts'
 import { download } from './download.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { Files } from './files.ts'
 import { info } from './info.ts'
-import { list } from './list.ts'
+import { list, look } from './list.ts'
 import { makeFolder } from './make-folder.ts'
 import { move } from './move.ts'
 import { isFolder, openPlace } from './place.ts'
@@ -20,8 +22,11 @@ export function openFiles(parts: FilesParts): Files {
     info: (path, options) => info(parts, path, options),
     list: (path, options) => list(parts, path, options),
     has: (path) => has(parts, path),
+    look: (path) => look(parts, path),
+    change: (path, changes) => change(parts, path, changes),
     makeFolder: (path) => makeFolder(parts, path),
     move: (from, to, options) => move(parts, from, to, options),
+    copy: (from, to, options) => copy(parts, from, to, options),
     remove: (path, options) => remove(parts, path, options),
     trash: (folder, options) => trash(parts, folder, options),
     versions: (path) => versions(parts, path),

@@ -16,6 +16,10 @@ export class CurrentOwnState implements OwnState {
     return this.#rows.list(kind)
   }
 
+  count(kind: OwnKind): number {
+    return this.#rows.count(kind)
+  }
+
   put(kind: OwnKind, id: string, value: unknown): Promise<void> {
     return this.#rows.put(kind, id, value)
   }
@@ -38,6 +42,10 @@ class MemoryRows implements OwnState {
     return [...this.#rows.values()]
       .filter((row) => row.kind === kind)
       .map(({ id, text }) => ({ id, value: JSON.parse(text) as T }))
+  }
+
+  count(kind: OwnKind): number {
+    return this.list(kind).length
   }
 
   async put(kind: OwnKind, id: string, value: unknown): Promise<void> {

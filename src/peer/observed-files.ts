@@ -46,8 +46,11 @@ export class FilesObserver {
       info: (path, options) => counted(() => files().info(path, options)),
       list: (path, options) => counted(() => files().list(path, options)),
       has: (path) => files().has(path),
+      look: (path) => files().look(path),
+      change: (path, changes) => counted(() => files().change(path, changes)),
       makeFolder: (path) => counted(() => files().makeFolder(path)),
       move: (from, to, options) => counted(() => files().move(from, to, options)),
+      copy: (from, to, options) => counted(() => files().copy(from, to, options)),
       remove: (path, options) =>
         counted(async () => {
           const result = await files().remove(path, options)

@@ -3,16 +3,20 @@ import type { Files } from '../files/files.ts'
 
 export function unavailableFiles(reason: Error): Files {
   const refuse = (): Promise<never> => Promise.reject(reason)
+  const refuseNow = (): never => {
+    throw reason
+  }
   return {
     put: refuse,
     get: refuse,
     info: refuse,
     list: refuse,
-    has: () => {
-      throw reason
-    },
+    has: refuseNow,
+    look: refuseNow,
+    change: refuse,
     makeFolder: refuse,
     move: refuse,
+    copy: refuse,
     remove: refuse,
     trash: refuse,
     versions: refuse,

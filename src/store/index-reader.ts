@@ -18,7 +18,10 @@ export interface Page<T> {
 /** A line of a folder listing: an entry, or a folder implied by paths. */
 export type Listed =
   | { kind: 'entry'; entry: EntryRow }
-  | { kind: 'folder'; path: string; files: number; bytes: number }
+  | { kind: 'folder'; path: string; files: number; bytes: number; made?: MadeFolder }
+
+/** The entry of a folder that was made on purpose. */
+export type MadeFolder = Pick<EntryRow, 'entry' | 'version' | 'modified' | 'created'>
 
 export interface IndexReader {
   // Chunks on this disk

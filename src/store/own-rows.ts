@@ -58,6 +58,10 @@ export class OwnRowStore implements OwnState {
     return [...this.#kind(kind)].map(([id, value]) => ({ id, value: JSON.parse(value) as T }))
   }
 
+  count(kind: OwnKind): number {
+    return this.#kind(kind).size
+  }
+
   async put(kind: OwnKind, id: string, value: unknown): Promise<void> {
     const json = JSON.stringify(value)
     if (json === undefined) throw fail('INTERNAL', { reason: `own row ${kind} ${id} has no value` })

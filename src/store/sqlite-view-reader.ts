@@ -9,7 +9,7 @@ import {
   type PeerId,
   type RecordHash,
 } from '../base/words.ts'
-import type { Listed, Page } from './index-reader.ts'
+import type { Listed, MadeFolder, Page } from './index-reader.ts'
 import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
 import { statusNames } from './sqlite-view.ts'
@@ -86,7 +86,10 @@ export class SqliteViewReader {
     // A cursor is the last path shown; a folder comes before an entry of the same path.
     const [, kind = '', after = ''] = /^([de]):(.*)$/s.exec(cursor ?? '') ?? []
     const folders = this.sql.all(
-      'SELECT path, files, bytes FROM paths WHERE folder = ? AND parent = ? AND path > ? ORDER BY path LIMIT ?',
+      `SELECT p.path, p.files, p.bytes, e.entry, r.hash AS record_hash, v.modified, v.created FROM paths p
+       LEFT JOIN entries e ON e.folder = p.folder AND e.path = p.path AND e.removed = 0 AND e.shadowed = 0
+       LEFT JOIN versions v ON v.n = e.version LEFT JOIN records r ON r.n = v.n
+       WHERE p.folder = ? AND p.parent = ? AND p.path > ? ORDER BY p.path LIMIT ?`,
       n,
       path,
       after,
@@ -272,7 +275,20 @@ function entryRow(row: Row): EntryRow {
 }
 
 function listedFolder(row: Row): Listed {
-  return { kind: 'folder', path: text(row['path']), files: num(row['files']), bytes: num(row['bytes']) }
+  const folder = {
+    kind: 'folder' as const,
+    path: text(row['path']),
+    files: num(row['files']),
+    bytes: num(row['bytes']),
+  }
+  if (row['entry'] === null) return folder
+  const made: MadeFolder = {
+    entry: idIn<EntryId>(row['entry']),
+    version: idIn<RecordHash>(row['record_hash']),
+    modified: num(row['modified']),
+    created: num(row['created']),
+  }
+  return { ...folder, made }
 }
 
 function listedEntry(entry: EntryRow): Listed {

@@ -89,12 +89,13 @@ export interface Store {
   close(): Promise<void>
 }
 
-export type OwnKind = 'token' | 'session' | 'invite' | 'transfer' | 'upload' | 'setting' | 'pool'
+export type OwnKind = 'token' | 'session' | 'invite' | 'transfer' | 'upload' | 'setting' | 'pool' | 'property'
 
 /** Small JSON rows, durable (SQLite FULL) when `put` resolves; kept when the index is rebuilt for another pool. */
 export interface OwnState {
   get<T>(kind: OwnKind, id: string): T | undefined
   list<T>(kind: OwnKind): { id: string; value: T }[]
+  count(kind: OwnKind): number
   put(kind: OwnKind, id: string, value: unknown): Promise<void>
   remove(kind: OwnKind, id: string): Promise<void>
 }
