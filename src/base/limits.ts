@@ -177,9 +177,10 @@ export const limits = {
   batchFilesInFlight: 128,
   batchBytesInFlight: 8 * MiB,
   listEntries: 1000,
-  /** WebDAV: a body of XML, how deep its elements lie, locks at once, and how long one may last. */
-  davXmlBytes: 256 * KiB,
-  davXmlDepth: 32,
+  /** XML in a body, and how deep its elements may lie. */
+  xmlBytes: 1 * MiB,
+  xmlDepth: 32,
+  /** WebDAV: locks at once, and how long one may last. */
   davLocks: 4096,
   davLockMs: hour,
   /** Entries of a folder that are read at once. */
