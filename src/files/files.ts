@@ -181,6 +181,33 @@ export interface CopyOptions extends TargetOptions {
   shallow?: boolean | undefined
 }
 
+export interface ScanOptions extends CallOptions {
+  prefix?: string | undefined
+  delimiter?: string | undefined
+  /** Only keys behind this one; it need not exist. */
+  after?: string | undefined
+  /** At most `limits.listEntries`. */
+  limit?: number | undefined
+}
+
+/** A file as a key: its path inside the folder. A folder made on purpose ends in `/`. */
+export interface ScannedKey {
+  key: string
+  size: number
+  /** Wall milliseconds. */
+  modified: number
+  hash: string
+  type: string
+}
+
+export interface Scan {
+  keys: ScannedKey[]
+  /** What several keys have in common up to the delimiter. */
+  prefixes: string[]
+  /** `after` for what is left; absent at the end. */
+  next?: string
+}
+
 export interface Files {
   put(path: string, source: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult>
   get(path: string, options?: GetOptions): Promise<Download>
@@ -195,6 +222,8 @@ export interface Files {
   look(path: string): ListedEntry | undefined
   /** Changes facts of a file or folder, never its content. */
   change(path: string, changes: Changes): Promise<void>
+  /** Everything in a folder of the pool as keys by their bytes, as S3 lists it. */
+  scan(folder: string, options?: ScanOptions): Promise<Scan>
   /** An empty folder inside a folder. */
   makeFolder(path: string): Promise<void>
   /** Moves a file or everything below a folder; never payload bytes inside one folder. */

@@ -11,6 +11,7 @@ import { move } from './move.ts'
 import { isFolder, openPlace } from './place.ts'
 import { remove } from './remove.ts'
 import { restore } from './restore.ts'
+import { scan } from './scan.ts'
 import { trash } from './trash.ts'
 import { upload } from './upload.ts'
 import { versions } from './versions.ts'
@@ -24,6 +25,7 @@ export function openFiles(parts: FilesParts): Files {
     has: (path) => has(parts, path),
     look: (path) => look(parts, path),
     change: (path, changes) => change(parts, path, changes),
+    scan: (folder, options) => scan(parts, folder, options),
     makeFolder: (path) => makeFolder(parts, path),
     move: (from, to, options) => move(parts, from, to, options),
     copy: (from, to, options) => copy(parts, from, to, options),

@@ -14,6 +14,7 @@ export function unavailableFiles(reason: Error): Files {
     has: refuseNow,
     look: refuseNow,
     change: refuse,
+    scan: refuse,
     makeFolder: refuse,
     move: refuse,
     copy: refuse,

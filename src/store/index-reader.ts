@@ -94,6 +94,8 @@ export interface IndexReader {
   hasBelow(folder: FolderId, path: string): boolean
   /** Everything below `path`, by path. */
   tree(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<EntryRow>
+  /** Everything from `path` on, itself included, by path; `next` goes on there. */
+  from(folder: FolderId, path: string, limit: number): Page<EntryRow>
   /** Removed entries, newest first. */
   trash(folder: FolderId, cursor: string | undefined, limit: number): Page<EntryRow>
   held(folder: FolderId): VersionRow[]

@@ -122,6 +122,14 @@ export class SqliteViewReader {
     return page(this.#entries(where, this.#folder(folder), from, to, limit + 1), limit, (last) => last.path)
   }
 
+  from(folder: FolderId, path: string, limit: number): Page<EntryRow> {
+    const where = `WHERE e.folder = ? AND e.path >= ? AND e.removed = 0 AND e.shadowed = 0
+      ORDER BY e.path LIMIT ?`
+    const rows = this.#entries(where, this.#folder(folder), path, limit + 1)
+    const next = rows.length > limit ? rows.pop()?.path : undefined
+    return { entries: rows, ...(next === undefined ? {} : { next }) }
+  }
+
   trash(folder: FolderId, cursor: string | undefined, limit: number): Page<EntryRow> {
     const [ms, n] = (cursor ?? '').split(':').map(Number)
     const where = `WHERE e.folder = ? AND e.removed = 1 AND (e.ms < ? OR (e.ms = ? AND e.n > ?))
