@@ -56,6 +56,12 @@ export async function* bodyBytes(face: Face, request: IncomingMessage): AsyncGen
   }
 }
 
+/** `bodyBytes`; a client that waits for `100 Continue` hears it when the first byte is really wanted. */
+export async function* wantedBytes({ face, request, response }: Call): AsyncGenerator<Uint8Array> {
+  if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue()
+  yield* bodyBytes(face, request)
+}
+
 function parseJson(text: string): unknown {
   if (text === '') return {}
   try {

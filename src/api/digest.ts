@@ -1,6 +1,9 @@
 /** `Content-Digest` (RFC 9530): what the client says its bytes hash to, checked before they are kept. */
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { fail } from '../base/errors.ts'
+
+/** A digest of what it is fed; `algorithm` is one that HTTP headers name. */
+export const runningDigest = (algorithm: string): Hash => createHash(algorithm)
 
 const algorithms: Record<string, string> = { 'sha-256': 'sha256', 'sha-512': 'sha512' }
 

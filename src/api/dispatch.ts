@@ -6,6 +6,7 @@ import { errorOf, sendProblem } from './errors.ts'
 import { parseRequestPath } from './request-path.ts'
 import { type Call, type Face, type Route, Reply, answered } from './route.ts'
 import { type Match, matchRoute } from './router.ts'
+import { isTus, setTusHeaders, tusMethod } from './tus.ts'
 import { requireHost, requireOrigin, setCommonHeaders, setCorsHeaders } from './web-rules.ts'
 
 /** Serves one request; never throws, whatever was sent. */
@@ -42,9 +43,10 @@ async function serve(
   requireHost(face, request)
   setCorsHeaders(face, request, response)
   requireOrigin(face, request)
+  if (isTus(request)) setTusHeaders(request, response)
   if (request.method === 'OPTIONS') return void response.writeHead(204).end()
   const { segments, query } = parseRequestPath(request.url ?? '')
-  const match = matchRoute(routes, request.method ?? '', segments)
+  const match = matchRoute(routes, isTus(request) ? tusMethod(request) : (request.method ?? ''), segments)
   const subject = authorise(face, match, request)
   const call: Call = { face, peer: face.peer, request, response, ...match, query, subject, signal }
   sendValue(call, await match.route.handle(call))

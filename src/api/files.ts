@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import type { RecordHash } from '../base/words.ts'
 import type { Download, PutOptions } from '../peer/peer.ts'
-import { bodyBytes, queryOf } from './body.ts'
+import { queryOf, wantedBytes } from './body.ts'
 import { entityTag, namesVersion, parseRange } from './conditions.ts'
 import { checkDigest } from './digest.ts'
 import { factHeaders } from './fact-headers.ts'
@@ -92,7 +92,7 @@ async function putFile(call: Call): Promise<unknown> {
   const { request, path } = call
   const { durability } = queryOf(call, putQuery)
   const existed = call.peer.files.has(path)
-  const source = checkDigest(uploadedBytes(call), request.headers['content-digest']?.toString(), path)
+  const source = checkDigest(wantedBytes(call), request.headers['content-digest']?.toString(), path)
   const options: PutOptions = {
     ...factsOf(request),
     ...(await replacedVersion(call)),
@@ -122,12 +122,6 @@ async function putFile(call: Call): Promise<unknown> {
     sentBytes,
     savedBytes,
   })
-}
-
-/** The body; a client that waits for `100 Continue` hears it when the first byte is really wanted. */
-async function* uploadedBytes(call: Call): AsyncGenerator<Uint8Array> {
-  if (call.request.headers.expect?.toLowerCase() === '100-continue') call.response.writeContinue()
-  yield* bodyBytes(call.face, call.request)
 }
 
 /** `If-Match` and `If-None-Match` as the version that may be replaced. */

@@ -14,10 +14,12 @@ import { sessionsRoutes } from './sessions.ts'
 import { settingsRoutes } from './settings.ts'
 import { statusRoutes } from './status.ts'
 import { tokensRoutes } from './tokens.ts'
+import { uploadsRoutes } from './uploads.ts'
 
 /** The app's own files come last: they match what is left. */
 export const routes: readonly Route[] = [
   ...filesRoutes,
+  ...uploadsRoutes,
   ...batchRoutes,
   ...entriesRoutes,
   ...foldersRoutes,

@@ -8,6 +8,7 @@ import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { fail } from '../base/errors.ts'
 import type { Face } from './route.ts'
+import { tusHeaderNames } from './tus.ts'
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -68,9 +69,12 @@ export function setCorsHeaders(face: Face, request: IncomingMessage, response: S
   response.setHeader('access-control-allow-methods', 'GET, HEAD, PUT, POST, PATCH, DELETE')
   response.setHeader(
     'access-control-allow-headers',
-    'authorization, content-type, range, if-match, if-none-match',
+    `authorization, content-type, content-digest, range, if-match, if-none-match, if-range, ${tusHeaderNames}`,
   )
-  response.setHeader('access-control-expose-headers', 'etag, content-range, content-length')
+  response.setHeader(
+    'access-control-expose-headers',
+    `etag, content-range, content-length, content-digest, location, ${tusHeaderNames}`,
+  )
   response.setHeader('cross-origin-resource-policy', 'cross-origin')
   response.appendHeader('vary', 'origin')
 }

@@ -56,6 +56,26 @@ export const catalogue = {
     'the bytes received for {path} do not match the digest sent with them',
     'send the file again',
   ),
+  // Uploads that can go on
+  UPLOAD_UNKNOWN: row(404, 'upload {id} does not exist', 'begin a new one'),
+  UPLOAD_EXPIRED: row(410, 'upload {id} was given up for too long and has expired', 'begin a new one'),
+  UPLOAD_OFFSET: row(
+    409,
+    'upload {id} goes on at byte {offset}, not at {asked}',
+    'ask where it stands, then go on there',
+  ),
+  UPLOAD_BUSY: row(
+    423,
+    'upload {id} is being written by another request',
+    'wait a moment, ask where it stands, then go on there',
+  ),
+  UPLOAD_CHECKSUM: row(
+    460,
+    'the bytes received for upload {id} do not match their checksum',
+    'send them again',
+  ),
+  UPLOAD_PROTOCOL: row(412, 'version {found} of the tus protocol is not spoken here', 'use version 1.0.0'),
+  BAD_TYPE: row(415, 'a body of type {found} cannot be taken here', 'send {wanted}'),
   // Integrity
   CHUNK_DAMAGED: row(
     500,

@@ -176,6 +176,19 @@ export const limits = {
   /** Files of one batch stream being written at once, and their bytes. */
   batchFilesInFlight: 128,
   batchBytesInFlight: 8 * MiB,
+  /** Uploads that can go on: those known at once, ended ones included. */
+  uploads: 1024,
+  /** One that nobody goes on with is given up after this; what became of an ended one is told so long. */
+  uploadLifeMs: 7 * day,
+  uploadEndedMs: 1 * day,
+  /** Plaintext bytes after which an upload under way is made durable again. */
+  uploadCheckpoint: 16 * MiB,
+  /** Chunks of an upload that its row names; more go into blocks of so many. */
+  uploadListed: 256,
+  /** Pieces of bytes behind the last cut, before they are written as one. */
+  uploadTailPieces: 16,
+  /** Uploads that one concatenation names. */
+  uploadParts: 1000,
   listEntries: 1000,
   /** XML in a body, and how deep its elements may lie. */
   xmlBytes: 1 * MiB,

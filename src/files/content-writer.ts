@@ -104,6 +104,15 @@ export class ContentWriter {
     if (this.#stagedBytes >= checkpointBytes) this.#checkpoint()
   }
 
+  /** Adds the next chunk of content that was stored before, under other pins; unknown to others until now. */
+  async adopt(stored: StoredChunk): Promise<void> {
+    const { ref, p } = stored
+    this.#pins.set(ref.id, { id: ref.id, pin: this.#pin })
+    this.#index.push({ op: 'known', folder: this.#keys.folder, p, ref })
+    this.#staged.push(ref.id)
+    await this.add(stored)
+  }
+
   /** Writes the manifest where one is needed and waits for everything that was begun. */
   async end(): Promise<StoredContent> {
     const content: VersionContent =

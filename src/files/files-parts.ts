@@ -2,11 +2,13 @@
 import type { Catalogue } from '../access/catalogue.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
 import type { DeviceId, PeerId } from '../base/words.ts'
 import type { Budget } from '../codec/budget.ts'
 import type { Codec, CompressionLevel } from '../codec/codec.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Store } from '../store/store.ts'
+import type { UploadBook } from './upload-book.ts'
 
 /** What the peer knows about another device beyond its records. */
 export interface PeerPresence {
@@ -35,6 +37,9 @@ export interface FilesParts {
   /** Bulk buffers of the whole peer: `limits.bulkBytes`. */
   budget: Pick<Budget, 'take'>
   clock: Clock
+  random: Random
+  /** Uploads that can go on; one for all callers. */
+  uploads: UploadBook
   log: Log
   /** Fails with `FORBIDDEN` unless the caller may read or write this path. */
   require: (scope: 'read' | 'write', path: string) => void

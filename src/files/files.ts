@@ -8,6 +8,7 @@
 import type { CallOptions, PeerId, RecordHash } from '../base/words.ts'
 import type { Page } from '../store/index-reader.ts'
 import type { EntryKind } from '../store/view.ts'
+import type { Uploads } from './uploads.ts'
 
 export interface PutOptions extends CallOptions<PutProgress> {
   /** Bytes of the source when known: refused with QUOTA_FULL before the first byte when they do not fit. */
@@ -237,6 +238,8 @@ export interface Files {
   ): Promise<{ removed: number }>
   trash(folder: string, options?: ListOptions): Promise<Page<VersionInfo>>
   versions(path: string): Promise<VersionInfo[]>
+  /** Uploads that go on where they stopped. */
+  readonly uploads: Uploads
   /** Writes an earlier version (or the last one of a removed file) as the newest. */
   restore(path: string, options?: CallOptions & { version?: RecordHash | undefined }): Promise<PutResult>
 }

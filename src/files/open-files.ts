@@ -10,6 +10,7 @@ import { makeFolder } from './make-folder.ts'
 import { move } from './move.ts'
 import { isFolder, openPlace } from './place.ts'
 import { remove } from './remove.ts'
+import { openUploads } from './open-uploads.ts'
 import { restore } from './restore.ts'
 import { scan } from './scan.ts'
 import { trash } from './trash.ts'
@@ -32,6 +33,7 @@ export function openFiles(parts: FilesParts): Files {
     remove: (path, options) => remove(parts, path, options),
     trash: (folder, options) => trash(parts, folder, options),
     versions: (path) => versions(parts, path),
+    uploads: openUploads(parts),
     restore: (path, options) => restore(parts, path, options),
   }
 }

@@ -35,8 +35,18 @@ export async function upload(
   await requireRoom(parts, place, options.size)
 
   const content = await storeContent(parts, place, source, options)
-  requireSize(place, content.size, options.size)
+  return keepContent(parts, place, before, content, options)
+}
 
+/** Content that is stored becomes what shows at `place`; `before` is what showed when it began. */
+async function keepContent(
+  parts: FilesParts,
+  place: Place,
+  before: Before | undefined,
+  content: StoredContent,
+  options: PutOptions,
+): Promise<PutResult> {
+  requireSize(place, content.size, options.size)
   if (options.replaces !== undefined) whatIsThere(parts, place, options)
   const version =
     unchanged(parts, place, before, content, options) ??
@@ -50,6 +60,28 @@ export async function upload(
     sentBytes: content.sentBytes,
     savedBytes: content.savedBytes,
   }
+}
+
+/** `keepContent` for content that was stored part by part (append.ts). */
+export async function keepStored(
+  parts: FilesParts,
+  place: Place,
+  content: StoredContent,
+  options: PutOptions,
+): Promise<PutResult> {
+  const before = whatIsThere(parts, place, options)
+  if (before === undefined) requireFilePlace(parts, place)
+  return keepContent(parts, place, before, content, options)
+}
+
+/** Fails where `upload` would before its first byte: nothing may lie here, or it does not fit. */
+export async function requireUploadable(
+  parts: FilesParts,
+  place: Place,
+  options: Pick<PutOptions, 'replaces' | 'size'>,
+): Promise<void> {
+  if (whatIsThere(parts, place, options) === undefined) requireFilePlace(parts, place)
+  await requireRoom(parts, place, options.size)
 }
 
 async function writeVersion(
@@ -126,7 +158,7 @@ function whatIsThere(parts: FilesParts, place: Place, { replaces }: PutOptions):
  * Before the first byte where the size is known: what can not be kept is not begun. A file of one
  * chunk is refused whole by the store itself.
  */
-async function requireRoom(parts: FilesParts, place: Place, size: number | undefined): Promise<void> {
+export async function requireRoom(parts: FilesParts, place: Place, size: number | undefined): Promise<void> {
   if (size === undefined || size <= limits.chunkMin) return
   const { contributed, limit, disk, storage } = await parts.room()
   if (size > contributed) throw fail('QUOTA_FULL', { limit, what: place.text, needed: size })

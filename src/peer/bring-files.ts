@@ -10,6 +10,7 @@ import type { PoolKeys } from '../access/device-keys.ts'
 import { asPeerStorError, fail, isCode, type ErrorCode } from '../base/errors.ts'
 import type { CallOptions, ChunkId } from '../base/words.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
+import { UploadBook } from '../files/upload-book.ts'
 import type { FilesParts } from '../files/files-parts.ts'
 import type { Files, ListedEntry } from '../files/files.ts'
 import { openFiles } from '../files/open-files.ts'
@@ -179,6 +180,7 @@ function readingParts(
       countedPeers: () => [catalogue.peer],
     },
     budget: { take: () => Promise.resolve(() => undefined) },
+    uploads: new UploadBook(() => store.own, parts.clock, parts.random),
     require: () => undefined,
     room: () => Promise.resolve({ limit: 0, contributed: 0, disk: 0, storage: '' }),
     presence: () => ({ online: false, lastSeen: undefined, zone: undefined, hasRoom: false }),

@@ -24,6 +24,8 @@ import type { Files } from '../files/files.ts'
 import { categoryOf } from '../files/mime.ts'
 import { openFiles } from '../files/open-files.ts'
 import { checkPath } from '../files/paths.ts'
+import { UploadBook } from '../files/upload-book.ts'
+import { UploadKeeper } from '../files/upload-keeper.ts'
 import type { Network } from '../net/network.ts'
 import { openPool } from '../pool/open-pool.ts'
 import type { Membership, Pool } from '../pool/pool.ts'
@@ -178,6 +180,7 @@ class OpenCore implements Core {
     this.workers = parts.workers
     this.#filesParts = {
       ...parts,
+      uploads: new UploadBook(() => parts.store.own, parts.clock, parts.random),
       require: () => undefined,
       room: async () => ({ ...(await parts.space.room()), storage: parts.storage }),
       presence: (peer) => this.#presence(peer),
@@ -225,6 +228,7 @@ class OpenCore implements Core {
     await pool.start()
     for (const worker of pool.workers()) workers.add(worker)
     workers.add(new ChunksOf(this.#filesParts))
+    workers.add(new UploadKeeper(this.#filesParts))
     workers.add(space)
   }
 

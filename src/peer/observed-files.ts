@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import type { Download, Files, PutOptions, PutResult } from '../files/files.ts'
+import type { AppendOptions, Uploads, UploadState } from '../files/uploads.ts'
 import type { EventLog } from './events.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -60,7 +61,46 @@ export class FilesObserver {
         }),
       trash: (folder, options) => counted(() => files().trash(folder, options)),
       versions: (path) => counted(() => files().versions(path)),
+      uploads: this.#uploads(() => files().uploads, counted),
       restore: (path, options) => counted(() => files().restore(path, options)),
+    }
+  }
+
+  #uploads(uploads: () => Uploads, counted: <T>(run: () => Promise<T>) => Promise<T>): Uploads {
+    const ended = (state: UploadState): UploadState => {
+      if (state.result !== undefined) this.#parts.metrics.count('stored')
+      return state
+    }
+    return {
+      begin: (upload) => counted(async () => ended(await uploads().begin(upload))),
+      state: (id, options) => counted(() => uploads().state(id, options)),
+      append: (id, offset, source, options = {}) =>
+        counted(async () => ended(await this.#append(uploads(), id, offset, source, options))),
+      join: (ids, upload, options) => counted(async () => ended(await uploads().join(ids, upload, options))),
+      remove: (id) => counted(() => uploads().remove(id)),
+      list: () => uploads().list(),
+    }
+  }
+
+  async #append(
+    uploads: Uploads,
+    id: string,
+    offset: number,
+    source: AsyncIterable<Uint8Array>,
+    options: AppendOptions,
+  ): Promise<UploadState> {
+    const { path, size } = await uploads.state(id)
+    const progress = this.#progress(path, { ...options, size: size ?? options.size }, id)
+    this.#running += 1
+    try {
+      const state = await uploads.append(id, offset, source, { ...options, onProgress: progress.on })
+      if (state.result !== undefined) progress.end('done')
+      return state
+    } catch (thrown) {
+      progress.end('failed')
+      throw thrown
+    } finally {
+      this.#running -= 1
     }
   }
 
@@ -86,9 +126,9 @@ export class FilesObserver {
   }
 
   /** Events of one upload; none for a small one. */
-  #progress(path: string, { size, onProgress }: PutOptions) {
+  #progress(path: string, { size, onProgress }: Pick<PutOptions, 'size' | 'onProgress'>, named?: string) {
     const { events, clock, random } = this.#parts
-    let id: string | undefined
+    let id = named
     let bytes = 0
     let told = Number.NEGATIVE_INFINITY
     const tell = (state: 'running' | 'done' | 'failed'): void => {

@@ -14,6 +14,7 @@ import type { Settings, SettingsValues } from './settings.ts'
 export type { Folder, Policy } from '../access/catalogue.ts'
 export type { NewToken, S3Signer, Scope, SessionLine, Subject, TokenLine, Tokens } from '../access/tokens.ts'
 export type { Download, FileInfo, ListedEntry, PutOptions, PutResult, VersionInfo } from '../files/files.ts'
+export type { NewUpload, Uploads, UploadState } from '../files/uploads.ts'
 
 /** contract.md `status`. */
 export interface PeerStatus {

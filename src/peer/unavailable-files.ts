@@ -21,6 +21,7 @@ export function unavailableFiles(reason: Error): Files {
     remove: refuse,
     trash: refuse,
     versions: refuse,
+    uploads: { begin: refuse, state: refuse, append: refuse, join: refuse, remove: refuse, list: refuseNow },
     restore: refuse,
   }
 }

@@ -1,0 +1,152 @@
+/**
+ * What this peer knows of uploads that can go on: one row each in the store's own database, and who
+ * writes which now. Until an upload is whole its chunks hang on pins that name it as their folder:
+ * no other device is offered them, nothing else of this device keeps or drops them.
+ */
+import type { Clock } from '../base/clock.ts'
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Random } from '../base/random.ts'
+import { idOf, type ChunkId, type FolderId } from '../base/words.ts'
+import type { OwnState } from '../store/store.ts'
+import type { PutResult } from './files.ts'
+import type { NewUpload, UploadState } from './uploads.ts'
+
+/** A sealed piece as it stands in a row: chunk id, chunk key (hex), plaintext bytes. */
+export type KeptRef = readonly [id: ChunkId, ck: string, length: number]
+
+/** A row, as JSON. */
+export interface UploadRow {
+  upload: NewUpload
+  folder: FolderId
+  /** As known at the beginning: it decides how the file is cut. */
+  cutAs: number | undefined
+  offset: number
+  expires: number
+  /** Full blocks of listed chunks, then the chunks after them (upload-writer.ts). */
+  blocks: KeptRef[]
+  listed: string
+  /** Bytes behind the last cut. */
+  tail: KeptRef[]
+  sentBytes: number
+  savedBytes: number
+  of?: readonly string[] | undefined
+  result?: PutResult | undefined
+  /** Given up; the row stays until its chunks are gone. */
+  removed?: boolean | undefined
+  /** A crash may have left chunks that the row does not name. */
+  unclean?: boolean | undefined
+}
+
+/** Who writes an upload now. */
+export interface Lease {
+  /** Its source has ended: what came is being made durable. */
+  ending: () => void
+  release: () => void
+}
+
+export class UploadBook {
+  readonly #own: () => OwnState
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #leases = new Map<string, { released: Promise<void>; isEnding: boolean }>()
+  /** Rows that a former run of this peer may have been writing. */
+  #former: Set<string> | undefined
+
+  constructor(own: () => OwnState, clock: Clock, random: Random) {
+    this.#own = own
+    this.#clock = clock
+    this.#random = random
+  }
+
+  /** The row of an upload that is neither given up nor expired. */
+  open(id: string): UploadRow {
+    const row = this.#own().get<UploadRow>('upload', id)
+    if (row === undefined || row.removed === true) throw fail('UPLOAD_UNKNOWN', { id: shown(id) })
+    if (row.expires <= this.#clock.now()) throw fail('UPLOAD_EXPIRED', { id })
+    return row
+  }
+
+  /** All rows, also of uploads that ended. */
+  rows(): { id: string; row: UploadRow }[] {
+    return this.#own()
+      .list<UploadRow>('upload')
+      .map(({ id, value }) => ({ id, row: value }))
+  }
+
+  async begin(row: Omit<UploadRow, 'expires'>): Promise<string> {
+    this.#knowFormer()
+    if (this.rows().length >= limits.uploads)
+      throw fail('RATE_LIMITED', { who: 'open uploads', seconds: 3600 })
+    const id = idOf<FolderId>(this.#random.bytes(32))
+    await this.put(id, { ...row, expires: 0 })
+    return id
+  }
+
+  /** Durable when it resolves; puts the expiry off. */
+  async put(id: string, row: UploadRow): Promise<UploadRow> {
+    const ended = row.result !== undefined || row.removed === true
+    const expires = this.#clock.now() + (ended ? limits.uploadEndedMs : limits.uploadLifeMs)
+    const unclean = row.unclean === true || this.#knowFormer().has(id)
+    const written = { ...row, expires, ...(unclean ? { unclean } : {}) }
+    await this.#own().put('upload', id, written)
+    return written
+  }
+
+  async forget(id: string): Promise<void> {
+    await this.#own().remove('upload', id)
+    this.#former?.delete(id)
+  }
+
+  /** Nothing of it is left behind any more. */
+  async clean(id: string, row: UploadRow): Promise<void> {
+    this.#former?.delete(id)
+    await this.#own().put('upload', id, { ...row, unclean: undefined })
+  }
+
+  /** The pins that keep an upload's chunks. */
+  pinFolder(id: string): FolderId {
+    return id as FolderId
+  }
+
+  /** `UPLOAD_BUSY` when somebody writes it. */
+  lease(id: string): Lease {
+    if (this.#leases.has(id)) throw fail('UPLOAD_BUSY', { id })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const lease = { released: promise, isEnding: false }
+    this.#leases.set(id, lease)
+    return {
+      ending: () => (lease.isEnding = true),
+      release: () => {
+        this.#leases.delete(id)
+        resolve()
+      },
+    }
+  }
+
+  /** Waits for a writer that has nothing more to read: where the upload stands is about to change. */
+  async settled(id: string): Promise<void> {
+    const lease = this.#leases.get(id)
+    if (lease?.isEnding === true) await lease.released
+  }
+
+  isLeased(id: string): boolean {
+    return this.#leases.has(id)
+  }
+
+  stateOf(id: string, { upload, offset, expires, of, result }: UploadRow): UploadState {
+    const { path, part = false, size } = upload
+    return { id, path, part, size, offset, expires, of, result }
+  }
+
+  #knowFormer(): Set<string> {
+    this.#former ??= new Set(
+      this.rows()
+        .filter(({ row }) => row.result === undefined)
+        .map(({ id }) => id),
+    )
+    return this.#former
+  }
+}
+
+const shown = (id: string): string => id.slice(0, 80).replaceAll(/[^\w-]/g, '?')
