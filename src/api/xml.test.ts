@@ -1,54 +1,58 @@
+/** What is taken for XML, what is refused, and that what is written reads as what it was. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { isCode } from '../base/errors.ts'
-import { childrenOf, element, parseXml, textOf, xmlDocument } from './xml.ts'
+import { limits } from '../base/limits.ts'
+import { elementsOf, parseXml, textOf, writeXml, type XmlElement } from './xml.ts'
 
-test('a document is read with its names, namespaces and text', () => {
+test('namespaces are resolved, text and CDATA are one', () => {
   const root = parseXml(
-    '<?xml version="1.0"?><a:D xmlns:a="u:1"><a:O><K>x &lt;&#65; <![CDATA[&y]]></K></a:O><a:O/></a:D>',
-    'x',
+    '<?xml version="1.0" encoding="utf-8"?><a:x xmlns:a="DAV:" b="1" a:c="2"><y xmlns="u:v">&lt;&#228;<![CDATA[<&]]></y><z/></a:x>',
   )
-  assert.deepEqual([root.namespace, root.name], ['u:1', 'D'])
-  const [first, second] = childrenOf(root, 'O')
-  assert.equal(textOf(first!, 'K'), 'x <A &y')
-  assert.equal(textOf(second!, 'K'), undefined)
-})
-
-test('what is written is read again as it was', () => {
-  const odd = 'a & <b> "c" \r \u{1F600} ä'
-  const document = xmlDocument('R', [element('K', odd), element('N', 3), element('None', undefined)], {
-    xmlns: 'u:"1"',
-  })
-  const root = parseXml(document, 'x')
-  assert.equal(root.namespace, 'u:"1"')
-  assert.equal(root.children[0]?.text, odd)
+  assert.equal(root.name, '{DAV:}x')
+  assert.deepEqual(root.attributes, [
+    { name: 'b', value: '1' },
+    { name: '{DAV:}c', value: '2' },
+  ])
   assert.deepEqual(
-    root.children.map(({ name }) => name),
-    ['K', 'N'],
+    elementsOf(root).map(({ name }) => name),
+    ['{u:v}y', '{}z'],
   )
+  assert.equal(textOf(root), '<ä<&')
 })
 
-test('bombs, entities, depth and what is no XML are refused', () => {
-  const laughs = '<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><l>&b;</l>'
+test('written elements read as they were', () => {
   const documents = [
-    laughs,
-    '<!DOCTYPE l SYSTEM "file:///etc/passwd"><l/>',
-    '<l>&unknown;</l>',
-    '<l>'.repeat(40) + '</l>'.repeat(40),
-    `<l>${'<m/>'.repeat(50_001)}</l>`,
-    '<l>',
-    '<l></m>',
-    '<l/><l/>',
-    '<x:l/>',
-    '<l a=1/>',
-    '',
-    'text',
-    '\0',
+    '<x/>',
+    '<p:x xmlns:p="a&amp;b" q="&quot;&#10;\'" xml:lang="de" p:r="s">a<y xmlns="n">&lt;b&gt;</y><z>𐀀&#13;</z></p:x>',
   ]
-  for (const document of documents)
-    assert.throws(
-      () => parseXml(document, 'the XML'),
-      (thrown) => isCode(thrown, 'BAD_INPUT'),
-      document.slice(0, 40),
-    )
+  const merged = (element: XmlElement): unknown => ({ ...element, children: element.children.map(text) })
+  const text = (child: XmlElement | string): unknown => (typeof child === 'string' ? child : merged(child))
+  for (const document of documents) {
+    const read = parseXml(document)
+    assert.deepEqual(merged(parseXml(writeXml(read))), merged(read))
+  }
+})
+
+test('what is no XML, deep, or has a document type is refused', () => {
+  const bomb = `<!DOCTYPE x [${Array.from({ length: 20 }, (_, n) => `<!ENTITY e${n + 1} "&e${n};&e${n};">`).join('')}]><x>&e20;</x>`
+  const refused = [
+    '',
+    ' ',
+    'text',
+    '<x>',
+    '<x></y>',
+    '<x/><y/>',
+    '<p:x/>',
+    '<x xmlns:p=""><p:y/></x>',
+    '<x>&unknown;</x>',
+    '<x>\u0000</x>',
+    '<x a="1" a="2"/>',
+    bomb,
+    '<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>',
+    '<x>'.repeat(limits.xmlDepth + 1) + '</x>'.repeat(limits.xmlDepth + 1),
+    '<x>'.repeat(100_000),
+  ]
+  for (const document of refused)
+    assert.throws(() => parseXml(document), { code: 'BAD_INPUT' }, document.slice(0, 60))
+  parseXml('<x>'.repeat(limits.xmlDepth) + '</x>'.repeat(limits.xmlDepth))
 })

@@ -1,95 +1,91 @@
-/** XML of requests as a small tree, and of answers as text. No DOCTYPE, no entities beyond XML's own five. */
-import { type SaxesTagNS, SaxesParser } from 'saxes'
-import { type PeerStorError, fail } from '../base/errors.ts'
+/**
+ * XML from clients, as trees: namespaces resolved, no entities but XML's own five, no document types,
+ * and limits on size and depth, so that no body can cost more than it weighs.
+ */
+import { SaxesParser } from 'saxes'
+import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import { bodyBytes } from './body.ts'
+import type { Call } from './route.ts'
 
 export interface XmlElement {
-  /** Namespace URI, '' without one. */
-  namespace: string
-  /** Without its prefix. */
+  /** `{namespace}name`. */
   name: string
-  /** Text directly in it. */
-  text: string
-  children: XmlElement[]
+  attributes: { name: string; value: string }[]
+  children: (XmlElement | string)[]
 }
 
-/** Elements of one document, and how deep they may lie. */
-const elementsMax = 50_000
-const depthMax = 32
+/** The document in a request's body; undefined when the body is empty. `BAD_INPUT`, `TOO_LARGE`. */
+export async function xmlBody(call: Call): Promise<XmlElement | undefined> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of bodyBytes(call.face, call.request)) {
+    length += part.length
+    if (length > limits.xmlBytes) throw fail('TOO_LARGE', { what: 'the body', limit: limits.xmlBytes })
+    parts.push(part)
+  }
+  return length === 0 ? undefined : parseXml(decodeText(Buffer.concat(parts)))
+}
 
-/** The root of a document; `BAD_INPUT` naming `what` for anything that is not well-formed or too deep. */
-export function parseXml(document: string, what: string): XmlElement {
-  const parser = new SaxesParser({ xmlns: true, position: false })
-  const top: XmlElement = { namespace: '', name: '', text: '', children: [] }
+/** The root of a well-formed document without a document type, or `BAD_INPUT`. */
+export function parseXml(text: string): XmlElement {
+  const top: XmlElement = { name: '', attributes: [], children: [] }
   const open = [top]
-  let count = 0
-  parser.on('error', (error) => refuse(what, error.message))
-  parser.on('doctype', () => refuse(what, 'a DOCTYPE is not taken'))
-  parser.on('opentag', (tag: SaxesTagNS) => {
-    const element: XmlElement = { namespace: tag.uri, name: tag.local, text: '', children: [] }
-    if (open.length > depthMax) refuse(what, `its elements lie deeper than ${depthMax}`)
-    if ((count += 1) > elementsMax) refuse(what, `it has more than ${elementsMax} elements`)
+  const parser = new SaxesParser({ xmlns: true, position: false })
+  parser.on('error', (error) => refuse(error.message))
+  parser.on('doctype', () => refuse('it has a document type'))
+  parser.on('opentag', (tag) => {
+    if (open.length > limits.xmlDepth) refuse(`its elements lie deeper than ${limits.xmlDepth}`)
+    const attributes = Object.values(tag.attributes)
+      .filter(({ uri }) => uri !== xmlnsSpace)
+      .map(({ uri, local, value }) => ({ name: uri === '' ? local : `{${uri}}${local}`, value }))
+    const element: XmlElement = { name: `{${tag.uri}}${tag.local}`, attributes, children: [] }
     open.at(-1)?.children.push(element)
     open.push(element)
   })
   parser.on('closetag', () => void open.pop())
-  const add = (text: string): void => {
-    const element = open.at(-1)
-    if (element !== undefined) element.text += text
-  }
-  parser.on('text', add)
-  parser.on('cdata', add)
-  parser.write(document).close()
-  return top.children[0] ?? refuse(what, 'it is empty')
+  for (const event of ['text', 'cdata'] as const)
+    parser.on(event, (part) => void open.at(-1)?.children.push(part))
+  parser.write(text).close()
+  return elementsOf(top)[0] ?? refuse('it has no element')
 }
 
-function refuse(what: string, reason: string): never {
-  throw notXml(what, reason)
+/** The child elements, text between them left out. */
+export function elementsOf(element: XmlElement): XmlElement[] {
+  return element.children.filter((child) => typeof child !== 'string')
 }
 
-const notXml = (what: string, reason: string): PeerStorError => fail('BAD_INPUT', { what, reason })
-
-/** Text of the first child of that name, in any namespace; undefined when there is none. */
-export function textOf(element: XmlElement, name: string): string | undefined {
-  return childrenOf(element, name)[0]?.text.trim()
+/** All text inside an element. */
+export function textOf(element: XmlElement): string {
+  return element.children.map((child) => (typeof child === 'string' ? child : textOf(child))).join('')
 }
 
-export function childrenOf(element: XmlElement, name: string): XmlElement[] {
-  return element.children.filter((child) => child.name === name)
+/** An element as text that needs no declaration around it. */
+export function writeXml(element: XmlElement): string {
+  const { space, local } = splitName(element.name)
+  const attributes = element.attributes.map(({ name, value }, index) => writeAttribute(name, value, index))
+  const inside = element.children
+    .map((child) => (typeof child === 'string' ? escapeXml(child) : writeXml(child)))
+    .join('')
+  return `<${local} xmlns="${escapeXml(space)}"${attributes.join('')}>${inside}</${local}>`
 }
 
-/** A piece of an answer: text is escaped, an element is not. */
-export type XmlPart = string | number | boolean | XmlText | readonly XmlPart[] | undefined
-
-/** An element as text. */
-export interface XmlText {
-  readonly xml: string
+function writeAttribute(name: string, value: string, index: number): string {
+  const { space, local } = splitName(name)
+  if (space === '') return ` ${local}="${escapeXml(value)}"`
+  if (space === 'http://www.w3.org/XML/1998/namespace') return ` xml:${local}="${escapeXml(value)}"`
+  return ` xmlns:a${index}="${escapeXml(space)}" a${index}:${local}="${escapeXml(value)}"`
 }
 
-/** `<name attributes>content</name>`; content that is undefined leaves the element out. */
-export function element(
-  name: string,
-  content: XmlPart,
-  attributes: Readonly<Record<string, string>> = {},
-): XmlText | undefined {
-  if (content === undefined) return undefined
-  const facts = Object.entries(attributes).map(([key, value]) => ` ${key}="${escapeXml(value)}"`)
-  return { xml: `<${name}${facts.join('')}>${xmlOf(content)}</${name}>` }
+/** `{namespace}local` taken apart. */
+export function splitName(name: string): { space: string; local: string } {
+  const end = name.lastIndexOf('}')
+  return { space: name.slice(1, Math.max(1, end)), local: name.slice(end + 1) }
 }
 
-/** A whole document. */
-export function xmlDocument(
-  name: string,
-  content: XmlPart,
-  attributes: Readonly<Record<string, string>> = {},
-): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${element(name, content, attributes)?.xml ?? ''}`
-}
-
-function xmlOf(part: XmlPart): string {
-  if (part === undefined) return ''
-  if (Array.isArray(part)) return (part as readonly XmlPart[]).map(xmlOf).join('')
-  if (typeof part === 'object') return (part as XmlText).xml
-  return escapeXml(String(part))
+/** Text for content and attribute values; what XML can not hold becomes U+FFFD. */
+export function escapeXml(text: string): string {
+  return text.replaceAll(unsafe, (sign) => escapes[sign] ?? '\u{FFFD}')
 }
 
 const escapes: Record<string, string> = {
@@ -97,9 +93,28 @@ const escapes: Record<string, string> = {
   '<': '&lt;',
   '>': '&gt;',
   '"': '&quot;',
+  '\t': '&#9;',
+  '\n': '&#10;',
   '\r': '&#13;',
 }
 
-function escapeXml(text: string): string {
-  return text.replaceAll(/[&<>"\r]/g, (sign) => escapes[sign] ?? sign)
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const unsafe = /[&<>"\u0000-\u001f\ufffe\uffff]|\p{Surrogate}/gu
+
+const xmlnsSpace = 'http://www.w3.org/2000/xmlns/'
+
+/** UTF-8, or UTF-16 with its mark, as XML wants every reader to take. */
+function decodeText(bytes: Buffer): string {
+  const [first, second] = bytes
+  const marked = first === 0xff && second === 0xfe ? 'utf-16le' : 'utf-8'
+  const encoding = first === 0xfe && second === 0xff ? 'utf-16be' : marked
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes)
+  } catch {
+    return refuse(`its bytes are no ${encoding}`)
+  }
+}
+
+function refuse(reason: string): never {
+  throw fail('BAD_INPUT', { what: 'the XML of the body', reason: reason.slice(0, 200) })
 }
