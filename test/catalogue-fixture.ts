@@ -1,5 +1,5 @@
 /** Devices of a pool for tests: real stores over a disk in memory, invites by the real code. */
-import { createLog } from '../src/base/log.ts'
+import { createLog, type Log } from '../src/base/log.ts'
 import type { DeviceId, EntryId, FolderId, RecordHash } from '../src/base/words.ts'
 import { checkWelcome, Invites, joinRequest, type Welcome, type WelcomeAnswer } from '../src/access/invite.ts'
 import { parseInvite, type InviteKind } from '../src/access/invite-code.ts'
@@ -50,15 +50,25 @@ export class PoolDevice {
   /** Opens, or opens again with an empty index: every time the database is built anew. */
   async open(elsewhere: Partial<StoreOptions> = {}): Promise<this> {
     const { clock, random } = this.world
-    const log = createLog((level, message) => void (level === 'warn' && this.warnings.push(message)))
+    const log = this.#log()
     const peer = peerIdOf(this.keys.secrets.peer.publicKey)
     const place = { disk: this.disk, folder: '/segments', database: ':memory:', threaded: false }
     const pool = { pool: this.keys.pool, peer, contributed: 2 ** 30 }
     this.store = await openStore({ ...place, ...pool, clock, random, log, ...elsewhere })
-    this.catalogue = await openCatalogue({ store: this.store, keys: this.keys, clock, random, log, naming })
-    const { catalogue, store } = this
-    this.invites = new Invites({ catalogue, store, clock, random, poolSecret: this.keys.poolSecret })
+    return this.openCatalogue()
+  }
+
+  /** Opens the catalogue, or another one over the same store. */
+  async openCatalogue(): Promise<this> {
+    const { keys, store, world } = this
+    const { clock, random } = world
+    this.catalogue = await openCatalogue({ store, keys, clock, random, log: this.#log(), naming })
+    this.invites = new Invites({ catalogue: this.catalogue, store, clock, random, poolSecret: keys.poolSecret })
     return this
+  }
+
+  #log(): Log {
+    return createLog((level, message) => void (level === 'warn' && this.warnings.push(message)))
   }
 
   async close(): Promise<void> {

@@ -125,6 +125,11 @@ export interface Catalogue {
 
   /** Takes in batches from anywhere; the same batch twice is nothing. */
   admit(batches: readonly Uint8Array[], from?: PeerId): Promise<AdmitReport>
+  /**
+   * A batch was found damaged on this disk. One of this device's own versions is made again from the
+   * index, byte for byte; resolves to whether it was.
+   */
+  mend(last: RecordHash): Promise<boolean>
   /** Writes versions: signed in batches, one durable group with what was staged before. */
   write(versions: readonly NewVersion[]): Promise<WrittenVersion[]>
 

@@ -27,6 +27,7 @@ import { forksIn } from './forks.ts'
 import { HybridClock } from './hybrid-clock.ts'
 import { Intake } from './intake.ts'
 import { peerIdOf } from './peer-id.ts'
+import { batchMadeAgain, readableBatch } from './mend.ts'
 import { isVersion, openVersion, statusWrites, type Naming } from './versions.ts'
 
 export interface LedgerParts {
@@ -175,6 +176,16 @@ export class Ledger {
     return written
   }
 
+  /** Makes a damaged batch of this device's own versions again, byte for byte; false where that cannot be. */
+  async mend(last: RecordHash): Promise<boolean> {
+    return await this.inTurn(async () => {
+      const batch = batchMadeAgain({ ...this.#parts, state: this.state }, last)
+      if (batch === undefined) return false
+      await this.#parts.store.commit({ batches: [batch] })
+      return true
+    })
+  }
+
   // Taking in
 
   async #takeIn(batches: readonly Batch[], written: readonly Written[]): Promise<void> {
@@ -220,7 +231,8 @@ export class Ledger {
   ): Promise<IndexWrite[]> {
     const rows: IndexWrite[] = []
     for (const [last, group] of Map.groupBy(records, ({ batch }) => batch)) {
-      const batch = await this.#parts.store.batch(last)
+      const batch = await readableBatch(this.#parts, last)
+      if (batch === undefined) continue
       const positions = new Map(group.map(({ hash, position }) => [hash, position]))
       for (const record of batch.records) {
         const position = positions.get(record.hash)

@@ -89,6 +89,10 @@ export class OpenedCatalogue implements Catalogue {
     return await this.#ledger.admit(batches)
   }
 
+  async mend(last: RecordHash): Promise<boolean> {
+    return await this.#ledger.mend(last)
+  }
+
   async write(versions: readonly NewVersion[]): Promise<WrittenVersion[]> {
     this.#ledger.checkMayWrite('write files')
     const drafts: (Draft & { entry: EntryId })[] = []

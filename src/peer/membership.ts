@@ -23,6 +23,7 @@ export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState):
     },
     folders: () => catalogue.folders().map(({ id, policy }) => ({ id, ...policy })),
     admit: (batches, from) => catalogue.admit(batches, from),
+    mend: (last) => catalogue.mend(last),
     statement: () => {
       const state = JSON.stringify(ownState())
       if (signed?.state !== state) signed = { state, bytes: catalogue.makeStatement(ownState()) }

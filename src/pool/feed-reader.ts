@@ -2,6 +2,9 @@
  * Reads one peer's feed to its end: pages of changes since where we stopped, batches that are not here,
  * holdings. Where we stopped is written with the holdings of the page, so that a crash repeats a page
  * at most, and a repeated page changes nothing.
+ *
+ * What a feed names and does not bring (the peer cannot read it, or it waits for what it builds on) is
+ * not forgotten: the position on disk stays before it, while this run of the program reads on.
  */
 import { limits } from '../base/limits.ts'
 import type { ChunkId, DatabaseId, PeerId, RecordHash } from '../base/words.ts'
@@ -39,6 +42,9 @@ export interface Position {
   change: number
 }
 
+/** Where a reading begins: where the last one ended, before what is missing, at the first change. */
+export type From = 'news' | 'missing' | 'start'
+
 /** What a reading brought: anything at all, and whether the peer holds less than before. */
 export interface News {
   any: boolean
@@ -56,33 +62,50 @@ interface ChangesPage extends Position {
 export class FeedReader {
   readonly #parts: FeedReaderParts
   readonly peer: PeerId
-  /** Batches came before what they build on: this peer's feed is read again from there. */
-  #waiting = false
+  /** How far this run of the program has read. */
+  #reached: Position | undefined
+  #incomplete = false
 
   constructor(parts: FeedReaderParts, peer: PeerId) {
     this.#parts = parts
     this.peer = peer
   }
 
-  /** Reads until nothing is new; `whole` begins at the first change. */
-  async read(signal: AbortSignal, whole = false): Promise<News> {
-    let position = this.#parts.store.read.feedPosition(this.peer)
-    let since = whole ? 0 : (position?.change ?? 0)
+  get position(): Position | undefined {
+    return this.#reached ?? this.#parts.store.read.feedPosition(this.peer)
+  }
+
+  /** Whether something that the feed named is not here: to be read again from the position on disk. */
+  get isIncomplete(): boolean {
+    return this.#incomplete
+  }
+
+  /** Reads until nothing is new. */
+  async read(signal: AbortSignal, from: From = 'news'): Promise<News> {
+    let { position } = this
+    let since = this.#since(from)
     const news: News = { any: false, lost: false }
-    this.#waiting = false
     while (true) {
       const page = await this.#page(position?.database, since, signal)
       // Another database, or one restored from an older copy: what was read of it no longer holds.
       const fresh = page.database !== position?.database || page.from < since
       news.any ||= page.batches.length + page.held.length + page.dropped.length > 0
       news.lost ||= page.dropped.length > 0 || (fresh && position !== undefined)
+      if (fresh) this.#incomplete = false
       await this.#takeBatches(page.batches, signal)
       await this.#takeHoldings(page, fresh)
-      position = { database: page.database, change: page.change }
+      position = this.#reached = { database: page.database, change: page.change }
       since = page.change
       if (since >= page.last) return news
       if (page.change <= page.from) throw misbehaved(this.peer, 'feed.changes', 'a page leads nowhere')
     }
+  }
+
+  #since(from: From): number {
+    if (from !== 'news') this.#incomplete = false
+    if (from === 'start') return 0
+    const position = from === 'news' ? this.position : this.#parts.store.read.feedPosition(this.peer)
+    return position?.change ?? 0
   }
 
   async #page(database: DatabaseId | undefined, since: number, signal: AbortSignal): Promise<ChangesPage> {
@@ -111,6 +134,7 @@ export class FeedReader {
 
   async #fetchBatches(hashes: readonly RecordHash[], signal: AbortSignal): Promise<void> {
     const { network, health } = this.#parts
+    const left = new Set(hashes)
     let group: Uint8Array[] = []
     let bytes = 0
     await health.measured(this.peer, async ({ received }) => {
@@ -121,6 +145,7 @@ export class FeedReader {
       for await (const { index, bytes: batch } of readItems(reply.body, item)) {
         received(batch.byteLength)
         this.#check(batch, hashes[index]!)
+        left.delete(hashes[index]!)
         group.push(batch)
         bytes += batch.byteLength
         if (bytes < admitBytes) continue
@@ -130,6 +155,7 @@ export class FeedReader {
       }
       await this.#admit(group)
     })
+    if (left.values().some((hash) => !this.#parts.store.read.hasBatch(hash))) this.#incomplete = true
   }
 
   /** A batch must be the one asked for; whether it counts is decided where it is admitted. */
@@ -145,11 +171,11 @@ export class FeedReader {
   async #admit(group: readonly Uint8Array[]): Promise<void> {
     if (group.length === 0) return
     const { waiting, refused } = await this.#parts.membership.admit(group, this.peer)
-    if (waiting > 0) this.#waiting = true
+    if (waiting > 0) this.#incomplete = true
     if (refused.length > 0) this.#parts.health.distrust(this.peer)
   }
 
-  /** A new database begins with an empty inventory. While batches wait, the position on disk stays. */
+  /** A new database begins with an empty inventory. While something is missing, the position on disk stays. */
   async #takeHoldings(page: ChangesPage, fresh: boolean): Promise<void> {
     const { peer } = this
     const stored = this.#parts.store.read.feedPosition(peer)
@@ -157,7 +183,7 @@ export class FeedReader {
     const writes: IndexWrite[] = fresh ? [{ op: 'forget-holdings', peer }] : []
     if (page.dropped.length > 0) writes.push({ op: 'dropped', peer, ids: page.dropped })
     if (page.held.length > 0) writes.push({ op: 'held', peer, ids: page.held })
-    const change = this.#waiting ? before : Math.max(before, page.change)
+    const change = this.#incomplete ? before : Math.max(before, page.change)
     if (fresh || stored?.database !== page.database || change > before)
       writes.push({ op: 'feed', peer, database: page.database, change })
     if (writes.length > 0) await this.#parts.store.index(writes)

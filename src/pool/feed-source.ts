@@ -32,6 +32,8 @@ export interface FeedSourceParts {
   /** A peer has changes up to `change` in `database`, or passes on statements. */
   onNotice: (peer: PeerId, notice: Notice) => Promise<void>
   statements: Statements
+  /** A batch cannot be read from this disk. */
+  onDamage: (last: RecordHash, error: unknown) => void
 }
 
 export function serveFeed(parts: FeedSourceParts): void {
@@ -73,13 +75,22 @@ function answerChanges({ store }: FeedSourceParts, call: Call): Answer {
   return { head, body: frameBody(encode(changesBody, { batches, held, dropped })) }
 }
 
-/** Batches in the order asked; one that is not here is left out. */
-function answerBatches({ store }: FeedSourceParts, call: Call): Answer {
+/** Batches in the order asked; one that is not here, or rotted here, is left out: the asker comes again. */
+function answerBatches(parts: FeedSourceParts, call: Call): Answer {
   const { last } = readCall(batchesAsked, call, 'feed.batches')
-  return { head: encode(nothing, {}), body: batchParts(store, last) }
+  return { head: encode(nothing, {}), body: batchParts(parts, last) }
 }
 
-async function* batchParts(store: PoolStore, hashes: readonly RecordHash[]): AsyncGenerator<Uint8Array> {
-  for (const [index, hash] of hashes.entries())
-    if (store.read.hasBatch(hash)) yield* itemParts(index, (await store.batch(hash)).bytes)
+async function* batchParts(
+  { store, onDamage }: FeedSourceParts,
+  hashes: readonly RecordHash[],
+): AsyncGenerator<Uint8Array> {
+  for (const [index, hash] of hashes.entries()) {
+    if (!store.read.hasBatch(hash)) continue
+    const bytes = await store.batch(hash).then(
+      (batch) => batch.bytes,
+      (error: unknown) => onDamage(hash, error),
+    )
+    if (bytes !== undefined) yield* itemParts(index, bytes)
+  }
 }

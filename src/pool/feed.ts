@@ -8,11 +8,11 @@ import { asPeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
-import type { PeerId } from '../base/words.ts'
+import type { PeerId, RecordHash } from '../base/words.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
 import { encode } from '../codec/cbor-schema.ts'
 import type { Network } from '../net/network.ts'
-import { FeedReader, type News, type Position } from './feed-reader.ts'
+import { FeedReader, type From, type News, type Position } from './feed-reader.ts'
 import { ownGreeting, serveFeed } from './feed-source.ts'
 import type { Health } from './health.ts'
 import type { Membership, PoolStore } from './pool.ts'
@@ -30,6 +30,8 @@ const sayEveryMs = 60_000
 const greetEveryMs = 5 * 60_000
 /** The whole feed again, for anything that was missed in any other way. */
 const wholeEveryMs = 24 * 3600_000
+/** What a feed named and did not bring is asked for again, later each time. */
+const missingFirstMs = 30_000
 const retryFirstMs = 1_000
 const retryMostMs = 5 * 60_000
 
@@ -51,9 +53,12 @@ interface Session {
   reader: FeedReader
   /** Newest position the peer told of. */
   told: Position | undefined
-  /** Monotonic times. */
+  /** Monotonic times: the next hello, the next reading from before what is missing, and from the start. */
   greetAt: number
+  missingAt: number
   wholeAt: number
+  /** Readings in a row after which something was missing. */
+  misses: number
   retryAt: number
   failures: number
   running: Promise<void> | undefined
@@ -64,6 +69,8 @@ export class Feed {
   readonly #sessions = new Map<PeerId, Session>()
   readonly #stopping = new AbortController()
   readonly #statements: Statements
+  /** Batches that rotted here and were looked for. */
+  readonly #damaged = new Set<RecordHash>()
   /** What others were last told of this device, and when (monotonic). */
   #said: { statement: Uint8Array; at: number } = {
     statement: new Uint8Array(0),
@@ -83,6 +90,7 @@ export class Feed {
         this.#told(peer, told)
         return this.#statements.take(statements, peer)
       },
+      onDamage: (last, error) => this.#mend(last, error),
     })
   }
 
@@ -95,14 +103,22 @@ export class Feed {
   connected(peer: PeerId): void {
     const session = this.#session(peer)
     session.greetAt = session.retryAt = this.#parts.clock.monotonicMs()
+    if (session.reader.isIncomplete) session.missingAt = session.greetAt
     session.failures = 0
     this.#parts.wake('feed')
   }
 
+  /** Who is a member has changed: what an unknown device said may count now. */
+  membersChanged(): void {
+    this.#statements
+      .tryWaiting()
+      .catch((error: unknown) => this.#parts.log.warn('statements failed', { reason: String(error) }))
+  }
+
   /** Whether a peer's feed was read up to the newest change it told of. */
   isCaughtUp(peer: PeerId): boolean {
-    const { told } = this.#session(peer)
-    return told !== undefined && !this.#isBehind(peer, told)
+    const { told, reader } = this.#session(peer)
+    return told !== undefined && !isBehind(reader, told)
   }
 
   async stop(): Promise<void> {
@@ -125,8 +141,9 @@ export class Feed {
       if (!this.#parts.health.isConnected(peer)) continue
       const session = this.#session(peer)
       if (session.running !== undefined) continue
-      const behind = session.told !== undefined && this.#isBehind(peer, session.told)
-      const dueAt = Math.max(session.retryAt, behind ? 0 : Math.min(session.greetAt, session.wholeAt))
+      const { greetAt, missingAt, wholeAt, told, reader } = session
+      const behind = told !== undefined && isBehind(reader, told)
+      const dueAt = Math.max(session.retryAt, behind ? 0 : Math.min(greetAt, missingAt, wholeAt))
       if (dueAt <= now) this.#start(peer, session)
       else nextAt = Math.min(nextAt, dueAt)
     }
@@ -142,33 +159,83 @@ export class Feed {
       })
   }
 
+  /** Every time is set before its work: what becomes due meanwhile, or fails, stays due. */
   async #run(peer: PeerId, session: Session): Promise<void> {
-    const { clock, random, onRead } = this.#parts
-    const { signal } = this.#stopping
-    let restored = false
-    if (session.greetAt <= clock.monotonicMs()) {
-      restored = await this.#greet(peer, signal)
-      session.greetAt = clock.monotonicMs() + greetEveryMs * (0.75 + random.number() / 2)
-    }
-    const whole = session.wholeAt <= clock.monotonicMs()
-    if (whole) session.wholeAt = clock.monotonicMs() + wholeEveryMs * (0.75 + random.number() / 2)
-    if (!whole && !restored && session.told !== undefined && !this.#isBehind(peer, session.told)) return
-    const before = this.#parts.store.read.lastChange()
-    const { told } = session
-    const news = await session.reader.read(signal, whole)
+    const { store, onRead } = this.#parts
+    await this.#greetWhenDue(peer, session)
+    const { told, reader } = session
+    const from = this.#from(session)
+    if (from === 'news' && told !== undefined && !isBehind(reader, told)) return
+    const before = store.read.lastChange()
+    const news = await this.#read(session, from)
     session.failures = 0
     // What was told while reading may lie beyond what was read: it stays told.
-    if (session.told === told) this.#settle(peer, session)
+    if (session.told === told) session.told = reader.position
     await this.#statements.tryWaiting()
-    if (this.#parts.store.read.lastChange() > before) this.#tellAfter(passOnAfterMs)
+    if (store.read.lastChange() > before) this.#tellAfter(passOnAfterMs)
     onRead(peer, news)
   }
 
-  /** What was told is read, or held back until what it builds on arrives: neither is asked for again at once. */
-  #settle(peer: PeerId, session: Session): void {
-    const position = this.#parts.store.read.feedPosition(peer)
-    if (session.told === undefined || position === undefined) return
-    if (this.#isBehind(peer, session.told)) session.told = { ...position }
+  async #greetWhenDue(peer: PeerId, session: Session): Promise<void> {
+    const now = this.#parts.clock.monotonicMs()
+    if (session.greetAt > now) return
+    session.greetAt = this.#later(greetEveryMs)
+    try {
+      const answer = await this.#greet(peer, this.#stopping.signal)
+      const { position } = session.reader
+      // It has fewer changes than were read of it: a restored database.
+      if (position?.database === answer.database && position.change > answer.change) session.wholeAt = now
+    } catch (error) {
+      session.greetAt = now
+      throw error
+    }
+  }
+
+  #from({ wholeAt, missingAt }: Session): From {
+    const now = this.#parts.clock.monotonicMs()
+    return wholeAt <= now ? 'start' : missingAt <= now ? 'missing' : 'news'
+  }
+
+  async #read(session: Session, from: From): Promise<News> {
+    const now = this.#parts.clock.monotonicMs()
+    if (from === 'start') session.wholeAt = this.#later(wholeEveryMs)
+    if (from !== 'news') session.missingAt = Number.POSITIVE_INFINITY
+    try {
+      const news = await session.reader.read(this.#stopping.signal, from)
+      this.#noteMissing(session)
+      return news
+    } catch (error) {
+      if (from === 'start') session.wholeAt = now
+      if (from === 'missing') session.missingAt = now
+      throw error
+    }
+  }
+
+  #noteMissing(session: Session): void {
+    if (!session.reader.isIncomplete) {
+      session.missingAt = Number.POSITIVE_INFINITY
+      session.misses = 0
+    } else if (session.missingAt === Number.POSITIVE_INFINITY) {
+      session.missingAt = this.#later(Math.min(wholeEveryMs, missingFirstMs * 2 ** session.misses))
+      session.misses += 1
+    }
+  }
+
+  /** Records that rotted on this disk are made again, or looked for in every feed. */
+  #mend(last: RecordHash, error: unknown): void {
+    if (this.#damaged.has(last)) return
+    this.#damaged.add(last)
+    const { log, membership, roster, clock } = this.#parts
+    log.error('records are damaged on this disk', { last, reason: asPeerStorError(error).message })
+    const lookFor = (): void => {
+      for (const { peer } of roster.others()) this.#session(peer).wholeAt = clock.monotonicMs()
+      this.#parts.wake('feed')
+    }
+    membership.mend(last).then((mended) => {
+      if (!mended) return lookFor()
+      this.#damaged.delete(last)
+      return this.announce()
+    }, lookFor)
   }
 
   #failed(peer: PeerId, session: Session, error: unknown): void {
@@ -181,8 +248,7 @@ export class Feed {
     log.info('a feed could not be read', { peer, code, reason: message, attempt: session.failures })
   }
 
-  /** Says hello; whether the peer has fewer changes than were read of it: a restored database. */
-  async #greet(peer: PeerId, signal: AbortSignal): Promise<boolean> {
+  async #greet(peer: PeerId, signal: AbortSignal): Promise<Greeting> {
     const { network, health } = this.#parts
     const answer = await health.measured(peer, async ({ answered }) => {
       const reply = await network.request(peer, 'hello', encode(greeting, ownGreeting(this.#parts)), {
@@ -193,8 +259,7 @@ export class Feed {
       return readAnswer(greeting, reply.head, peer, 'hello', limits.answerHeadBytes)
     })
     await this.#greeted(peer, answer)
-    const position = this.#parts.store.read.feedPosition(peer)
-    return position?.database === answer.database && position.change > answer.change
+    return answer
   }
 
   async #greeted(peer: PeerId, greeting: Greeting): Promise<void> {
@@ -215,14 +280,18 @@ export class Feed {
     }
   }
 
+  /** Notices overtake each other: of one database the furthest counts. */
   #told(peer: PeerId, { database, change }: Position): void {
-    this.#session(peer).told = { database, change }
+    const session = this.#session(peer)
+    if (session.told?.database === database && session.told.change >= change) return
+    session.told = { database, change }
     this.#parts.wake('feed')
   }
 
-  #isBehind(peer: PeerId, told: Position): boolean {
-    const position = this.#parts.store.read.feedPosition(peer)
-    return position === undefined || position.database !== told.database || position.change < told.change
+  /** A time about `ms` away. */
+  #later(ms: number): number {
+    const { clock, random } = this.#parts
+    return clock.monotonicMs() + ms * (0.75 + random.number() / 2)
   }
 
   #tellAfter(ms: number): void {
@@ -268,12 +337,15 @@ export class Feed {
   #session(peer: PeerId): Session {
     let session = this.#sessions.get(peer)
     if (session === undefined) {
-      const { clock, random } = this.#parts
+      const incomplete = this.#parts.store.read.hasPartialBatches()
       session = {
         reader: new FeedReader(this.#parts, peer),
         told: undefined,
         greetAt: 0,
-        wholeAt: clock.monotonicMs() + wholeEveryMs * (0.75 + random.number() / 2),
+        missingAt: Number.POSITIVE_INFINITY,
+        // What is known to be missing here may stand before every position.
+        wholeAt: incomplete ? 0 : this.#later(wholeEveryMs),
+        misses: 0,
         retryAt: 0,
         failures: 0,
         running: undefined,
@@ -288,4 +360,8 @@ export class Feed {
     const caughtUp = connected.filter(({ peer }) => this.isCaughtUp(peer)).length
     return `${caughtUp} of ${connected.length} connected devices are caught up with`
   }
+}
+
+function isBehind({ position }: FeedReader, told: Position): boolean {
+  return position === undefined || position.database !== told.database || position.change < told.change
 }

@@ -214,6 +214,7 @@ class OpenPool implements Pool {
     for (const peer of now.difference(this.#known))
       if (network.isConnected(peer)) this.#connection(peer, true)
     this.#known = now
+    this.#feed.membersChanged()
     this.#repair.changed()
     this.#copiesChanged()
   }

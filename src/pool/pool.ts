@@ -7,7 +7,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
-import type { CallOptions, ChunkId, DeviceId, FolderId, PeerId } from '../base/words.ts'
+import type { CallOptions, ChunkId, DeviceId, FolderId, PeerId, RecordHash } from '../base/words.ts'
 import type { Worker } from '../base/worker.ts'
 import type { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
@@ -45,6 +45,8 @@ export interface Membership {
     batches: readonly Uint8Array[],
     from: PeerId,
   ): Promise<{ waiting: number; refused: readonly { reason: string }[] }>
+  /** Makes a batch that rotted on this disk again; resolves to whether it could. */
+  mend(last: RecordHash): Promise<boolean>
   /** This device's signed statement, and another's. */
   statement(): Uint8Array
   /** Resolves to whether it was newer than what was known of its device. */
@@ -62,6 +64,7 @@ export type PoolStore = Pick<Store, 'database' | 'chunks' | 'commit' | 'index' |
     | 'changes'
     | 'hasBatch'
     | 'isPartialBatch'
+    | 'hasPartialBatches'
     | 'feedPosition'
     | 'holders'
     | 'lacking'

@@ -65,6 +65,8 @@ export async function compactSegment(parts: CompactionParts, signal: AbortSignal
     bytes = 0
   }
   await copyLive(parts, step)
+  // What the index still finds there lies behind a damaged header: it is not here any more.
+  for (const id of parts.read.chunksIn(segment)) await parts.drop(id)
   await parts.append([], [{ op: 'retire-segment', segment }])
   await removeSegment(parts, segment)
   return true

@@ -26,11 +26,13 @@ export type IndexOp =
       records: readonly RecordRow[]
       whole: boolean | undefined
     }
+  /** A batch cannot be read from its place: it counts as one that lacks bodies. */
+  | { op: 'damaged-batch'; last: RecordHash }
   /** `moved` pins keep their change numbers; others get new ones. */
   | { op: 'pins'; list: PinList; moved: boolean }
   | { op: 'releases'; list: PinList }
   | { op: 'drops'; ids: readonly ChunkId[] }
-  /** Everything live was copied out of a segment: its file goes next, then its row. */
+  /** Everything live and sound was copied out of a segment: its file goes next, then its row. */
   | { op: 'retire-segment'; segment: number }
   | { op: 'forget-segment'; segment: number }
   | IndexWrite

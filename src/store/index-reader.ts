@@ -51,8 +51,9 @@ export interface IndexReader {
     limit: number,
   ): { batches: RecordHash[]; held: ChunkId[]; dropped: ChunkId[]; upTo: number }
   hasBatch(last: RecordHash): boolean
-  /** Whether a batch is here, but not all of its bodies. */
+  /** Whether a batch is here, but not all of its bodies, or damaged. */
   isPartialBatch(last: RecordHash): boolean
+  hasPartialBatches(): boolean
   feedPosition(peer: PeerId): { database: DatabaseId; change: number } | undefined
 
   // Holdings of other peers, and of this one (its own PeerId counts like any other)

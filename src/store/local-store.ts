@@ -1,9 +1,10 @@
 /** This device's disk as a `Store`: the segment log, the index that follows it, and the space it may use. */
 import type { Disk } from '../base/disk.ts'
-import { fail } from '../base/errors.ts'
+import { fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { CallOptions, ChunkId, DatabaseId, RecordHash } from '../base/words.ts'
+import { hash } from '../codec/hash.ts'
 import { decodeBatch, isWhole } from '../codec/record-bytes.ts'
 import type { Batch } from '../codec/record.ts'
 import type { ChunkStore, ChunkToPut, FoundChunk } from './chunk-store.ts'
@@ -13,7 +14,7 @@ import type { IndexOp } from './index-group.ts'
 import type { IndexWriter } from './index-thread.ts'
 import { batchEntry, chunkEntry, dropEntries, lastOf, pinEntries, releaseEntries } from './log-entries.ts'
 import { OwnRowStore } from './own-rows.ts'
-import type { EntryCodec, Location, Position } from './segment-format.ts'
+import { entryHeaderBytes, segmentFile, type EntryCodec, type Location, type Position } from './segment-format.ts'
 import type { NewEntry, SegmentLog } from './segment-log.ts'
 import type { SegmentReader } from './segment-reader.ts'
 import type { Space } from './space.ts'
@@ -98,7 +99,13 @@ export class LocalStore implements Store {
   async batch(last: RecordHash): Promise<Batch> {
     const place = this.read.batchPlace(last)
     if (place === undefined) throw fail('RECORD_UNKNOWN', { hash: last })
-    return decodeBatch(await this.#read(place, () => this.read.batchPlace(last)))
+    try {
+      return decodeBatch(await this.#checked(place, () => this.read.batchPlace(last)))
+    } catch (thrown) {
+      // From now on it counts as one whose bodies are missing: taken in again from whoever has it.
+      if (isCode(thrown, 'SEGMENT_DAMAGED')) await this.#parts.index.apply({ ops: [{ op: 'damaged-batch', last }] })
+      throw thrown
+    }
   }
 
   async batchOf(record: RecordHash): Promise<Batch> {
@@ -245,15 +252,32 @@ export class LocalStore implements Store {
     }
   }
 
-  /** Reads at a place, once more at `again` when the segment was compacted meanwhile. */
-  async #read(place: Location, again: () => Location | undefined): Promise<Buffer> {
+  /** A payload compared with its entry's hash, read once more at `again` when it was moved meanwhile. */
+  async #checked(place: Location, again: () => Location | undefined): Promise<Buffer> {
     try {
-      return await this.#parts.files.read(place)
+      return await this.#payload(place)
     } catch (thrown) {
       const moved = again()
       if (moved === undefined || moved.segment === place.segment) throw thrown
-      return this.#parts.files.read(moved)
+      return this.#payload(moved)
     }
+  }
+
+  async #payload({ segment, offset, length }: Location): Promise<Buffer> {
+    const { files, codec } = this.#parts
+    const start = offset - entryHeaderBytes
+    const damaged = (cause?: unknown): Error =>
+      fail('SEGMENT_DAMAGED', { name: segmentFile(segment), offset: start }, cause)
+    const entry = await files
+      .read({ segment, offset: start, length: entryHeaderBytes + length })
+      .catch((thrown: unknown) => {
+        // Compaction leaves damaged entries behind: their segment is gone.
+        throw (thrown as { code?: unknown }).code === 'ENOENT' ? damaged(thrown) : thrown
+      })
+    const payload = entry.subarray(entryHeaderBytes)
+    const header = codec.decode(entry, segment, start)
+    if (header === undefined || !hash(payload).equals(header.hash)) throw damaged()
+    return payload
   }
 }
 

@@ -82,7 +82,10 @@ INSERT INTO heads SELECT r.device, r.n FROM records r
 /** Whether all bodies of a batch are here: who passes one on may leave some out. */
 const wholeBatches = `ALTER TABLE batches ADD COLUMN whole INTEGER NOT NULL DEFAULT 1;`
 
-export const indexMigrations: readonly string[] = [indexTables, headsTable, wholeBatches]
+/** Those that are asked for again, without looking at all. */
+const partialBatches = `CREATE INDEX batches_partial ON batches (n) WHERE whole = 0;`
+
+export const indexMigrations: readonly string[] = [indexTables, headsTable, wholeBatches, partialBatches]
 
 export const ownMigrations: readonly string[] = [
   `CREATE TABLE own (kind TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;`,

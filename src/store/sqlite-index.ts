@@ -157,9 +157,11 @@ export class SqliteIndex {
         return this.#release(op.list)
       case 'drops':
         return op.ids.forEach((id) => this.#drop(id))
-      case 'retire-segment':
-        this.sql.run('UPDATE segments SET retired = 1 WHERE number = ?', op.segment)
+      case 'damaged-batch':
+        this.sql.run('UPDATE batches SET whole = 0 WHERE last = ?', idBytes(op.last))
         return
+      case 'retire-segment':
+        return this.#retire(op.segment)
       case 'forget-segment':
         this.sql.run('DELETE FROM segments WHERE number = ?', op.segment)
         return
@@ -176,6 +178,12 @@ export class SqliteIndex {
       default:
         return this.#view.apply(op)
     }
+  }
+
+  /** Batches that were not copied out of a segment were damaged. */
+  #retire(segment: number): void {
+    this.sql.run('UPDATE segments SET retired = 1 WHERE number = ?', segment)
+    this.sql.run('UPDATE batches SET whole = 0 WHERE segment = ?', segment)
   }
 
   #nextChange(): number {
@@ -259,6 +267,8 @@ export class SqliteIndex {
       const sql =
         'UPDATE batches SET segment = ?, offset = ?, length = ?, whole = coalesce(?, whole) WHERE last = ?'
       this.sql.run(sql, segment, offset, length, whole === undefined ? null : Number(whole), key)
+      // Who read of it before may have it without bodies, or not at all.
+      if (known['whole'] === 0 && whole === true) this.#changed(changeKinds.batch, num(known['n']))
       return this.#died(num(known['segment']), num(known['length']))
     }
     const sql = 'INSERT INTO batches (last, segment, offset, length, whole) VALUES (?, ?, ?, ?, ?)'

@@ -111,6 +111,10 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
     return this.sql.get('SELECT 1 FROM batches WHERE last = ? AND whole = 0', idBytes(last)) !== undefined
   }
 
+  hasPartialBatches(): boolean {
+    return this.sql.get('SELECT 1 FROM batches WHERE whole = 0 LIMIT 1') !== undefined
+  }
+
   /** Where the batch with this last record lies. */
   batchPlace(last: RecordHash): Location | undefined {
     return locationOf(
@@ -229,6 +233,12 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
     const sql = 'SELECT coalesce(sum(length), 0) used, count(*) chunks FROM chunks WHERE segment IS NOT NULL'
     const row = this.sql.get(sql)!
     return { used: num(row['used']), chunks: num(row['chunks']) }
+  }
+
+  chunksIn(segment: number): ChunkId[] {
+    return this.sql
+      .all('SELECT id FROM chunks WHERE segment = ?', segment)
+      .map((row) => idIn<ChunkId>(row['id']))
   }
 
   segments(): { number: number; bytes: number; dead: number; retired: boolean }[] {

@@ -77,7 +77,7 @@ export interface Store {
   commit(group: Group): Promise<void>
   /** Index rows alone: no segment write, no sync. */
   index(writes: readonly IndexWrite[]): Promise<void>
-  /** The stored bytes of a batch, by the hash of its last record. */
+  /** The stored bytes of a batch, by the hash of its last record; `SEGMENT_DAMAGED` when they rotted. */
   batch(last: RecordHash): Promise<Batch>
   /** The batch that holds a record. */
   batchOf(record: RecordHash): Promise<Batch>

@@ -121,6 +121,7 @@ function membershipOf(self: PeerId, members: readonly Member[]): Membership {
     members: () => [...members],
     folders: () => [copiesPolicy],
     admit: () => Promise.resolve({ waiting: 0, refused: [] }),
+    mend: () => Promise.resolve(false),
     statement: () => new Uint8Array(0),
     admitStatement: () => Promise.resolve(false),
     onChange: () => () => undefined,

@@ -38,6 +38,7 @@ export class MemoryStore implements PoolStore, ChunkStore {
       changes: (since, limit) => this.#changesSince(since, limit),
       hasBatch: (last) => this.batches.has(last),
       isPartialBatch: () => false,
+      hasPartialBatches: () => false,
       feedPosition: (peer) => this.#positions.get(peer),
       holders: (ids) => new Map(ids.map((id) => [id, this.#holders(id)])),
       lacking: (folder, want, peers, after, limit, until) =>

@@ -54,8 +54,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a record dropped from the feed',
     file: 'src/pool/feed-source.ts',
-    find: '    if (store.read.hasBatch(hash)) yield*',
-    replace: '    if (store.read.hasBatch(hash) && index !== 2) yield*',
+    find: 'encode(changesBody, { batches, held, dropped })',
+    replace: 'encode(changesBody, { batches: batches.toSpliced(2, 1), held, dropped })',
   },
   {
     name: 'a holder recorded that kept nothing',

@@ -264,6 +264,7 @@ export class TestPeer {
       members: () => [...all.members.values()],
       folders: () => [all.policy],
       admit: (batches) => this.#admit(batches),
+      mend: () => Promise.resolve(false),
       statement: () => new Uint8Array(0),
       admitStatement: (bytes) => this.admitStatement(bytes),
       onChange: (listener) => all.onChange(listener),
