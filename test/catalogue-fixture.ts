@@ -63,7 +63,13 @@ export class PoolDevice {
     const { keys, store, world } = this
     const { clock, random } = world
     this.catalogue = await openCatalogue({ store, keys, clock, random, log: this.#log(), naming })
-    this.invites = new Invites({ catalogue: this.catalogue, store, clock, random, poolSecret: keys.poolSecret })
+    this.invites = new Invites({
+      catalogue: this.catalogue,
+      store,
+      clock,
+      random,
+      poolSecret: keys.poolSecret,
+    })
     return this
   }
 

@@ -21,7 +21,12 @@ test('versions of this device that rotted are made again, byte for byte', async 
   const { batch: last } = device.store.read.record(version)!
   const before = Buffer.from((await device.store.batch(last)).bytes)
   // The entry's header, the head, the body and the signature.
-  for (const at of [20, entryHeaderBytes + 10, entryHeaderBytes + 300, entryHeaderBytes + before.length - 1]) {
+  for (const at of [
+    20,
+    entryHeaderBytes + 10,
+    entryHeaderBytes + 300,
+    entryHeaderBytes + before.length - 1,
+  ]) {
     rot(device, last, at)
     await assert.rejects(device.store.batch(last), isDamaged)
     assert.equal(device.store.read.isPartialBatch(last), true)

@@ -14,7 +14,13 @@ import type { IndexOp } from './index-group.ts'
 import type { IndexWriter } from './index-thread.ts'
 import { batchEntry, chunkEntry, dropEntries, lastOf, pinEntries, releaseEntries } from './log-entries.ts'
 import { OwnRowStore } from './own-rows.ts'
-import { entryHeaderBytes, segmentFile, type EntryCodec, type Location, type Position } from './segment-format.ts'
+import {
+  entryHeaderBytes,
+  segmentFile,
+  type EntryCodec,
+  type Location,
+  type Position,
+} from './segment-format.ts'
 import type { NewEntry, SegmentLog } from './segment-log.ts'
 import type { SegmentReader } from './segment-reader.ts'
 import type { Space } from './space.ts'
@@ -103,7 +109,8 @@ export class LocalStore implements Store {
       return decodeBatch(await this.#checked(place, () => this.read.batchPlace(last)))
     } catch (thrown) {
       // From now on it counts as one whose bodies are missing: taken in again from whoever has it.
-      if (isCode(thrown, 'SEGMENT_DAMAGED')) await this.#parts.index.apply({ ops: [{ op: 'damaged-batch', last }] })
+      if (isCode(thrown, 'SEGMENT_DAMAGED'))
+        await this.#parts.index.apply({ ops: [{ op: 'damaged-batch', last }] })
       throw thrown
     }
   }
