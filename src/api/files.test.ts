@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import test from 'node:test'
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { type Asked, startFixture } from './web-face.fixture.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64')
@@ -31,11 +32,16 @@ test('a file comes back as it went in', async (t) => {
   assert.equal(got.status, 200)
   assert.ok(got.body.equals(content))
   assert.equal(got.headers['content-length'], String(content.length))
-  assert.equal(got.headers['etag'], `"${String(put.json['version'])}"`)
+  assert.equal(got.headers['etag'], `"${String(put.json['hash'])}"`)
+  assert.equal(got.headers['peerstor-version'], put.json['version'])
+  assert.equal(got.headers['content-digest'], `sha-256=:${sha256(content)}:`)
   assert.equal(got.headers['content-type'], 'image/jpeg')
   assert.equal(got.headers['x-content-type-options'], 'nosniff')
   assert.match(String(got.headers['content-security-policy']), /^sandbox;/)
-  assert.equal(got.headers['content-disposition'], "attachment; filename*=UTF-8''k%C3%A4tzchen%20%23%3F.jpg")
+  assert.equal(
+    got.headers['content-disposition'],
+    `attachment; filename="k_tzchen #?.jpg"; filename*=UTF-8''k%C3%A4tzchen%20%23%3F.jpg`,
+  )
   assert.equal(got.headers['peerstor-mode'], '0640')
   assert.equal(got.headers['peerstor-modified'], '1700000000123')
   assert.equal(got.headers['peerstor-hash'], put.json['hash'])
@@ -74,7 +80,7 @@ test('scenarios', async (t) => {
   const body = 'hello world'
   const put = await web.ask({ method: 'PUT', path: '/files/files/a.txt', body })
   const version = String(put.json['version'])
-  const tag = `"${version}"`
+  const tag = `"${String(put.json['hash'])}"`
   const scenarios: Scenario[] = [
     { name: 'not there', path: '/files/files/none', status: 404, content: /"code":"NOT_FOUND"/ },
     { name: 'no such folder', path: '/files/nowhere/a', status: 404 },
@@ -98,7 +104,16 @@ test('scenarios', async (t) => {
       status: 200,
       content: /^hello world$/,
     },
-    { name: 'several ranges', path: '/files/files/a.txt', headers: { range: 'bytes=0-1,3-4' }, status: 200 },
+    {
+      name: 'several ranges',
+      path: '/files/files/a.txt',
+      headers: { range: 'bytes=0-1,3-4' },
+      status: 206,
+      content:
+        /^\r\n--(\w+)\r\n[^]*range: bytes 0-1\/11\r\n\r\nhe\r\n--\1\r\n[^]*3-4\/11\r\n\r\nlo\r\n--\1--\r\n$/,
+    },
+    { name: 'if it is this', path: '/files/files/a.txt', headers: { 'if-match': tag }, status: 200 },
+    { name: 'if it is another', path: '/files/files/a.txt', headers: { 'if-match': '"x"' }, status: 412 },
     {
       name: 'create where something is',
       method: 'PUT',
@@ -189,6 +204,65 @@ test('scenarios', async (t) => {
         assert.equal(typeof answer.json[key], 'string', name)
     }
   }
+})
+
+test('text is encoded where the client takes it; each form has a tag of its own', async (t) => {
+  const web = await startFixture(t)
+  const content = Buffer.from('all work and no play makes a dull day\n'.repeat(5000))
+  const path = '/files/files/long.txt'
+  const put = await web.ask({ method: 'PUT', path, body: content })
+  const open = { gzip: gunzipSync, br: brotliDecompressSync, zstd: zstdDecompressSync }
+  for (const encoding of ['gzip', 'br', 'zstd'] as const) {
+    const got = await web.ask({ path, headers: { 'accept-encoding': `${encoding}, identity;q=0.5` } })
+    assert.equal(got.headers['content-encoding'], encoding)
+    assert.equal(got.headers['etag'], `"${String(put.json['hash'])}-${encoding}"`)
+    assert.equal(got.headers['vary'], 'accept-encoding')
+    assert.ok(got.body.length < content.length / 10)
+    assert.ok(open[encoding](got.body).equals(content), encoding)
+    const again = { 'accept-encoding': encoding, 'if-none-match': String(got.headers['etag']) }
+    assert.equal((await web.ask({ path, headers: again })).status, 304)
+  }
+  const plain = async (headers: Record<string, string>, at = path): Promise<void> => {
+    const got = await web.ask({ path: at, headers })
+    assert.equal(got.headers['content-encoding'], undefined, JSON.stringify(headers))
+  }
+  await plain({})
+  await plain({ 'accept-encoding': 'gzip;q=0, br;q=0' })
+  await plain({ 'accept-encoding': 'gzip', range: 'bytes=0-9' })
+  await web.ask({ method: 'PUT', path: '/files/files/a.jpg', body: content })
+  await plain({ 'accept-encoding': 'gzip' }, '/files/files/a.jpg')
+  await web.ask({ method: 'PUT', path: '/files/files/short.txt', body: 'short' })
+  await plain({ 'accept-encoding': 'gzip' }, '/files/files/short.txt')
+})
+
+test('ranges of a large file in one answer of known length', async (t) => {
+  const web = await startFixture(t)
+  const content = randomBytes(3_000_000)
+  await web.ask({ method: 'PUT', path: '/files/files/r.bin', body: content })
+  const got = await web.ask({
+    path: '/files/files/r.bin',
+    headers: { range: 'bytes=-7,1000000-1999999,0-3' },
+  })
+  assert.equal(got.status, 206)
+  assert.equal(got.headers['content-length'], String(got.body.length))
+  const [, boundary = ''] = /boundary=(\w+)$/.exec(String(got.headers['content-type'])) ?? []
+  const parts = got.body.toString('latin1').split(`\r\n--${boundary}`).slice(1, -1)
+  const wanted = [content.subarray(-7), content.subarray(1_000_000, 2_000_000), content.subarray(0, 4)]
+  assert.deepEqual(
+    parts.map((part) => part.slice(part.indexOf('\r\n\r\n') + 4)),
+    wanted.map((bytes) => bytes.toString('latin1')),
+  )
+})
+
+test('a digest is told behind the content where it is asked for', async (t) => {
+  const web = await startFixture(t)
+  const content = randomBytes(300_000)
+  await web.ask({ method: 'PUT', path: '/files/files/d', body: content })
+  const headers = { te: 'trailers', 'want-content-digest': 'md5=9, sha-512=1, sha-256=5' }
+  const whole = await web.ask({ path: '/files/files/d', headers })
+  assert.equal(whole.trailers['content-digest'], `sha-256=:${sha256(content)}:`)
+  const part = await web.ask({ path: '/files/files/d', headers: { ...headers, range: 'bytes=5-99' } })
+  assert.equal(part.trailers['content-digest'], `sha-256=:${sha256(content.subarray(5, 100))}:`)
 })
 
 test('a file that cannot fit is refused before its first byte', async (t) => {

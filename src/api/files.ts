@@ -1,11 +1,12 @@
 /** `/files/FOLDER/PATH`: whole files in and out, streamed both ways. */
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
-import type { RecordHash } from '../base/words.ts'
 import type { Download, PutOptions } from '../peer/peer.ts'
 import { queryOf, wantedBytes } from './body.ts'
-import { entityTag, namesVersion, parseRange } from './conditions.ts'
-import { checkDigest } from './digest.ts'
+import { contentRange, lengthOf, RangeParts } from './byte-ranges.ts'
+import { entityTag, namesStrongly, namesWeakly, parseRanges, type ByteRange } from './conditions.ts'
+import { checkDigest, digestAskedFor, tellDigest } from './digest.ts'
+import { acceptedEncoding, encoded, paysToEncode } from './encoding.ts'
 import { factHeaders } from './fact-headers.ts'
 import { factsOf } from './file-headers.ts'
 import { recordHash } from './inputs.ts'
@@ -22,19 +23,110 @@ export const filesRoutes: Route[] = [
 const getQuery = z.strictObject({ version: recordHash.optional() })
 
 async function getFile(call: Call): Promise<unknown> {
-  const { request, response, path } = call
+  const { request, path } = call
   requireNoCode(request)
   const { version } = queryOf(call, getQuery)
   const whole = await call.peer.files.get(path, { version, signal: call.signal })
   setFileHeaders(call, whole)
-  if (isUnchanged(call, whole.version)) return finish(call, 304)
-  const range = wantsRange(call, whole.version)
-    ? parseRange(request.headers.range, whole.size, path)
-    : undefined
-  if (range === undefined) return sendFile(call, whole, 200)
-  const part = await call.peer.files.get(path, { version: whole.version, range, signal: call.signal })
-  response.setHeader('content-range', `bytes ${range.first}-${range.last}/${whole.size}`)
-  return sendFile(call, part, 206)
+  const condition = conditionOf(call, whole)
+  if (condition !== undefined) return finish(call, condition)
+  const ranges = wantsRange(call, whole) ? parseRanges(request.headers.range, whole.size, path) : undefined
+  return ranges === undefined ? sendWhole(call, whole) : sendRanges(call, whole, ranges)
+}
+
+/** 412 or 304 where the client's conditions say so. */
+function conditionOf({ request }: Call, { hash, path, modified }: Download): 304 | undefined {
+  const match = request.headers['if-match']
+  if (match !== undefined && !namesStrongly(match, hash)) throw fail('PRECONDITION_FAILED', { path })
+  const noneMatch = request.headers['if-none-match']
+  if (noneMatch !== undefined) return namesWeakly(noneMatch, hash) ? 304 : undefined
+  // Exactly: a file put back to an older time has changed too.
+  const since = request.headers['if-modified-since']
+  return since !== undefined && since === new Date(modified).toUTCString() ? 304 : undefined
+}
+
+/** A range of other content than the client has is of no use to it: then it gets all. */
+const wantsRange = ({ request }: Call, { hash }: Download): boolean => {
+  const tag = request.headers['if-range']
+  return tag === undefined || tag === entityTag(hash)
+}
+
+async function sendWhole(call: Call, file: Download): Promise<unknown> {
+  const { request, response } = call
+  if (paysToEncode(file.type, file.size)) {
+    response.appendHeader('vary', 'accept-encoding')
+    const encoding = acceptedEncoding(request)
+    if (encoding !== undefined) {
+      response.setHeader('etag', entityTag(file.hash, encoding))
+      response.setHeader('content-encoding', encoding)
+      return sendBody(call, {
+        status: 200,
+        bytes: () => encoded(file.bytes, encoding),
+        sources: file.sources,
+      })
+    }
+  }
+  const digest = call.face.digests.of(file.hash)
+  if (digest !== undefined) response.setHeader('content-digest', digest)
+  return sendBody(call, { status: 200, length: file.size, bytes: () => file.bytes, sources: file.sources })
+}
+
+async function sendRanges(call: Call, whole: Download, ranges: readonly ByteRange[]): Promise<unknown> {
+  const sources = new Set<string>()
+  const read = async function* (range: ByteRange): AsyncGenerator<Uint8Array> {
+    const part = await call.peer.files.get(call.path, { version: whole.version, range, signal: call.signal })
+    yield* part.bytes
+    for (const peer of part.sources()) sources.add(peer)
+  }
+  const answer = { status: 206, sources: () => [...sources] }
+  const [only] = ranges
+  if (only !== undefined && ranges.length === 1) {
+    call.response.setHeader('content-range', contentRange(only, whole.size))
+    return sendBody(call, { ...answer, length: lengthOf(only), bytes: () => read(only) })
+  }
+  const parts = new RangeParts(call.face.random.bytes(16).toString('hex'), whole.type, whole.size)
+  call.response.setHeader('content-type', parts.contentType)
+  return sendBody(call, { ...answer, length: parts.length(ranges), bytes: () => parts.bytes(ranges, read) })
+}
+
+interface Body {
+  status: number
+  /** Undefined: not known before the end. */
+  length?: number
+  bytes: () => AsyncIterable<Uint8Array>
+  sources: () => readonly string[]
+}
+
+/** Sends the bytes; who asks for trailers learns at the end which peers they came from, and their digest. */
+async function sendBody(call: Call, { status, length, bytes, sources }: Body): Promise<unknown> {
+  const { request, response } = call
+  const wanted = response.hasHeader('content-digest') ? undefined : digestAskedFor(request)
+  const trailers = /(^|[ ,])trailers($|[ ,;])/.test(String(request.headers.te ?? ''))
+  if (trailers && request.method !== 'HEAD')
+    response.setHeader(
+      'trailer',
+      wanted === undefined ? 'peerstor-sources' : 'peerstor-sources, content-digest',
+    )
+  else if (length !== undefined) response.setHeader('content-length', length)
+  response.writeHead(status)
+  if (request.method === 'HEAD') {
+    response.end()
+    return answered
+  }
+  let digest: string | undefined
+  const told = trailers && wanted !== undefined
+  await sendBytes(
+    response,
+    told ? tellDigest(bytes(), wanted, (item) => (digest = item)) : bytes(),
+    call.face.clock,
+  )
+  if (trailers)
+    response.addTrailers({
+      'peerstor-sources': sources().join(','),
+      ...(digest === undefined ? {} : { 'content-digest': digest }),
+    })
+  response.end()
+  return answered
 }
 
 /** User content never runs in the app's origin: a download, of the stated type, in a sandbox. */
@@ -43,42 +135,16 @@ function setFileHeaders(call: Call, file: Download): void {
   const name = file.path.split('/').at(-1) ?? 'file'
   response.setHeader('content-type', file.type)
   response.setHeader('content-security-policy', "sandbox; default-src 'none'; frame-ancestors 'none'")
-  response.setHeader('content-disposition', `attachment; filename*=UTF-8''${encodeRfc8187(name)}`)
+  response.setHeader('content-disposition', `attachment; ${fileNames(name)}`)
   response.setHeader('accept-ranges', 'bytes')
   response.setHeader('cache-control', 'private, no-cache')
-  response.setHeader('etag', entityTag(file.version))
+  response.setHeader('etag', entityTag(file.hash))
   response.setHeader('last-modified', new Date(file.modified).toUTCString())
   response.setHeader('peerstor-hash', file.hash)
+  response.setHeader('peerstor-version', file.version)
   response.setHeader('peerstor-size', String(file.size))
   const facts = factHeaders({ mode: file.mode, modified: file.modified, link: file.target })
   for (const [header, value] of Object.entries(facts)) response.setHeader(header, value)
-}
-
-const isUnchanged = (call: Call, version: RecordHash): boolean => {
-  const tags = call.request.headers['if-none-match']
-  return tags !== undefined && namesVersion(tags, version)
-}
-
-const wantsRange = (call: Call, version: RecordHash): boolean => {
-  const tag = call.request.headers['if-range']
-  return tag === undefined || tag === entityTag(version)
-}
-
-/** Sends the bytes; who asks for trailers learns at the end which peers they came from. */
-async function sendFile(call: Call, file: Download, status: number): Promise<unknown> {
-  const { request, response } = call
-  if (request.method === 'HEAD') {
-    response.setHeader('content-length', file.size === 0 ? 0 : file.last - file.first + 1)
-    return finish(call, status)
-  }
-  const trailers = /(^|[ ,])trailers($|[ ,;])/.test(String(request.headers.te ?? ''))
-  if (trailers) response.setHeader('trailer', 'peerstor-sources')
-  else response.setHeader('content-length', file.size === 0 ? 0 : file.last - file.first + 1)
-  response.writeHead(status)
-  await sendBytes(response, file.bytes, call.face.clock)
-  if (trailers) response.addTrailers({ 'peerstor-sources': file.sources().join(',') })
-  response.end()
-  return answered
 }
 
 function finish(call: Call, status: number): typeof answered {
@@ -112,7 +178,8 @@ async function putFile(call: Call): Promise<unknown> {
     path: stored,
   } = await call.peer.files.put(path, source, options)
   const pending = durability !== undefined && copies < durability
-  call.response.setHeader('etag', entityTag(version))
+  call.response.setHeader('etag', entityTag(hash))
+  call.face.digests.learn(hash, request.headers['content-digest']?.toString())
   return new Reply(pending ? 202 : existed ? 200 : 201, {
     path: stored,
     size,
@@ -124,19 +191,19 @@ async function putFile(call: Call): Promise<unknown> {
   })
 }
 
-/** `If-Match` and `If-None-Match` as the version that may be replaced. */
+/** `If-Match` and `If-None-Match` as the version that may be replaced: no other may slip in between. */
 async function replacedVersion(call: Call): Promise<Pick<PutOptions, 'replaces'>> {
   const match = call.request.headers['if-match']
   const noneMatch = call.request.headers['if-none-match']
   if (noneMatch?.trim() === '*') return { replaces: 'none' }
   if (match === undefined && noneMatch === undefined) return {}
-  const current = call.peer.files.has(call.path) ? (await call.peer.files.get(call.path)).version : undefined
+  const current = call.peer.files.has(call.path) ? await call.peer.files.get(call.path) : undefined
   const refused =
     match !== undefined
-      ? current === undefined || !namesVersion(match, current)
-      : current !== undefined && namesVersion(noneMatch ?? '', current)
+      ? current === undefined || !namesStrongly(match, current.hash)
+      : current !== undefined && namesWeakly(noneMatch ?? '', current.hash)
   if (refused) throw fail('PRECONDITION_FAILED', { path: call.path })
-  return current === undefined ? { replaces: 'none' } : { replaces: current }
+  return { replaces: current?.version ?? 'none' }
 }
 
 /** What a browser or curl sends when it does not know is not worth keeping. */
@@ -155,9 +222,12 @@ async function deleteFile(call: Call): Promise<unknown> {
   return call.peer.files.remove(call.path, { recursive: recursive !== undefined, signal: call.signal })
 }
 
-function encodeRfc8187(name: string): string {
-  return encodeURIComponent(name).replaceAll(
+/** The name of a file for `Content-Disposition`: in ASCII as far as it goes, and whole (RFC 6266, RFC 8187). */
+function fileNames(name: string): string {
+  const plain = name.replaceAll(/[^ -~]|["\\%]/g, '_')
+  const whole = encodeURIComponent(name).replaceAll(
     /['()*]/g,
     (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
   )
+  return `filename="${plain}"; filename*=UTF-8''${whole}`
 }

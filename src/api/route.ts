@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Peer, Scope, Subject } from '../peer/peer.ts'
+import type { KnownDigests } from './digest.ts'
 import type { SignInLimit } from './sign-in-limit.ts'
 import type { Tickets } from './tickets.ts'
 
@@ -15,6 +16,7 @@ export interface Face {
   log: Log
   signIns: SignInLimit
   tickets: Tickets
+  digests: KnownDigests
   /** Host and port it listens on. */
   bound: { host: string; port: number }
   /** Aborted when the face closes. */

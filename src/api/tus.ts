@@ -123,7 +123,7 @@ export function setUploadHeaders(response: ServerResponse, upload: UploadState):
   if (size === undefined) response.setHeader('upload-defer-length', '1')
   else response.setHeader('upload-length', size)
   if (result === undefined) response.setHeader('upload-expires', new Date(expires).toUTCString())
-  else response.setHeader('etag', entityTag(result.version))
+  else response.setHeader('etag', entityTag(result.hash))
   if (part) response.setHeader('upload-concat', 'partial')
   if (of !== undefined) response.setHeader('upload-concat', `final;${of.map(uploadAddress).join(' ')}`)
 }

@@ -22,6 +22,7 @@ export interface Asked {
 export interface Answer {
   status: number
   headers: IncomingHttpHeaders
+  trailers: NodeJS.Dict<string>
   body: Buffer
   text: string
   /** The parsed body. */
@@ -62,7 +63,10 @@ export class WebFaceFixture {
         response.on('error', reject)
         response.on('data', (part: Buffer) => parts.push(part))
         response.on('end', () =>
-          resolve(answerOf(response.statusCode ?? 0, response.headers, Buffer.concat(parts))),
+          resolve({
+            ...answerOf(response.statusCode ?? 0, response.headers, Buffer.concat(parts)),
+            trailers: response.trailers,
+          }),
         )
       })
       request.end(body)
@@ -99,6 +103,7 @@ function answerOf(status: number, headers: IncomingHttpHeaders, body: Buffer): A
     status,
     headers,
     body,
+    trailers: {},
     text,
     json: isJson && text !== '' ? (JSON.parse(text) as Record<string, unknown>) : {},
   }

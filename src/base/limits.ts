@@ -176,6 +176,12 @@ export const limits = {
   /** Files of one batch stream being written at once, and their bytes. */
   batchFilesInFlight: 128,
   batchBytesInFlight: 8 * MiB,
+  /** Ranges of one request; who asks for more gets the whole file. */
+  httpRanges: 64,
+  /** Smaller answers are sent as they are. */
+  encodedBytesMin: 1 * KiB,
+  /** Digests of whole contents that are remembered. */
+  digestsKnown: 4096,
   /** Uploads that can go on: those known at once, ended ones included. */
   uploads: 1024,
   /** One that nobody goes on with is given up after this; what became of an ended one is told so long. */
