@@ -34,7 +34,10 @@ export async function* checkDigest(
   path: string,
 ): AsyncGenerator<Uint8Array> {
   const wanted = header === undefined ? undefined : wantedDigest(header)
-  if (wanted === undefined) return yield* bytes
+  if (wanted === undefined) {
+    yield* bytes
+    return
+  }
   const hash = runningDigest(algorithms[wanted.name]!)
   for await (const piece of bytes) {
     hash.update(piece)

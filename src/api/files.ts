@@ -62,13 +62,18 @@ async function sendWhole(call: Call, file: Download): Promise<unknown> {
       return sendBody(call, {
         status: 200,
         bytes: () => encoded(file.bytes, encoding),
-        sources: file.sources,
+        sources: () => file.sources(),
       })
     }
   }
   const digest = call.face.digests.of(file.hash)
   if (digest !== undefined) response.setHeader('content-digest', digest)
-  return sendBody(call, { status: 200, length: file.size, bytes: () => file.bytes, sources: file.sources })
+  return sendBody(call, {
+    status: 200,
+    length: file.size,
+    bytes: () => file.bytes,
+    sources: () => file.sources(),
+  })
 }
 
 async function sendRanges(call: Call, whole: Download, ranges: readonly ByteRange[]): Promise<unknown> {

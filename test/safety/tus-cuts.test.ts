@@ -104,16 +104,16 @@ test('random cuts and kills end in equal bytes', { timeout: 600_000 }, async (t)
   const token = (): string => peer.started.token
   let killed = 0
   let restarting: Promise<unknown> = Promise.resolve()
-  const killWhenDue = (): void => {
+  const restart = async (): Promise<void> => {
+    await peer.kill()
+    relay.target = new URL((await peer.start()).url)
+  }
+  const onProgress = (): void => {
     if (relay.cuts < ((killed + 1) * cuts) / (kills + 1) || killed >= kills) return
     killed += 1
-    restarting = restarting.then(async () => {
-      await peer.kill()
-      relay.target = new URL((await peer.start()).url)
-    })
+    restarting = restarting.then(restart)
   }
   const content = Buffer.from(random.bytes(cuts * mean))
-  const onProgress = (): void => killWhenDue()
   await send(content, { endpoint, path: 'files/whole', token, options: { onProgress } })
   await restarting
   assert.ok(relay.cuts >= cuts * 0.9, `${relay.cuts} cuts`)
