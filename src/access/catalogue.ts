@@ -36,6 +36,8 @@ export interface Device {
   /** Device that issued the certificate. */
   issuer: DeviceId
   revoked: boolean
+  /** A recovery key whose owner has confirmed that its paper is in safe hands. */
+  printed: boolean
   recordKey: Uint8Array
   encryptionKey: Uint8Array
   /** From the pool directory; undefined where this peer cannot open it. */

@@ -1,15 +1,14 @@
 /**
- * `keys/joining.json`: the keys and the request under which this device redeems a code, kept from before
- * the first byte is sent until the new pool is entered. A joiner killed in between asks with the same
- * request again, and is given the same answer. The format is in docs/FORMAT.md.
+ * `keys/joining.json`: the keys and the request with which this device redeems a code (an invite's, or a
+ * recovery paper's), kept from before the first byte is sent until the pool is entered. A joiner killed in
+ * between asks with the same request again, and is given the same answer. The format is in docs/FORMAT.md.
  */
 import { join } from 'node:path'
 import { z } from 'zod'
 import { agreementKey } from '../codec/agree.ts'
 import { signingKey, type SigningKey } from '../codec/sign.ts'
+import type { DeviceSecrets } from './certificate.ts'
 import type { PoolKeys } from './device-keys.ts'
-import { inviteIdOf, type Joining } from './invite.ts'
-import type { Invite } from './invite-code.ts'
 import { readSecret, removeSecret, writeSecret } from './secret-file.ts'
 
 const format = 1
@@ -23,26 +22,36 @@ const joiningFile = z.strictObject({
   request: bytes,
 })
 
-/** What was begun under this very code; undefined when nothing was. */
+/** What a device keeps of a request that it may have sent. */
+export interface BegunRequest {
+  secrets: DeviceSecrets & { peer: SigningKey }
+  request: Uint8Array
+}
+
+/** What was begun under this very code (`inviteIdOf`, `paperIdOf`); undefined when nothing was. */
 export async function loadJoining(
   home: string,
-  invite: Invite,
+  code: string,
   peer: SigningKey,
-): Promise<Joining | undefined> {
+): Promise<BegunRequest | undefined> {
   const found = await readSecret(placeOf(home))
   const file = joiningFile.safeParse(found && parse(found)).data
-  const ours = file?.invite === inviteIdOf(invite) && file.peer === peerText(peer)
+  const ours = file?.invite === code && file.peer === peerText(peer)
   if (file === undefined || !ours) return undefined
   const record = signingKey(file.recordSeed)
   const secrets = { record, encryption: agreementKey(file.encryptionSeed), peer }
-  return { invite, secrets, request: file.request }
+  return { secrets, request: file.request }
 }
 
-export async function saveJoining(home: string, { invite, secrets, request }: Joining): Promise<void> {
+export async function saveJoining(
+  home: string,
+  code: string,
+  { secrets, request }: BegunRequest,
+): Promise<void> {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
   const file = {
     format,
-    invite: inviteIdOf(invite),
+    invite: code,
     peer: peerText(secrets.peer),
     recordSeed: text(secrets.record.seed),
     encryptionSeed: text(secrets.encryption.seed),

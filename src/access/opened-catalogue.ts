@@ -219,12 +219,6 @@ export class OpenedCatalogue implements Catalogue {
     await this.append([{ kind: 'printed', body: encode(printedBody, { device }) }])
   }
 
-  /** Whether a recovery key's paper was confirmed. */
-  isPrinted(device: DeviceId): boolean {
-    const judged = this.state.authority.device(device)
-    return judged !== undefined && this.state.book.isPrinted(device, judged.user)
-  }
-
   // Statements
 
   makeStatement(state: DeviceState): Uint8Array {
@@ -374,6 +368,7 @@ export class OpenedCatalogue implements Catalogue {
       encryptionKey,
       role: authority.roleOf(judged),
       revoked: revoked || !counted,
+      printed: kind === 'recovery' && book.isPrinted(device, user),
       name: book.nameOf(device, user),
     }
   }

@@ -3,7 +3,16 @@ import { test } from 'node:test'
 import { PoolDevice, PoolWorld, received } from '../../test/catalogue-fixture.ts'
 import { isCode } from '../base/errors.ts'
 import { newSigningKey } from '../codec/sign.ts'
-import { admitRecovery, checkRecovered, paperText, parsePaper, recoverWith } from './recovery.ts'
+import {
+  addRecoveryKey,
+  admitRecovery,
+  checkRecovered,
+  paperText,
+  parsePaper,
+  recoverWith,
+  recoveryDeviceOf,
+  type Paper,
+} from './recovery.ts'
 
 test('from paper and one storage-only peer: every file is read again', async (t) => {
   const world = new PoolWorld(31)
@@ -21,13 +30,15 @@ test('from paper and one storage-only peer: every file is read again', async (t)
   const paper = parsePaper(text.replaceAll(' ', '\n'))
   assert.throws(
     () => parsePaper(text.replace(/^./, 'z')),
-    (thrown) => isCode(thrown, 'INVITE_INVALID'),
+    (thrown) => isCode(thrown, 'RECOVERY_INVALID'),
   )
 
   const recovering = recoverWith(paper, newSigningKey(world.random), world.clock, world.random)
-  const answer = await received(admitRecovery(box.catalogue, box.store, box.keys.poolSecret, recovering.push))
+  const answer = await received(
+    admitRecovery(box.catalogue, box.store, box.keys.poolSecret, recovering.request),
+  )
   const fewer = { ...answer, batches: answer.batches.slice(1) }
-  assert.throws(() => checkRecovered(recovering, fewer), { code: 'INVITE_REFUSED' })
+  assert.throws(() => checkRecovered(recovering, fewer), { code: 'RECOVERY_REFUSED' })
   const { keys, batches } = checkRecovered(recovering, answer)
   const device = await new PoolDevice(world, keys).open()
   await device.catalogue.admit(batches)
@@ -52,7 +63,7 @@ test('strangers push nothing else', async (t) => {
   const founder = await world.found()
   const { pool, user } = founder.catalogue
   const wrong = { pool, user, seed: world.random.bytes(32), peers: [] }
-  const { push } = recoverWith(wrong, newSigningKey(world.random), world.clock, world.random)
+  const { request: push } = recoverWith(wrong, newSigningKey(world.random), world.clock, world.random)
   const refused = (thrown: unknown): boolean => isCode(thrown, 'FORBIDDEN')
   const { catalogue, store, keys } = founder
   await assert.rejects(admitRecovery(catalogue, store, keys.poolSecret, push), refused)
@@ -62,14 +73,42 @@ test('strangers push nothing else', async (t) => {
   assert.equal(store.read.lastChange(), before)
 })
 
+test('a lost paper is revoked like a device; a further one takes its place', async (t) => {
+  const world = new PoolWorld(34)
+  t.after(() => world.close())
+  const founder = await world.found()
+  const box = await founder.invite('storage', 'box')
+  const { pool, user } = founder.catalogue
+  const paper = (seed: Uint8Array) => ({ pool, user, seed, peers: [] })
+  const lost = paper(founder.keys.recoverySeed!)
+  await founder.catalogue.revoke([recoveryDeviceOf(lost.seed)])
+  const further = paper(world.random.bytes(32))
+  await addRecoveryKey(founder.catalogue, further.seed)
+  const { version } = await founder.put('kept.txt')
+  await world.sync()
+  const pushOf = (from: Paper) => recoverWith(from, newSigningKey(world.random), world.clock, world.random)
+  const { catalogue, store, keys } = box
+  await assert.rejects(admitRecovery(catalogue, store, keys.poolSecret, pushOf(lost).request), {
+    code: 'FORBIDDEN',
+  })
+  const recovering = pushOf(further)
+  const answer = await received(admitRecovery(catalogue, store, keys.poolSecret, recovering.request))
+  const recovered = checkRecovered(recovering, answer)
+  const device = await new PoolDevice(world, recovered.keys).open()
+  t.after(() => device.close())
+  await device.catalogue.admit(recovered.batches)
+  await device.catalogue.admit(await box.batches())
+  assert.equal(device.shown('kept.txt')?.version, version)
+})
+
 test('a printed paper is known to all, the seed stays until then', async (t) => {
   const world = new PoolWorld(33)
   t.after(() => world.close())
   const founder = await world.found()
   const phone = await founder.invite('device', 'phone')
   const recovery = founder.catalogue.devices().find(({ kind }) => kind === 'recovery')!
-  assert.equal(founder.catalogue.isPrinted(recovery.device), false)
+  assert.equal(recovery.printed, false)
   await founder.catalogue.confirmRecovery(recovery.device)
   await world.sync()
-  assert(phone.catalogue.isPrinted(recovery.device))
+  assert(phone.catalogue.devices().find(({ device }) => device === recovery.device)?.printed)
 })

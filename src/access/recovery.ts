@@ -8,10 +8,10 @@ import { limits } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
 import {
   idOf,
+  type DeviceId,
   type Incarnation,
   type PeerId,
   type PoolId,
-  type RecordHash,
   type UserId,
 } from '../base/words.ts'
 import { newAgreementKey } from '../codec/agree.ts'
@@ -22,12 +22,13 @@ import { recordKinds } from '../codec/record.ts'
 import { deviceIdOf, newSigningKey, type SigningKey } from '../codec/sign.ts'
 import type { Store } from '../store/store.ts'
 import { fromBase58, toBase58 } from './base58.ts'
-import { encodeCertificate, makeRequest, type DeviceSecrets } from './certificate.ts'
+import { encodeCertificate, makeRequest, readRequest } from './certificate.ts'
 import { recoverySecrets, type PoolKeys } from './device-keys.ts'
 import type { Welcome, WelcomeAnswer } from './invite.ts'
+import type { BegunRequest } from './joining-file.ts'
 import type { OpenedCatalogue } from './opened-catalogue.ts'
 import { peerIdOf, peerKeyOf } from './peer-id.ts'
-import { checkHistory, digestOf, historyFor } from './welcome.ts'
+import { checkHistory, digestOf, historyFor, type ExpectedDevice } from './welcome.ts'
 
 /** What stands on the paper. */
 export interface Paper {
@@ -74,15 +75,20 @@ export function paperText(paper: Paper): string {
   return code.match(new RegExp(`.{1,${groupLetters}}`, 'g'))!.join(' ')
 }
 
-/** Reads a paper's code; `INVITE_INVALID` when a letter is wrong. */
+/** Names a paper: no secret. */
+export function paperIdOf({ seed }: Paper): string {
+  return derive('peerstor/1 paper id', seed).subarray(0, 16).toString('hex')
+}
+
+/** Reads a paper's code; `RECOVERY_INVALID` when a letter is wrong. */
 export function parsePaper(typed: string): Paper {
-  const refuse = (reason: string): Error => fail('INVITE_INVALID', { reason })
+  const refuse = (reason: string): Error => fail('RECOVERY_INVALID', { reason })
   if (typed.length > limits.inviteText) throw refuse('it is too long')
   const whole = fromBase58(typed.replaceAll(/\s/g, ''))
   if (whole === undefined || whole.length <= checksumBytes) throw refuse('it holds letters that no code has')
   const form = whole.subarray(0, -checksumBytes)
   if (!checksum(form).equals(whole.subarray(-checksumBytes))) throw refuse('a letter is wrong or missing')
-  const { pool, user, seed, peers } = decode(paperForm, form, 'a recovery paper', limits.inviteText)
+  const { pool, user, seed, peers } = readForm(form, refuse)
   return {
     pool,
     user,
@@ -91,12 +97,31 @@ export function parsePaper(typed: string): Paper {
   }
 }
 
-/** A device that the paper brings back: its keys, and the batch to push. */
-export interface Recovering {
+function readForm(form: Uint8Array, refuse: (reason: string) => Error): ReturnType<typeof paperForm.read> {
+  try {
+    return decode(paperForm, form, 'a recovery paper', limits.inviteText)
+  } catch (thrown) {
+    throw Object.assign(refuse('this version of PeerStor cannot read it'), { cause: thrown })
+  }
+}
+
+/** A further recovery key of this device's user, ranked as a device: certified and given all wraps. */
+export async function addRecoveryKey(
+  catalogue: Pick<OpenedCatalogue, 'pool' | 'device' | 'certify'>,
+  seed: Uint8Array,
+): Promise<void> {
+  const request = makeRequest(catalogue.pool, catalogue.device, 'recovery', recoverySecrets(seed))
+  await catalogue.certify(readRequest(catalogue.pool, request), request, '')
+}
+
+/** The device id of the recovery key that a seed makes. */
+export function recoveryDeviceOf(seed: Uint8Array): DeviceId {
+  return deviceIdOf(recoverySecrets(seed).record.publicKey)
+}
+
+/** A device that the paper brings back: its keys, and as its request the batch to push. */
+export interface Recovering extends BegunRequest {
   paper: Paper
-  secrets: DeviceSecrets & { peer: SigningKey }
-  certificate: RecordHash
-  push: Uint8Array
 }
 
 /** Certifies a new device with the paper's key, in one batch of a new incarnation of its chain. */
@@ -116,8 +141,8 @@ export function recoverWith(paper: Paper, peer: SigningKey, clock: Clock, random
     time: { ms: clock.now(), counter: 0 },
   }
   const record = makeRecord(head, body)
-  const push = signBatch([record], recovery.record, paper.pool).bytes
-  return { paper, secrets, certificate: record.hash, push }
+  const { bytes: request } = signBatch([record], recovery.record, paper.pool)
+  return { paper, secrets, request }
 }
 
 const answerPart = fields({ poolSecret: field(0, bytes(32)), batches: field(1, bytes(32)) })
@@ -146,24 +171,21 @@ export async function admitRecovery(
 
 /** Checks a peer's answer whole before anything is stored; gives the keys to save and the batches. */
 export function checkRecovered(
-  { paper, secrets, certificate }: Recovering,
+  { paper, secrets, request }: Recovering,
   answer: WelcomeAnswer,
 ): { keys: PoolKeys; batches: Uint8Array[] } {
   const head = decode(answerPart, answer.head, 'a recovery answer', limits.requestHeadBytes)
   if (!digestOf(answer.batches).equals(head.batches))
-    throw fail('INVITE_REFUSED', { reason: 'the records of its answer are not the ones it named' })
-  const recovery = recoverySecrets(paper.seed)
-  checkHistory(
-    {
-      pool: paper.pool,
-      device: deviceIdOf(secrets.record.publicKey),
-      kind: 'device',
-      certificate,
-      issuer: deviceIdOf(recovery.record.publicKey),
-      issuerPeer: undefined,
-    },
-    answer.batches,
-  )
+    throw fail('RECOVERY_REFUSED', { reason: 'the records of its answer are not the ones it named' })
+  const device: ExpectedDevice = {
+    pool: paper.pool,
+    device: deviceIdOf(secrets.record.publicKey),
+    kind: 'device',
+    certificate: decodeBatch(request).records[0]!.hash,
+    issuer: recoveryDeviceOf(paper.seed),
+    issuerPeer: undefined,
+  }
+  checkHistory(device, answer.batches, 'RECOVERY_REFUSED')
   const keys = { pool: paper.pool, secrets, poolSecret: Buffer.from(head.poolSecret), genesis: [] }
   return { keys: { ...keys, recoverySeed: paper.seed }, batches: answer.batches }
 }

@@ -60,9 +60,13 @@ export interface ExpectedDevice {
   issuerPeer: PeerId | undefined
 }
 
-/** Judges an answer's records by themselves, before anything is stored; `INVITE_REFUSED` when they do not hold. */
-export function checkHistory(expected: ExpectedDevice, batches: readonly Uint8Array[]): void {
-  const refuse = (reason: string): Error => fail('INVITE_REFUSED', { reason })
+/** Judges an answer's records by themselves, before anything is stored; fails with `code` when they do not hold. */
+export function checkHistory(
+  expected: ExpectedDevice,
+  batches: readonly Uint8Array[],
+  code: 'INVITE_REFUSED' | 'RECOVERY_REFUSED' = 'INVITE_REFUSED',
+): void {
+  const refuse = (reason: string): Error => fail(code, { reason })
   const { authority, complete } = readHistory(expected.pool, batches)
   const judged = authority.device(expected.device)
   const issuer = authority.device(expected.issuer)

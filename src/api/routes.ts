@@ -9,6 +9,7 @@ import { foldersRoutes } from './folders.ts'
 import { metricsRoutes } from './metrics.ts'
 import { poolRoutes } from './pool.ts'
 import { quotaRoutes } from './quota.ts'
+import { recoveryRoutes } from './recovery.ts'
 import type { Route } from './route.ts'
 import { sessionsRoutes } from './sessions.ts'
 import { settingsRoutes } from './settings.ts'
@@ -25,6 +26,7 @@ export const routes: readonly Route[] = [
   ...foldersRoutes,
   ...poolRoutes,
   ...devicesRoutes,
+  ...recoveryRoutes,
   ...quotaRoutes,
   ...settingsRoutes,
   ...statusRoutes,

@@ -144,6 +144,26 @@ export const catalogue = {
     'the inviting device {peer} could not be reached at {addresses}',
     'start it, or name an address with --bootstrap',
   ),
+  RECOVERY_INVALID: row(
+    400,
+    'the recovery code is not valid: {reason}',
+    'compare every letter with the paper; white space does not matter',
+  ),
+  RECOVERY_REFUSED: row(
+    403,
+    'the pool refused the recovery key: {reason}',
+    'use a later paper, or let another device of yours invite: peerstor invite',
+  ),
+  RECOVERY_UNREACHABLE: row(
+    503,
+    'no device of the pool could be reached at {addresses}',
+    'start one of them, or name its address with --bootstrap',
+  ),
+  RECOVERY_GONE: row(
+    409,
+    'the recovery key is not on this device: {reason}',
+    'make a further one: peerstor recovery print --new',
+  ),
   POOL_NOT_EMPTY: row(
     409,
     'this peer already has files in its own pool',

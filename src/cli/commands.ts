@@ -31,6 +31,10 @@ export const commands: Record<string, CommandEntry> = {
   join: { summary: 'join the pool of a code', load: () => import('./join.ts') },
   pool: { summary: 'show or leave the pool', load: () => import('./pool.ts') },
   device: { summary: 'list, rename and revoke devices', load: () => import('./device.ts') },
+  recovery: {
+    summary: 'print the key that brings everything back',
+    load: () => import('./recovery.ts'),
+  },
   folder: { summary: 'list and change folders and their policies', load: () => import('./folder.ts') },
   quota: { summary: 'show or set how much this device keeps', load: () => import('./quota.ts') },
   workers: { summary: 'show the background work', load: () => import('./workers.ts') },

@@ -102,11 +102,11 @@ export class PeerProcess {
   }
 
   /**
-   * Starts the process and waits until it is ready; with a code it joins first. The code goes through
-   * standard input: arguments are for every user of the machine to read.
+   * Starts the process and waits until it is ready; with a code it joins first, or recovers. The code
+   * goes through standard input: arguments are for every user of the machine to read.
    */
-  async start(signal?: AbortSignal, joinCode?: string): Promise<Started> {
-    const join = joinCode === undefined ? [] : ['--join', '-']
+  async start(signal?: AbortSignal, code?: string, how = '--join'): Promise<Started> {
+    const join = code === undefined ? [] : [how, '-']
     const place = [
       '--home',
       this.home,
@@ -123,7 +123,7 @@ export class PeerProcess {
     const child = spawn(process.execPath, [...this.#program, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#process = child
     child.stdin.on('error', () => undefined)
-    child.stdin.end(joinCode)
+    child.stdin.end(code)
     const errors: Buffer[] = []
     child.stderr.on('data', (part: Buffer) => errors.push(part))
     child.on('close', (code, signal) => {

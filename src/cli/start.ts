@@ -23,6 +23,10 @@ export const build: BuildCommand = (command, act) => {
   for (const key of settingKeys) addFlag(command, key)
   command
     .option('--join <CODE>', 'join the pool of a code first; - reads it from standard input')
+    .option(
+      '--recover <CODE...>',
+      'become a device of the pool of a recovery key; - reads it from standard input',
+    )
     .option('--verbose', 'log more: --log debug')
     .option('--debug', 'log everything: --log debug')
     .addHelpText(
@@ -48,11 +52,11 @@ async function start(context: Context, options: Options): Promise<void> {
   const unwatch =
     parent === undefined ? () => undefined : watchParent(parent, realClock, () => stopping.abort())
   const signal = AbortSignal.any([context.signal, stopping.signal])
-  const code = options['join'] as string | undefined
   const peer = await createPeer({
     home: context.home,
     settings: flagsOf(options),
-    join: code === undefined ? undefined : await codeArgument(code),
+    join: await codeOf(options['join'] as string | undefined),
+    recover: await codeOf((options['recover'] as string[] | undefined)?.join(' ')),
   })
   try {
     await serve(context, peer, signal)
@@ -60,6 +64,9 @@ async function start(context: Context, options: Options): Promise<void> {
     unwatch()
   }
 }
+
+const codeOf = async (given: string | undefined): Promise<string | undefined> =>
+  given === undefined ? undefined : codeArgument(given)
 
 /** From a started peer to a stopped one. */
 async function serve(context: Context, peer: Peer, signal: AbortSignal): Promise<void> {

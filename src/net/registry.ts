@@ -31,8 +31,13 @@ export const registry = {
   hello: rule(devices, limits.requestHeadBytes, 0, false),
   /** Redeems an invite; the only thing a stranger may ask. */
   'invite.redeem': rule(anyone, limits.requestHeadBytes, 0, false),
-  /** One batch from a recovery key's holder, admitted like any record. */
-  'recovery.push': rule(['stranger'], limits.requestHeadBytes, limits.strangerBodyBytes, false),
+  /** One batch from a recovery key's holder, admitted like any record; asked again by whom it made a member. */
+  'recovery.push': rule(
+    ['stranger', 'member', 'admin'],
+    limits.requestHeadBytes,
+    limits.strangerBodyBytes,
+    false,
+  ),
   /** Changes since (database id, number): batch hashes, chunks held and dropped. */
   'feed.changes': rule(devices, limits.requestHeadBytes, 0, false),
   /** Whole batches by the hash of their last record. */

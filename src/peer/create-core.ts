@@ -33,6 +33,7 @@ import { openStore } from '../store/open-store.ts'
 import type { Store } from '../store/store.ts'
 import { serveInvites } from './join.ts'
 import { membershipOf } from './membership.ts'
+import { serveRecovery } from './recover.ts'
 import { Safety } from './safety.ts'
 import { SpaceWatch } from './space-watch.ts'
 
@@ -72,7 +73,7 @@ export interface SelfDescription {
 
 export interface Core {
   readonly store: Store
-  readonly catalogue: Catalogue
+  readonly catalogue: OpenedCatalogue
   readonly pool: Pool
   readonly membership: Membership
   readonly workers: WorkerRunner
@@ -161,7 +162,7 @@ interface OpenCoreParts extends CoreParts {
 
 class OpenCore implements Core {
   readonly store: Store
-  readonly catalogue: Catalogue
+  readonly catalogue: OpenedCatalogue
   readonly pool: Pool
   readonly membership: Membership
   readonly workers: WorkerRunner
@@ -195,6 +196,7 @@ class OpenCore implements Core {
     })
     this.invites = new Invites({ ...parts, poolSecret: parts.keys.poolSecret })
     serveInvites(parts.network, () => this.invites)
+    serveRecovery(parts.network, parts.catalogue, parts.store, parts.keys.poolSecret)
   }
 
   filesFor(require: FilesParts['require']): Files {

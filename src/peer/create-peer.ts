@@ -33,7 +33,7 @@ export async function createPeer(options: PeerOptions = {}): Promise<Peer> {
       file: home.config,
     })
     const log = openLog({ level: settings.get('log'), file: settings.get('log-file'), onLog: options.onLog })
-    return new RunningPeer(await realParts(home, settings, log), options.join)
+    return new RunningPeer(await realParts(home, settings, log), options)
   } catch (thrown) {
     await home.discard()
     throw thrown

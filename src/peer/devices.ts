@@ -16,6 +16,7 @@ export function deviceLine(device: Device, seen: PeerHealth | undefined): Device
     role: device.role,
     kind: device.kind,
     state: device.revoked ? 'revoked' : 'active',
+    ...(device.kind === 'recovery' && { printed: device.printed }),
     lastSeen: seen?.lastSeen === undefined ? undefined : timeText(seen.lastSeen),
   }
 }

@@ -2,7 +2,7 @@
  * Becoming a device of another pool: the inviter is found, the code redeemed, the answer checked.
  * Nothing of this home changes here.
  */
-import { checkWelcome, joinRequest, type Invites, type Joining } from '../access/invite.ts'
+import { checkWelcome, inviteIdOf, joinRequest, type Invites, type Joining } from '../access/invite.ts'
 import { loadJoining, removeJoining, saveJoining } from '../access/joining-file.ts'
 import { parseInvite, type Invite } from '../access/invite-code.ts'
 import type { PoolKeys } from '../access/device-keys.ts'
@@ -76,10 +76,11 @@ function whereFound({ network }: JoinParts, { peer, addresses }: Invite): string
 
 /** The request of an earlier try with this code, or a new one; on the disk before anything is sent. */
 async function begin({ home, peerKey, name, random }: JoinParts, invite: Invite): Promise<Joining> {
-  const begun = await loadJoining(home, invite, peerKey)
-  if (begun !== undefined) return begun
+  const code = inviteIdOf(invite)
+  const begun = await loadJoining(home, code, peerKey)
+  if (begun !== undefined) return { invite, ...begun }
   const joining = joinRequest(invite, peerKey, name, random)
-  await saveJoining(home, joining)
+  await saveJoining(home, code, joining)
   return joining
 }
 
@@ -101,11 +102,11 @@ async function redeem(
   }
 }
 
-/** Whether a peer was connected at any time since; `end` stops watching. */
-function watchFor(network: Network, peer: PeerId): { end: () => boolean } {
-  let reached = network.isConnected(peer)
+/** Whether a peer (left out: any) was connected at any time since; `end` stops watching. */
+export function watchFor(network: Network, peer?: PeerId): { end: () => boolean } {
+  let reached = peer !== undefined && network.isConnected(peer)
   const leave = network.on((event) => {
-    if (event.type === 'connect' && event.peer === peer) reached = true
+    if (event.type === 'connect' && (peer === undefined || event.peer === peer)) reached = true
   })
   return { end: () => (leave(), reached) }
 }
@@ -160,7 +161,8 @@ function refusal(thrown: unknown): Error {
   return told ? error : fail('INVITE_REFUSED', { reason: error.message }, thrown)
 }
 
-async function batchesIn(reply: Reply): Promise<Uint8Array[]> {
+/** The records that follow an answer's head, as frames of its body. */
+export async function batchesIn(reply: Reply): Promise<Uint8Array[]> {
   const batches: Uint8Array[] = []
   let bytes = 0
   for await (const batch of frames(reply.body, limits.batchBytes, 'the welcome')) {

@@ -26,7 +26,14 @@ export interface PeerStatus {
   pool: { id: string; role: string; peers: number }
   storage: { used: number; contributed: number; free: number }
   files: { count: number; bytes: number }
-  safety: { safe: number; degraded: number; lost: number; statement: string }
+  /** `needs`: why no file is safe yet, a second device or a second place of the keys. */
+  safety: {
+    safe: number
+    degraded: number
+    lost: number
+    statement: string
+    needs?: 'device' | 'keys' | undefined
+  }
   transfers: number
   uptimeSeconds: number
   warnings: string[]
@@ -58,6 +65,8 @@ export interface DeviceLine {
   role: string
   kind: 'device' | 'storage' | 'recovery'
   state: 'active' | 'revoked'
+  /** Of a recovery key: whether its paper was confirmed to be in safe hands. */
+  printed?: boolean | undefined
   lastSeen: string | undefined
 }
 
@@ -91,6 +100,13 @@ export interface PoolVerbs {
   /** By device id, peer id or unique name. Answers all devices that fall. */
   revoke(names: readonly string[]): Promise<{ devices: DeviceLine[] }>
   rename(name: string, newName: string): Promise<DeviceLine>
+}
+
+export interface RecoveryVerbs {
+  /** The code of the paper, while the key is here (`RECOVERY_GONE`); `renew`: of a further key when it is not. */
+  print(options: { renew: boolean }): Promise<{ code: string; devices: DeviceLine[] }>
+  /** The paper is in safe hands (`code`: as read from it): the key is removed from this device. */
+  confirm(code: string | undefined): Promise<{ devices: DeviceLine[] }>
 }
 
 export interface FolderVerbs {
@@ -131,6 +147,7 @@ export interface Peer {
   filesFor(subject: Subject): Files
   readonly folders: FolderVerbs
   readonly pool: PoolVerbs
+  readonly recovery: RecoveryVerbs
   readonly tokens: Tokens
   readonly settings: Settings
   /** Where the faces of this peer write their lines. */
@@ -162,4 +179,6 @@ export interface PeerOptions {
   onLog?: ((level: LogLevel, line: Record<string, unknown>) => void) | undefined
   /** A code to join before `start` resolves; a refused one fails and makes no home. */
   join?: string | undefined
+  /** The code of a recovery paper: a home without a pool becomes a device of that one before `start` resolves. */
+  recover?: string | undefined
 }

@@ -5,6 +5,7 @@ import { newPool } from '../access/new-pool.ts'
 import { openTokens } from '../access/open-tokens.ts'
 import type { Subject, Tokens } from '../access/tokens.ts'
 import { parseInvite, type InviteKind } from '../access/invite-code.ts'
+import { parsePaper } from '../access/recovery.ts'
 import { asPeerStorError, fail, isCode, type PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log, LogLevel } from '../base/log.ts'
@@ -18,16 +19,26 @@ import { EventLog } from './events.ts'
 import { folderVerbs } from './folder-verbs.ts'
 import { FormerPool } from './former-pool.ts'
 import type { Home } from './home.ts'
-import { join, type Joined } from './join.ts'
+import { join, type Joined, type JoinParts } from './join.ts'
 import { Metrics, type Measured } from './metrics.ts'
 import { FilesObserver } from './observed-files.ts'
 import { CurrentOwnState } from './current-own-state.ts'
 import { webAddresses } from './own-address.ts'
-import type { FolderVerbs, NumberedEvent, Peer, PeerStatus, PoolVerbs } from './peer.ts'
+import type {
+  FolderVerbs,
+  NumberedEvent,
+  Peer,
+  PeerOptions,
+  PeerStatus,
+  PoolVerbs,
+  RecoveryVerbs,
+} from './peer.ts'
 import { poolVerbs } from './pool-verbs.ts'
+import { recover } from './recover.ts'
+import { recoveryVerbs } from './recovery-verbs.ts'
 import type { Settings, SettingKey } from './settings.ts'
 import { SharedNetwork } from './shared-network.ts'
-import { countFilesOnlyHere, filesOf, isShutOut, safetyOf, warningsOf } from './status.ts'
+import { countFilesOnlyHere, filesOf, isShutOut, recoveryWarning, safetyOf, warningsOf } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
 
 /** Time for connected peers to read that this device has left. */
@@ -48,6 +59,7 @@ export class RunningPeer implements Peer {
   readonly files: Files
   readonly folders: FolderVerbs
   readonly pool: PoolVerbs
+  readonly recovery: RecoveryVerbs
   readonly tokens: Tokens
   readonly log: Log
   readonly #parts: RunningParts
@@ -60,7 +72,7 @@ export class RunningPeer implements Peer {
   readonly #stopping = new AbortController()
   readonly #startedAt: number
   readonly #startedMs: number
-  #code: string | undefined
+  readonly #codes: Pick<PeerOptions, 'join' | 'recover'>
   #keys: PoolKeys | undefined
   #core: Core | undefined
   /** Why there is no core: the storage folder is missing. */
@@ -69,9 +81,9 @@ export class RunningPeer implements Peer {
   #changing: Promise<unknown> = Promise.resolve()
   #stopped: Promise<void> | undefined
 
-  constructor(parts: RunningParts, code: string | undefined) {
+  constructor(parts: RunningParts, codes: Pick<PeerOptions, 'join' | 'recover'>) {
     this.#parts = parts
-    this.#code = code
+    this.#codes = codes
     this.home = parts.home.folder
     this.settings = parts.settings
     this.log = parts.log
@@ -90,6 +102,7 @@ export class RunningPeer implements Peer {
       join: (text, options) => this.#inTurn(() => this.#join(text, options ?? {})),
       leave: () => this.#inTurn(() => this.#leave()),
     })
+    this.recovery = this.#recoveryVerbs(core)
     parts.useRoles((peer) => this.#core?.catalogue.roleOf(peer) ?? 'stranger')
     parts.settings.on((key) => this.#settingChanged(key))
     parts.network.on((event) => {
@@ -157,7 +170,12 @@ export class RunningPeer implements Peer {
       safety: await safetyOf(core),
       transfers: this.#observer.running,
       uptimeSeconds: this.#uptimeSeconds(),
-      warnings: [...warningsOf(core), ...(this.#former.warning === undefined ? [] : [this.#former.warning])],
+      warnings: [
+        ...warningsOf(core),
+        ...[recoveryWarning(core, this.#keys?.recoverySeed), this.#former.warning].filter(
+          (warning) => warning !== undefined,
+        ),
+      ],
     }
   }
 
@@ -206,12 +224,12 @@ export class RunningPeer implements Peer {
     const { home, peerKey, network } = this.#parts
     const saved = await loadPoolKeys(home.folder, peerKey)
     if (saved !== undefined) await removeJoined(home.folder, saved)
-    const code = this.#code
-    const first = code !== undefined && saved === undefined
-    if (first) {
-      parseInvite(code)
+    const { join: code, recover: paper } = this.#codes
+    if ((code ?? paper) !== undefined && saved === undefined) {
+      if (code !== undefined) parseInvite(code)
+      if (paper !== undefined) parsePaper(paper)
       await network.start()
-      const joined = await this.#redeem(code, {})
+      const joined = paper === undefined ? await this.#redeem(code!, {}) : await this.#recover(paper)
       await this.#makeOurs(await this.#openCore(joined.keys, joined.welcome), joined, undefined)
     } else {
       await this.#openStorage(saved ?? (await this.#foundPool()))
@@ -219,6 +237,13 @@ export class RunningPeer implements Peer {
     }
     if (this.#core !== undefined) await this.#begin(this.#core)
     if (code !== undefined && saved !== undefined) await this.#joinLater(code, saved)
+    if (paper !== undefined && saved !== undefined) this.#recoverLater(paper, saved)
+  }
+
+  /** `start --recover` on a home that has a pool: nothing when it is that one. */
+  #recoverLater(paper: string, { pool }: PoolKeys): void {
+    if (parsePaper(paper).pool !== pool) throw fail('POOL_OTHER')
+    this.#parts.log.info('this home is already in that pool: --recover is ignored')
   }
 
   /** Starts the pool that is open, and ends what a crash interrupted on the way to it. */
@@ -288,10 +313,29 @@ export class RunningPeer implements Peer {
   }
 
   #redeem(code: string, options: CallOptions): Promise<Joined> {
+    return join(this.#joinParts(), code, options)
+  }
+
+  #recover(paper: string): Promise<Joined> {
+    return recover(this.#joinParts(), paper)
+  }
+
+  #joinParts(): JoinParts {
     const { network, peerKey, self, settings, clock, random } = this.#parts
     const bootstrap = settings.get('bootstrap')
-    const { home } = this
-    return join({ home, network, peerKey, name: self.name(), bootstrap, clock, random }, code, options)
+    return { home: this.home, network, peerKey, name: self.name(), bootstrap, clock, random }
+  }
+
+  #recoveryVerbs(core: () => Core): RecoveryVerbs {
+    const { network, random } = this.#parts
+    const saveKeys = async (keys: PoolKeys): Promise<void> => {
+      await savePoolKeys(this.home, keys)
+      this.#keys = keys
+    }
+    return recoveryVerbs(
+      { core, random, saveKeys, keys: () => this.#keys as PoolKeys, addresses: () => network.addresses() },
+      (run) => this.#inTurn(run),
+    )
   }
 
   /**

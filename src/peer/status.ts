@@ -1,4 +1,5 @@
 /** contract.md `status`: what this device is and how safe its files are, in numbers and in a sentence. */
+import { recoveryDeviceOf } from '../access/recovery.ts'
 import { limits } from '../base/limits.ts'
 import type { Core } from './create-core.ts'
 import type { PeerStatus } from './peer.ts'
@@ -16,13 +17,24 @@ export function filesOf(core: Core): { count: number; bytes: number } {
   return total
 }
 
-/** Files with all wanted copies, with fewer, with none. */
+/**
+ * Files that are safe, those that need something, those that cannot be read now. A file whose keys would
+ * be lost with one device is not safe, however many copies there are of it.
+ */
 export async function safetyOf(core: Core): Promise<Safety> {
-  const total = await core.safety.count()
+  const { safe, degraded, lost } = await core.safety.count()
+  const needs = keepers(core) <= 1 ? 'device' : keysSurvive(core) ? undefined : 'keys'
+  const total = needs === undefined ? { safe, degraded, lost } : { safe: 0, degraded: degraded + safe, lost }
   const statement = isShutOut(core)
     ? 'not known: this device was revoked from its pool'
-    : safetyInWords(total, keepers(core))
-  return { ...total, statement }
+    : safetyInWords(total, needs)
+  return { ...total, statement, needs }
+}
+
+/** Whether a second device of this owner, or a recovery key on paper, has the keys too. */
+function keysSurvive({ catalogue }: Core): boolean {
+  const own = catalogue.devices().filter(({ user, revoked }) => user === catalogue.user && !revoked)
+  return own.filter(({ kind }) => kind === 'device').length > 1 || own.some(({ printed }) => printed)
 }
 
 /** Files that no other device of the pool has whole. */
@@ -36,9 +48,12 @@ function keepers(core: Core): number {
   return core.membership.members().filter(({ keeps }) => keeps).length
 }
 
-function safetyInWords({ safe, degraded, lost }: FilesByCopies, devices: number): string {
+function safetyInWords({ safe, degraded, lost }: FilesByCopies, needs: Safety['needs']): string {
   if (lost > 0) return `${files(lost)} can not be read now: bring back a device that keeps them`
-  if (devices <= 1) return 'not safe yet: one device keeps everything; add another with: peerstor invite'
+  if (needs === 'device')
+    return 'not safe yet: one device keeps everything; add another with: peerstor invite'
+  if (needs === 'keys')
+    return 'not safe yet: the keys are on one device only; run: peerstor recovery print, or add a second device of your own: peerstor invite'
   if (degraded > 0) return `${files(degraded)} wait for more copies; ${safe} have all that are wanted`
   if (safe <= 1) return safe === 0 ? 'no files yet' : 'the file has all wanted copies'
   return `all ${files(safe)} have all wanted copies`
@@ -66,6 +81,14 @@ export function warningsOf(core: Core): string[] {
   if (out !== undefined) warnings.push(out)
   if (core.contributed() === 0) warnings.push('this device keeps nothing: peerstor quota set SIZE')
   return warnings
+}
+
+/** A device that a paper brought back holds its key until all is back. */
+export function recoveryWarning({ catalogue }: Core, seed: Uint8Array | undefined): string | undefined {
+  const device = seed && recoveryDeviceOf(seed)
+  const printed = catalogue.devices().some((line) => line.device === device && line.printed)
+  if (!printed) return undefined
+  return 'the recovery key lies on this device; when all your files are back, remove it: peerstor recovery confirm'
 }
 
 /** Whether this device was revoked: its records say so, or a connected device does. */

@@ -84,6 +84,8 @@ test('a storage-only device keeps copies, reads nothing, and says so', async (t)
   const file = join(peers.folder, 'file')
   await writeFile(file, numbered(400_000))
   await a.run(['put', file, '--to', 'files/one'])
+  // One device of one's own is safe with a recovery key on paper.
+  await a.run(['recovery', 'confirm'])
   await safeFiles(a, 1)
   const status = await statusOf(b)
   assert.equal(status.pool.role, 'storage')

@@ -64,7 +64,7 @@ export interface Status {
   pool: { id: string; role: string; peers: number }
   storage: { used: number; contributed: number; free: number }
   files: { count: number; bytes: number }
-  safety: { safe: number; degraded: number; lost: number; statement: string }
+  safety: { safe: number; degraded: number; lost: number; statement: string; needs?: 'device' | 'keys' }
   warnings: string[]
 }
 
@@ -132,6 +132,8 @@ export const api = {
   peers: () => call<{ peers: PeerLine[] }>('GET', '/api/v1/peers'),
   invite: (storageOnly: boolean) => call<Invite>('POST', '/api/v1/invites', { storageOnly }),
   join: (code: string, bringFiles: boolean) => call<unknown>('POST', '/api/v1/join', { code, bringFiles }),
+  printRecovery: () => call<{ code: string }>('POST', '/api/v1/recovery/print', {}),
+  confirmRecovery: () => call<unknown>('POST', '/api/v1/recovery/confirm', {}),
   revoke: (peer: string) => call<unknown>('POST', '/api/v1/devices/revoke', { devices: [peer] }),
 }
 

@@ -101,17 +101,19 @@ function Head() {
 function Safety() {
   const now = status.value
   if (now === undefined) return null
-  const { safety, files, pool } = now
+  const { safety, files } = now
   const [text, state] =
     files.count === 0
       ? [strings.noFiles, 'none']
-      : pool.peers < 2
+      : safety.needs === 'device'
         ? [strings.oneDevice, 'degraded']
         : safety.lost > 0
           ? [strings.lost(safety.lost), 'lost']
-          : safety.degraded > 0
-            ? [strings.degraded(safety.degraded), 'degraded']
-            : [strings.safe, 'safe']
+          : safety.needs === 'keys'
+            ? [strings.keysOnce, 'degraded']
+            : safety.degraded > 0
+              ? [strings.degraded(safety.degraded), 'degraded']
+              : [strings.safe, 'safe']
   return (
     <p class={`safety ${state}`} title={safety.statement}>
       {text}

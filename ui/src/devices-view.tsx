@@ -9,6 +9,7 @@ import { strings } from './strings.ts'
 export function DevicesView() {
   const [invite, setInvite] = useState<{ storageOnly: boolean } | undefined>(undefined)
   const [joining, setJoining] = useState(false)
+  const [printing, setPrinting] = useState(false)
   return (
     <section aria-label={strings.devices}>
       <div class="bar">
@@ -19,6 +20,7 @@ export function DevicesView() {
           </button>
           <button onClick={() => setInvite({ storageOnly: true })}>{strings.addStorage}</button>
           <button onClick={() => setJoining(true)}>{strings.join}</button>
+          <button onClick={() => setPrinting(true)}>{strings.recoveryKey}</button>
         </div>
       </div>
       <ul class="cards">
@@ -29,6 +31,7 @@ export function DevicesView() {
       {invite !== undefined && (
         <InviteDialog storageOnly={invite.storageOnly} close={() => setInvite(undefined)} />
       )}
+      {printing && <RecoveryDialog close={() => setPrinting(false)} />}
       {joining && <JoinDialog close={() => setJoining(false)} />}
     </section>
   )
@@ -127,6 +130,45 @@ function InviteDialog({ storageOnly, close }: { storageOnly: boolean; close: () 
               {strings.copyCode}
             </button>{' '}
             <small>{left > 0 ? strings.inviteExpires(durationText(left)) : strings.inviteExpired}</small>
+          </p>
+        </>
+      )}
+    </Dialog>
+  )
+}
+
+/** The code of the paper, once; what prints it is the browser. */
+function RecoveryDialog({ close }: { close: () => void }) {
+  const [code, setCode] = useState('')
+  useEffect(
+    () =>
+      void attempt(async () => setCode((await api.printRecovery()).code)).then(() =>
+        setCode((shown) => (shown === '' ? (close(), '') : shown)),
+      ),
+    [],
+  )
+  const done = (): void =>
+    void attempt(async () => {
+      await api.confirmRecovery()
+      notify(strings.recoveryConfirmed)
+      close()
+      await refresh()
+    })
+  return (
+    <Dialog title={strings.recoveryKey} close={close}>
+      <p>{strings.recoveryHelp}</p>
+      {code !== '' && (
+        <>
+          <div class="qr" dangerouslySetInnerHTML={{ __html: renderSVG(code.replaceAll(' ', '')) }} />
+          <p class="paper">{code}</p>
+          <p>
+            <code>{strings.recoveryUse}</code>
+          </p>
+          <p>
+            <button onClick={() => print()}>{strings.print}</button>{' '}
+            <button class="primary" onClick={done}>
+              {strings.recoveryDone}
+            </button>
           </p>
         </>
       )}

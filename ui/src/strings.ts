@@ -94,6 +94,16 @@ export const strings = {
       ? '1 file has no complete copy within reach'
       : `${count} files have no complete copy within reach`,
   oneDevice: 'Not safe yet: only this device has your files. Add a second device.',
+  keysOnce:
+    'Not safe yet: the keys are on one device only. Print the recovery key (Devices), or add a second device of your own.',
+  // Recovery key
+  recoveryKey: 'Recovery key',
+  recoveryHelp:
+    'Whoever has this key can read and change everything: keep it on paper, away from your devices. With it, any device of the pool that is left gives everything back, also when all of your own are lost.',
+  recoveryUse: 'peerstor start --recover CODE',
+  print: 'Print',
+  recoveryDone: 'It is on paper: remove it from this device',
+  recoveryConfirmed: 'The recovery key is on paper alone now.',
   // Connection
   connectionLost: 'The connection to this device is lost. Trying again …',
   working: 'Working …',
