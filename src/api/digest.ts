@@ -92,3 +92,7 @@ export class KnownDigests {
     return this.#items.get(hash)
   }
 }
+
+/** SHA-256 in hex, as S3 signatures name requests and chunks. */
+export const sha256Hex = (content: string | Uint8Array): string =>
+  createHash('sha256').update(content).digest('hex')

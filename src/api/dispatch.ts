@@ -7,6 +7,7 @@ import { parseRequestPath } from './request-path.ts'
 import { type Call, type Face, type Route, Reply, answered } from './route.ts'
 import { type Match, matchRoute } from './router.ts'
 import { isTus, setTusHeaders, tusMethod } from './tus.ts'
+import { isS3, serveS3 } from './s3.ts'
 import { requireHost, requireOrigin, setCommonHeaders, setCorsHeaders } from './web-rules.ts'
 
 /** Serves one request; never throws, whatever was sent. */
@@ -45,6 +46,7 @@ async function serve(
   requireOrigin(face, request)
   if (isTus(request)) setTusHeaders(request, response)
   if (request.method === 'OPTIONS') return void response.writeHead(204).end()
+  if (isS3(request)) return serveS3(face, request, response, signal)
   const { segments, query } = parseRequestPath(request.url ?? '')
   const match = matchRoute(routes, isTus(request) ? tusMethod(request) : (request.method ?? ''), segments)
   const subject = authorise(face, match, request)

@@ -212,7 +212,7 @@ async function replacedVersion(call: Call): Promise<Pick<PutOptions, 'replaces'>
 }
 
 /** What a browser or curl sends when it does not know is not worth keeping. */
-function mediaType(header: string | undefined): string | undefined {
+export function mediaType(header: string | undefined): string | undefined {
   const type = header?.trim().toLowerCase()
   const vague = ['application/octet-stream', 'application/x-www-form-urlencoded']
   if (type === undefined || vague.includes(type)) return undefined

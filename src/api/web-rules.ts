@@ -91,7 +91,8 @@ export function clientAddress(face: Face, request: IncomingMessage): string {
   return trustsProxy(face) ? (lastOf(request.headers['x-forwarded-for']) ?? seen) : seen
 }
 
-function hostOf(face: Face, request: IncomingMessage): string | undefined {
+/** The host that the client named; behind a trusted proxy the one that the proxy was asked for. */
+export function hostOf(face: Face, request: IncomingMessage): string | undefined {
   const forwarded = trustsProxy(face) ? lastOf(request.headers['x-forwarded-host']) : undefined
   return forwarded ?? request.headers.host
 }

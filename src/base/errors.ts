@@ -76,6 +76,18 @@ export const catalogue = {
   ),
   UPLOAD_PROTOCOL: row(412, 'version {found} of the tus protocol is not spoken here', 'use version 1.0.0'),
   BAD_TYPE: row(415, 'a body of type {found} cannot be taken here', 'send {wanted}'),
+  PART_UNKNOWN: row(
+    400,
+    'part {number} of upload {id} is not here as named',
+    'list its parts, then send the part again',
+  ),
+  PART_ORDER: row(
+    400,
+    'the parts of upload {id} are not named in ascending order',
+    'name each once, in order',
+  ),
+  UNSUPPORTED: row(501, '{what} is not supported', 'leave it out; docs/API.md lists what is'),
+  FOLDER_NOT_EMPTY: row(409, 'folder {name} still holds files', 'remove them first'),
   // Integrity
   CHUNK_DAMAGED: row(
     500,
@@ -119,6 +131,22 @@ export const catalogue = {
   // People and access
   NOT_SIGNED_IN: row(401, 'no valid token or session', 'open the link that peerstor url prints'),
   FORBIDDEN: row(403, '{role} may not {action}', 'ask an admin of the pool'),
+  S3_KEY_UNKNOWN: row(
+    403,
+    'S3 access key {key} is not known here, or has ended',
+    'make one: peerstor token create --s3',
+  ),
+  SIGNATURE_REFUSED: row(
+    403,
+    'the S3 signature does not match this request',
+    'check the secret key, and that no proxy changes the request',
+  ),
+  SIGNATURE_EXPIRED: row(403, 'the signed address ended at {expired}', 'sign it again'),
+  CLOCK_SKEWED: row(
+    403,
+    'the request was signed at {signed}, more than {minutes} minutes from the time here, {now}',
+    'set the clocks of both devices',
+  ),
   ORIGIN_REFUSED: row(
     403,
     'request from {origin} refused',

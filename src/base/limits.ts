@@ -204,6 +204,15 @@ export const limits = {
   davLockMs: hour,
   /** Entries of a folder that are read at once. */
   davPageEntries: 250,
+  /** S3: how far a signature's time may be from the clock here, and how long a signed address lives. */
+  s3SkewMs: 15 * minute,
+  s3AddressLifeMs: 7 * day,
+  /** XML that names 10,000 parts or 1,000 keys; a line between chunks of a signed body, and its trailers. */
+  s3XmlBytes: 4 * MiB,
+  s3LineBytes: 1 * KiB,
+  s3Trailers: 8,
+  /** Keys that one request deletes. */
+  s3Deletes: 1000,
   sessionLifeMs: 30 * day,
   sessions: 256,
   /** The last use of a token or session is written at most this often. */
