@@ -13,7 +13,16 @@ import type { Settings, SettingsValues } from './settings.ts'
 // The words of the rooms below that this face speaks: who uses a peer imports them from here.
 export type { Folder, Policy } from '../access/catalogue.ts'
 export type { NewToken, S3Signer, Scope, SessionLine, Subject, TokenLine, Tokens } from '../access/tokens.ts'
-export type { Download, FileInfo, Files, Scan, ListedEntry, PutOptions, PutResult, VersionInfo } from '../files/files.ts'
+export type {
+  Download,
+  FileInfo,
+  Files,
+  Scan,
+  ListedEntry,
+  PutOptions,
+  PutResult,
+  VersionInfo,
+} from '../files/files.ts'
 export type { NewUpload, Uploads, UploadState } from '../files/uploads.ts'
 
 /** contract.md `status`. */
