@@ -2,12 +2,11 @@
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { CallOptions, ChunkId } from '../base/words.ts'
-import type { Pin } from '../store/chunk-store.ts'
 import { ContentWriter } from './content-writer.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { PutResult } from './files.ts'
 import { openPlace, type Place } from './place.ts'
-import type { Lease, UploadRow } from './upload-book.ts'
+import { pinOfUpload, type Lease, type UploadRow } from './upload-book.ts'
 import { keepStored, requireRoom, requireUploadable, upload as uploadWhole } from './upload.ts'
 import { chunksOfUpload, giveBack, UploadWriter, type Received } from './upload-writer.ts'
 import type { AppendOptions, NewUpload, Uploads, UploadState } from './uploads.ts'
@@ -112,7 +111,7 @@ async function write(
   { verify, onProgress }: AppendOptions,
 ): Promise<UploadRow> {
   const { size } = row.upload
-  const pin = pinOf(parts, id)
+  const pin = pinOfUpload(id)
   const keys = await parts.catalogue.writeKeys(row.folder)
   const writer = new UploadWriter(parts, keys, pin, row, parts.random)
   const received: Received = { bytes: 0 }
@@ -141,11 +140,6 @@ async function write(
 }
 
 const isWhole = ({ offset, upload }: UploadRow): boolean => offset === upload.size
-
-const pinOf = (parts: FilesParts, id: string): Pin => ({
-  folder: parts.uploads.pinFolder(id),
-  device: parts.catalogue.device,
-})
 
 /** Tells the lease when the source has nothing more, and counts what it gave. */
 async function* watch(
@@ -193,7 +187,7 @@ async function end(
   const bare = { ...ended, blocks: [], listed: '', tail: [] }
   // Killed between the two, a later sweep (upload-keeper.ts) finds what is left.
   await parts.uploads.put(id, { ...bare, unclean: true })
-  await giveBack(parts, pinOf(parts, id), [...ids, ...pieces])
+  await giveBack(parts, pinOfUpload(id), [...ids, ...pieces])
   return parts.uploads.put(id, { ...bare, unclean: row.unclean })
 }
 

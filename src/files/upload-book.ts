@@ -7,10 +7,17 @@ import type { Clock } from '../base/clock.ts'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
-import { idOf, type ChunkId, type FolderId } from '../base/words.ts'
+import { idOf, type ChunkId, type DeviceId, type FolderId } from '../base/words.ts'
+import type { Pin } from '../store/chunk-store.ts'
 import type { OwnState } from '../store/store.ts'
 import type { PutResult } from './files.ts'
 import type { NewUpload, UploadState } from './uploads.ts'
+
+/**
+ * The pin that keeps an upload's chunks. It names the upload as folder and as device: neither a folder's
+ * nor this device's own pins are what holds them, so whoever collects those leaves them alone.
+ */
+export const pinOfUpload = (id: string): Pin => ({ folder: id as FolderId, device: id as DeviceId })
 
 /** A sealed piece as it stands in a row: chunk id, chunk key (hex), plaintext bytes. */
 export type KeptRef = readonly [id: ChunkId, ck: string, length: number]
@@ -102,11 +109,6 @@ export class UploadBook {
   async clean(id: string, row: UploadRow): Promise<void> {
     this.#former?.delete(id)
     await this.#own().put('upload', id, { ...row, unclean: undefined })
-  }
-
-  /** The pins that keep an upload's chunks. */
-  pinFolder(id: string): FolderId {
-    return id as FolderId
   }
 
   /** `UPLOAD_BUSY` when somebody writes it. */

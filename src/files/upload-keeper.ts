@@ -7,6 +7,7 @@ import type { ChunkId } from '../base/words.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
 import type { FilesParts } from './files-parts.ts'
 import { discard } from './open-uploads.ts'
+import { pinOfUpload } from './upload-book.ts'
 import { giveBack } from './upload-writer.ts'
 
 const everyMs = 60_000
@@ -57,14 +58,12 @@ export class UploadKeeper implements Worker {
     this.#swept ??= this.#begin()
     if (this.#swept === undefined) return false
     const { ids, prefix } = this.#swept
-    const { store, catalogue, uploads } = this.#parts
+    const { store } = this.#parts
     const found = new Map<string, ChunkId[]>()
     for await (const id of store.chunks.list(prefix.toString(16).padStart(2, '0')))
-      for (const { folder, device } of store.read.pins(id))
-        if (ids.has(folder) && device === catalogue.device)
-          found.set(folder, [...(found.get(folder) ?? []), id])
-    for (const [id, chunks] of found)
-      await giveBack(this.#parts, { folder: uploads.pinFolder(id), device: catalogue.device }, chunks)
+      for (const { folder } of store.read.pins(id))
+        if (ids.has(folder)) found.set(folder, [...(found.get(folder) ?? []), id])
+    for (const [id, chunks] of found) await giveBack(this.#parts, pinOfUpload(id), chunks)
     if (prefix < 0xff) this.#swept = { ids, prefix: prefix + 1 }
     else await this.#end(ids)
     return true
