@@ -26,6 +26,9 @@ const tools = {
   ip: { names: ['ip', '/usr/sbin/ip', '/sbin/ip'], platforms: ['linux'] },
   strace: { names: ['strace'], platforms: ['linux'] },
   curl: { names: ['curl', 'curl.exe'] },
+  litmus: { names: ['litmus'], platforms: ['linux'] },
+  cadaver: { names: ['cadaver'], platforms: ['linux'] },
+  rclone: { names: ['rclone', 'rclone.exe'] },
 } as const satisfies Record<string, Tool>
 
 export type ToolName = keyof typeof tools

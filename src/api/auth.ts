@@ -6,8 +6,15 @@ import { clientAddress, isHttps } from './web-rules.ts'
 
 /** The subject of a request, undefined when it shows nothing valid; wrong tokens are counted. */
 export function authenticate(face: Face, request: IncomingMessage): Subject | undefined {
+  return request.headers.authorization === undefined
+    ? subjectOfCookie(face, request)
+    : authenticateToken(face, request)
+}
+
+/** The same, where cookies do not count. */
+export function authenticateToken(face: Face, request: IncomingMessage): Subject | undefined {
   const token = tokenOf(request.headers.authorization)
-  if (token === undefined) return subjectOfCookie(face, request)
+  if (token === undefined) return undefined
   const subject = face.peer.tokens.ofToken(token)
   if (subject === undefined) face.signIns.failed(clientAddress(face, request))
   return subject

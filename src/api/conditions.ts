@@ -2,9 +2,12 @@
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 
-/** Where an encoded form of the content is sent, its tag differs (RFC 9110 §8.8.3.3). */
+/**
+ * Where an encoded form of the content is sent, its tag differs (RFC 9110 §8.8.3.3). 128 bits of the
+ * hash are enough, and some clients have room for few bytes: litmus writes two tags into 200.
+ */
 export const entityTag = (hash: string, encoding?: string): string =>
-  encoding === undefined ? `"${hash}"` : `"${hash}-${encoding}"`
+  encoding === undefined ? `"${hash.slice(0, 32)}"` : `"${hash.slice(0, 32)}-${encoding}"`
 
 /** Whether `If-None-Match` names the content in whatever form; `*` names any. */
 export const namesWeakly = (header: string, hash: string): boolean => named(header, hash, /^W\//)
@@ -17,7 +20,8 @@ function named(header: string, hash: string, mark: RegExp): boolean {
   return header.split(',').some((item) => {
     const tag = item.trim().replace(mark, '')
     return (
-      tag === entityTag(hash) || (tag.startsWith(`"${hash}-`) && /^"[0-9a-f]+-(?:gzip|br|zstd)"$/.test(tag))
+      tag === entityTag(hash) ||
+      (tag.startsWith(`"${hash.slice(0, 32)}-`) && /^"[0-9a-f]+-(?:gzip|br|zstd)"$/.test(tag))
     )
   })
 }

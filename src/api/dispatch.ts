@@ -1,7 +1,8 @@
 /** One request from its first byte to its answer: rules, route, asker, handler, reply. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { fail } from '../base/errors.ts'
-import { authenticate } from './auth.ts'
+import { authenticate, authenticateToken } from './auth.ts'
+import { setDavHeaders } from './dav-answer.ts'
 import { errorOf, sendProblem } from './errors.ts'
 import { parseRequestPath } from './request-path.ts'
 import { type Call, type Face, type Route, Reply, answered } from './route.ts'
@@ -45,21 +46,32 @@ async function serve(
   setCorsHeaders(face, request, response)
   requireOrigin(face, request)
   if (isTus(request)) setTusHeaders(request, response)
-  if (request.method === 'OPTIONS') return void response.writeHead(204).end()
+  if (request.method === 'OPTIONS') {
+    setDavHeaders(request, response)
+    return void response.writeHead(204).end()
+  }
   if (isS3(request)) return serveS3(face, request, response, signal)
   const { segments, query } = parseRequestPath(request.url ?? '')
   const match = matchRoute(routes, isTus(request) ? tusMethod(request) : (request.method ?? ''), segments)
-  const subject = authorise(face, match, request)
+  const subject = authorise(face, match, request, response)
   const call: Call = { face, peer: face.peer, request, response, ...match, query, subject, signal }
   sendValue(call, await match.route.handle(call))
 }
 
 /** The asker, allowed to call the route on the path it names; undefined only on open routes. */
-function authorise(face: Face, match: Match, request: IncomingMessage): Call['subject'] {
+function authorise(
+  face: Face,
+  match: Match,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Call['subject'] {
   const { route, path } = match
   if (route.scope === 'open') return undefined
-  const subject = authenticate(face, request)
+  const basic = route.signIn === 'basic'
+  if (basic) response.setHeader('www-authenticate', 'Basic realm="PeerStor", charset="UTF-8"')
+  const subject = basic ? authenticateToken(face, request) : authenticate(face, request)
   if (subject === undefined) throw fail('NOT_SIGNED_IN')
+  response.removeHeader('www-authenticate')
   const touched = route.checksPaths === true ? subject.folder : path === '' ? undefined : path
   face.peer.tokens.require(subject, route.scope, touched)
   return subject

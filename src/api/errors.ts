@@ -28,7 +28,8 @@ export function sendProblem(
   }
   const body = JSON.stringify(problemOf(error))
   response.statusCode = error.status
-  for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value)
+  for (const [name, value] of Object.entries(headersOf(error)))
+    if (!response.hasHeader(name)) response.setHeader(name, value)
   response.setHeader('content-type', 'application/problem+json')
   response.setHeader('content-length', Buffer.byteLength(body))
   response.setHeader('cache-control', 'no-store')

@@ -22,7 +22,7 @@ export const filesRoutes: Route[] = [
 
 const getQuery = z.strictObject({ version: recordHash.optional() })
 
-async function getFile(call: Call): Promise<unknown> {
+export async function getFile(call: Call): Promise<unknown> {
   const { request, path } = call
   requireNoCode(request)
   const { version } = queryOf(call, getQuery)

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Peer, Scope, Subject } from '../peer/peer.ts'
+import type { DavLocks } from './dav-locks.ts'
 import type { KnownDigests } from './digest.ts'
 import type { SignInLimit } from './sign-in-limit.ts'
 import type { Tickets } from './tickets.ts'
@@ -16,6 +17,7 @@ export interface Face {
   log: Log
   signIns: SignInLimit
   tickets: Tickets
+  locks: DavLocks
   digests: KnownDigests
   /** Host and port it listens on. */
   bound: { host: string; port: number }
@@ -40,7 +42,8 @@ export interface Call {
   signal: AbortSignal
 }
 
-export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
+export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE' | DavMethod
+export type DavMethod = 'PROPFIND' | 'PROPPATCH' | 'MKCOL' | 'COPY' | 'MOVE' | 'LOCK' | 'UNLOCK'
 
 export interface Route {
   /** `GET` serves `HEAD` too. */
@@ -51,6 +54,8 @@ export interface Route {
   scope: Scope | 'open'
   /** Tokens confined to a folder may call it: it checks each path itself. */
   checksPaths?: true
+  /** For programs that ask for a name and a password: no cookie, so that no page can call it. */
+  signIn?: 'basic'
   /** A value is sent as JSON, `undefined` as 204, `answered` not at all. */
   handle(call: Call): unknown
 }

@@ -1,6 +1,7 @@
 /** Every route of the web face. Tests make the table of who may call what from this list. */
 import { assetsRoutes } from './assets.ts'
 import { batchRoutes } from './batch.ts'
+import { davRoutes } from './dav.ts'
 import { devicesRoutes } from './devices.ts'
 import { entriesRoutes } from './entries.ts'
 import { eventsRoutes } from './events.ts'
@@ -21,6 +22,7 @@ import { uploadsRoutes } from './uploads.ts'
 export const routes: readonly Route[] = [
   ...filesRoutes,
   ...uploadsRoutes,
+  ...davRoutes,
   ...batchRoutes,
   ...entriesRoutes,
   ...foldersRoutes,

@@ -7,6 +7,7 @@ import { limits } from '../base/limits.ts'
 import { type Log, silentLog } from '../base/log.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import type { Peer } from '../peer/peer.ts'
+import { DavLocks } from './dav-locks.ts'
 import { KnownDigests } from './digest.ts'
 import { dispatch } from './dispatch.ts'
 import { Events } from './events.ts'
@@ -46,6 +47,7 @@ export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise
     log: options.log ?? silentLog,
     signIns: new SignInLimit(clock),
     tickets: new Tickets(clock, random),
+    locks: new DavLocks(clock, random),
     digests: new KnownDigests(),
     bound: { host: options.host, port: options.port },
     stopping: stopping.signal,

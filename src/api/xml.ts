@@ -5,7 +5,7 @@
 import { SaxesParser } from 'saxes'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import { bodyBytes } from './body.ts'
+import { wantedBytes } from './body.ts'
 import type { Call } from './route.ts'
 
 export interface XmlElement {
@@ -19,7 +19,7 @@ export interface XmlElement {
 export async function xmlBody(call: Call): Promise<XmlElement | undefined> {
   const parts: Uint8Array[] = []
   let length = 0
-  for await (const part of bodyBytes(call.face, call.request)) {
+  for await (const part of wantedBytes(call)) {
     length += part.length
     if (length > limits.xmlBytes) throw fail('TOO_LARGE', { what: 'the body', limit: limits.xmlBytes })
     parts.push(part)

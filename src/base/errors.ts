@@ -40,6 +40,8 @@ export const catalogue = {
     'read it again, then repeat the change',
   ),
   SOURCE_CHANGED: row(409, '{path} changed or vanished while it was read', 'run the command again'),
+  LOCKED: row(423, '{path} is locked by another program', 'close it there, or wait until its lock ends'),
+  NO_PARENT: row(409, 'the folder of {path} does not exist', 'make it first'),
   TOO_MANY: row(507, 'there are {limit} {what} already, the most that are kept', 'remove some of them first'),
   QUOTA_FULL: row(
     507,

@@ -1,5 +1,5 @@
 /** A folder's lines: files with their copies, folders made or implied by paths, by name. */
-import { fail } from '../base/errors.ts'
+import { fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { EntryId, FolderId } from '../base/words.ts'
 import type { MadeFolder, Page } from '../store/index-reader.ts'
@@ -48,7 +48,8 @@ function single(parts: FilesParts, place: Place): Page<ListedEntry> {
 
 /** The line of one path. Of a folder inside a folder the sums of what lies below are left out. */
 export function look(parts: FilesParts, path: string): ListedEntry | undefined {
-  const place = openPlace(parts, 'read', path)
+  const place = placeIfThere(parts, path)
+  if (place === undefined) return undefined
   if (place.path === '') {
     const { files, bytes } = parts.store.read.totals(place.id)
     return { ...folderLine(place.folder, files, bytes), ...withProperties(parts, place.id, '') }
@@ -58,6 +59,15 @@ export function look(parts: FilesParts, path: string): ListedEntry | undefined {
   if (entry === undefined && !isFolder(parts, place)) return undefined
   const { files: _, ...line } = folderLine(place.text, 0, 0)
   return { ...line, ...madeFacts(parts, place, entry) }
+}
+
+function placeIfThere(parts: FilesParts, path: string): Place | undefined {
+  try {
+    return openPlace(parts, 'read', path)
+  } catch (thrown) {
+    if (isCode(thrown, 'NOT_FOUND')) return undefined
+    throw thrown
+  }
 }
 
 function lineOf(parts: FilesParts, place: Place, entry: EntryRow): ListedEntry {

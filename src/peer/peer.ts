@@ -14,6 +14,7 @@ import type { Settings, SettingsValues } from './settings.ts'
 export type { Folder, Policy } from '../access/catalogue.ts'
 export type { NewToken, S3Signer, Scope, SessionLine, Subject, TokenLine, Tokens } from '../access/tokens.ts'
 export type {
+  Changes,
   Download,
   FileInfo,
   Files,
