@@ -153,3 +153,7 @@ export function versionRow(record: SignedRecord, path: string, more: Partial<Ver
     ...more,
   }
 }
+
+/** Takes the tables of search out of an index database, as before there was search. */
+export const withoutSearch = `DROP TABLE search; DROP TABLE search_new; DROP TABLE search_gone; DROP TABLE search_words;
+  DROP TABLE categories; ALTER TABLE entries DROP COLUMN search;`

@@ -14,8 +14,8 @@ import type { HybridClock } from './hybrid-clock.ts'
 export interface Naming {
   /** The path in its one form; fails on one that may not be. */
   checkPath(path: string): string
-  /** Category of a MIME type. */
-  categoryOf(type: string): string
+  /** Category of a MIME type, unless a tag says another. */
+  categoryOf(type: string, tags: readonly string[]): string
 }
 
 export interface VersionParts {
@@ -85,7 +85,7 @@ export function rowOf(parts: VersionParts, record: PlacedRecord, body: VersionBo
     size: body.size,
     hash: idOf(body.hash),
     type: body.type,
-    category: parts.naming.categoryOf(body.type),
+    category: parts.naming.categoryOf(body.type, body.tags),
     tags: body.tags,
     description: body.description,
     content: encodeContent(body.content),

@@ -86,6 +86,19 @@ export class Client {
     return this.#ok(answer)
   }
 
+  /** `GET /api/v1/chunks/PATH`: one chunk as a stream, like a download. */
+  async chunk(path: string, number: number, { query, ...parts }: CallParts = {}): Promise<IncomingMessage> {
+    const address = `/api/v1/chunks/${encodePath(path)}`
+    const request = this.#request('GET', address, {
+      ...parts,
+      query: { ...query, n: number },
+      headers: { te: 'trailers' },
+    })
+    const answer = answerOf(request)
+    request.end()
+    return this.#ok(answer)
+  }
+
   /** `POST /api/v1/batch`: sends `frames` while it yields the acknowledgements. */
   async *batch(frames: AsyncIterable<Uint8Array>, parts: CallParts = {}): AsyncGenerator<BatchLine> {
     const request = this.#request('POST', '/api/v1/batch', parts)

@@ -1,5 +1,7 @@
 /** `/api/v1`: what is known of files and folders, and changes that move no content. */
 import { z } from 'zod'
+import { limits } from '../base/limits.ts'
+import { categories } from '../peer/peer.ts'
 import { queryOf, jsonBody } from './body.ts'
 import { filePath, flag, pageQuery, recordHash } from './inputs.ts'
 import { type Call, type Route, Reply } from './route.ts'
@@ -7,7 +9,7 @@ import { type Call, type Route, Reply } from './route.ts'
 export const entriesRoutes: Route[] = [
   { method: 'GET', path: '/api/v1/list/*', scope: 'read', handle: list },
   { method: 'GET', path: '/api/v1/files/*', scope: 'read', handle: info },
-  { method: 'PATCH', path: '/api/v1/files/*', scope: 'write', handle: move },
+  { method: 'PATCH', path: '/api/v1/files/*', scope: 'write', handle: change },
   { method: 'POST', path: '/api/v1/files/*', scope: 'write', handle: makeFolder },
   { method: 'GET', path: '/api/v1/versions/*', scope: 'read', handle: versions },
   { method: 'GET', path: '/api/v1/trash/*', scope: 'read', handle: trash },
@@ -26,10 +28,25 @@ function info(call: Call): unknown {
   return call.peer.files.info(call.path, { ...queryOf(call, infoQuery), signal: call.signal })
 }
 
-const moveBody = z.strictObject({ path: filePath })
+const tag = z.string().min(1).max(limits.tagBytes)
+const tags = z.array(tag).max(limits.tags).optional()
+const facts = {
+  tags,
+  addTags: tags,
+  removeTags: tags,
+  description: z.string().max(limits.descriptionBytes).optional(),
+  type: z.string().min(3).max(limits.typeBytes).optional(),
+  category: z.enum(categories).nullish(),
+}
+const changeBody = z.union([z.strictObject({ path: filePath }), z.strictObject(facts)])
 
-async function move(call: Call): Promise<unknown> {
-  const { path } = await jsonBody(call, moveBody)
+/** Another place, or what is said of the file. */
+async function change(call: Call): Promise<unknown> {
+  const change = await jsonBody(call, changeBody)
+  return 'path' in change ? move(call, change.path) : call.peer.files.describe(call.path, change)
+}
+
+async function move(call: Call, path: string): Promise<unknown> {
   if (call.subject !== undefined) call.peer.tokens.require(call.subject, 'write', path)
   const { moved } = await call.peer.files.move(call.path, path, { signal: call.signal })
   return { path, from: call.path, moved }

@@ -103,7 +103,7 @@ interface Body {
 }
 
 /** Sends the bytes; who asks for trailers learns at the end which peers they came from, and their digest. */
-async function sendBody(call: Call, { status, length, bytes, sources }: Body): Promise<unknown> {
+export async function sendBody(call: Call, { status, length, bytes, sources }: Body): Promise<unknown> {
   const { request, response } = call
   const wanted = response.hasHeader('content-digest') ? undefined : digestAskedFor(request)
   const trailers = /(^|[ ,])trailers($|[ ,;])/.test(String(request.headers.te ?? ''))
@@ -135,7 +135,7 @@ async function sendBody(call: Call, { status, length, bytes, sources }: Body): P
 }
 
 /** User content never runs in the app's origin: a download, of the stated type, in a sandbox. */
-function setFileHeaders(call: Call, file: Download): void {
+export function setFileHeaders(call: Call, file: Download): void {
   const { response } = call
   const name = file.path.split('/').at(-1) ?? 'file'
   response.setHeader('content-type', file.type)

@@ -2,6 +2,7 @@
 import { assetsRoutes } from './assets.ts'
 import { batchRoutes } from './batch.ts'
 import { davRoutes } from './dav.ts'
+import { chunksRoutes } from './chunks.ts'
 import { devicesRoutes } from './devices.ts'
 import { entriesRoutes } from './entries.ts'
 import { eventsRoutes } from './events.ts'
@@ -12,6 +13,7 @@ import { poolRoutes } from './pool.ts'
 import { quotaRoutes } from './quota.ts'
 import { recoveryRoutes } from './recovery.ts'
 import type { Route } from './route.ts'
+import { searchRoutes } from './search.ts'
 import { sessionsRoutes } from './sessions.ts'
 import { settingsRoutes } from './settings.ts'
 import { statusRoutes } from './status.ts'
@@ -23,8 +25,10 @@ export const routes: readonly Route[] = [
   ...filesRoutes,
   ...uploadsRoutes,
   ...davRoutes,
+  ...chunksRoutes,
   ...batchRoutes,
   ...entriesRoutes,
+  ...searchRoutes,
   ...foldersRoutes,
   ...poolRoutes,
   ...devicesRoutes,

@@ -11,7 +11,7 @@ import type { ListedEntry } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { readPages } from './pages.ts'
 import { Spelling } from './spelling.ts'
-import { examples } from './options.ts'
+import { examples, wholeNumber } from './options.ts'
 import { Progress, counted } from './progress.ts'
 import { isFolder, localError } from './walk.ts'
 import { plural, sizeText } from './words.ts'
@@ -20,6 +20,7 @@ interface Options {
   output?: string
   recursive?: boolean
   range?: string
+  chunk?: number
   version?: string
 }
 
@@ -36,6 +37,7 @@ export const build: BuildCommand = (command, act) => {
     .option('-o, --output <OUT>', 'file or folder to write; - is standard output')
     .option('-r, --recursive', 'a folder with all that is below it')
     .option('--range <A-B>', 'bytes A to B, both included')
+    .option('--chunk <N>', 'only this chunk, counted from 0: peerstor info PATH --chunks', wholeNumber)
     .option('--version <V>', 'an earlier version: peerstor versions PATH')
     .addHelpText(
       'after',
@@ -46,6 +48,8 @@ export const build: BuildCommand = (command, act) => {
 
 async function get(context: Context, path: string, options: Options): Promise<void> {
   const client = await context.client()
+  if (options.chunk !== undefined && (options.range !== undefined || options.recursive === true))
+    throw fail('BAD_USAGE', { reason: '--chunk goes neither with --range nor with -r' })
   if (options.recursive === true) return getTree(context, client, path, options.output)
   const progress = new Progress(context.out)
   const out = outputOf(path, options.output)
@@ -197,7 +201,11 @@ async function fetchFile(
   const { signal } = context
   const headers: Record<string, string> =
     options.range === undefined ? {} : { range: `bytes=${rangeOf(options.range)}` }
-  const answer = await client.download(path, { query: { version: options.version }, headers, signal })
+  const query = { version: options.version }
+  const answer =
+    options.chunk === undefined
+      ? await client.download(path, { query, headers, signal })
+      : await client.chunk(path, options.chunk, { query, signal })
   const link = header(answer, 'peerstor-link')
   if (link !== undefined && out !== '-') await writeLink(decodeURIComponent(link), out, answer)
   else if (out === '-') await printBytes(answer, progress)

@@ -3,7 +3,7 @@ import { encodePath } from '../api/client.ts'
 import type { FileInfo } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
-import { sizeText, timeText } from './words.ts'
+import { oneLine, sizeText, timeText } from './words.ts'
 
 interface Options {
   chunks?: boolean
@@ -31,10 +31,15 @@ function show({ out }: Context, file: FileInfo): void {
   out.line(file.path)
   out.line(`  size      ${sizeText(file.size)} (${file.size} bytes)`)
   out.line(`  modified  ${timeText(file.modified)}   created ${timeText(file.created)}`)
-  out.line(`  type      ${file.type}`)
+  out.line(`  type      ${file.type} (${file.category})`)
+  if (file.tags.length > 0) out.line(`  tags      ${oneLine(file.tags.join(', '))}`)
+  if (file.description !== '') out.line(`  about     ${oneLine(file.description)}`)
   out.line(`  hash      ${file.hash}`)
   if (file.sha256 !== undefined) out.line(`  sha256    ${file.sha256}`)
-  out.line(`  versions  ${file.versions.length}`)
+  const conflicts = file.versions.filter((version) => version.state === 'conflict').length
+  const conflictText =
+    conflicts === 0 ? '' : `, ${conflicts} written at the same time: peerstor versions ${file.path}`
+  out.line(`  versions  ${file.versions.length}${conflictText}`)
   out.line(
     `  copies    ${copies.have} of ${copies.want}${copies.possible < copies.want ? ` (possible now: ${copies.possible})` : ''}`,
   )

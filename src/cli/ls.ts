@@ -4,6 +4,7 @@ import type { ListedEntry } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples, wholeNumber } from './options.ts'
 import { type PageOptions, readList } from './pages.ts'
+import type { Column } from './table.ts'
 import { copiesText, sizeText, timeText } from './words.ts'
 
 interface Options extends PageOptions {
@@ -20,6 +21,23 @@ export const build: BuildCommand = (command, act) => {
     .action(act(ls))
 }
 
+/** How entries are listed, by `ls` and `find`; conflicts have a column when there are any. */
+export function entryColumns(entries: readonly ListedEntry[]): Column<ListedEntry>[] {
+  const conflicts = entries.some((entry) => entry.conflict === true)
+  return [
+    { head: 'Path', value: (entry) => (entry.kind === 'folder' ? `${entry.path}/` : entry.path) },
+    { head: 'Size', value: (entry) => sizeText(entry.size), right: true },
+    { head: 'Modified', value: (entry) => timeText(entry.modified ?? undefined) },
+    { head: 'Copies', value: (entry) => copiesText(entry.copies) },
+    ...(conflicts ? [conflictColumn] : []),
+  ]
+}
+
+const conflictColumn: Column<ListedEntry> = {
+  head: 'Conflict',
+  value: (entry) => (entry.conflict === true ? 'see peerstor versions' : ''),
+}
+
 async function ls(context: Context, path: string, options: Options): Promise<void> {
   const { out } = context
   const client = await context.client()
@@ -28,15 +46,7 @@ async function ls(context: Context, path: string, options: Options): Promise<voi
   const page = await readList<ListedEntry>(client, address, options, query, context.signal)
   out.answer(page, () => {
     if (page.entries.length === 0) return out.line('nothing here')
-    out.table<ListedEntry>(
-      [
-        { head: 'Path', value: (entry) => (entry.kind === 'folder' ? `${entry.path}/` : entry.path) },
-        { head: 'Size', value: (entry) => sizeText(entry.size), right: true },
-        { head: 'Modified', value: (entry) => timeText(entry.modified ?? undefined) },
-        { head: 'Copies', value: (entry) => copiesText(entry.copies) },
-      ],
-      page.entries,
-    )
+    out.table(entryColumns(page.entries), page.entries)
     if (page.next !== undefined) out.note(`more: --cursor ${page.next}`)
   })
 }

@@ -20,7 +20,7 @@ const chunksInFlight = 4
 export async function download(parts: FilesParts, path: string, options: GetOptions = {}): Promise<Download> {
   const place = openPlace(parts, 'read', path)
   const row = fileAt(parts, place, options)
-  const { first, last } = rangeIn(row, place, options.range)
+  const { first, last } = await partOf(parts, row, place, options)
   const sources = new Set<PeerId>()
   return {
     path: place.text,
@@ -114,6 +114,23 @@ function fileAt(parts: FilesParts, place: Place, { version }: GetOptions): Versi
 function isFolderOnly(parts: FilesParts, place: Place): boolean {
   if (place.path !== '' && parts.store.read.entryAt(place.id, place.path) !== undefined) return false
   return isFolder(parts, place)
+}
+
+/** The bytes that are asked for: a range, or those of one chunk. */
+async function partOf(
+  parts: FilesParts,
+  row: VersionRow,
+  place: Place,
+  options: GetOptions,
+): Promise<{ first: number; last: number }> {
+  if (options.chunk === undefined) return rangeIn(row, place, options.range)
+  let number = 0
+  // Lengths stand in the manifest: only its nodes are read on the way.
+  for await (const { ref, offset } of locate(parts, row, { ...options, first: 0, last: row.size - 1 })) {
+    if (number === options.chunk) return { first: offset, last: offset + ref.length - 1 }
+    number += 1
+  }
+  throw fail('NOT_FOUND', { what: 'chunk', name: `${options.chunk} of ${place.text} (it has ${number})` })
 }
 
 /** First and last byte of a range, both inclusive; of an empty file 0 and -1. */

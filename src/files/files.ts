@@ -6,7 +6,7 @@
  * where outside names become paths.
  */
 import type { CallOptions, PeerId, RecordHash } from '../base/words.ts'
-import type { Page } from '../store/index-reader.ts'
+import type { CategoryTotal, Page } from '../store/index-reader.ts'
 import type { EntryKind } from '../store/view.ts'
 import type { Uploads } from './uploads.ts'
 
@@ -80,6 +80,8 @@ export interface ListedEntry {
   /** What programs keep with it (`change`), when there is any. */
   properties?: Properties
   copies?: { have: number; want: number }
+  /** Only when there are any. */
+  tags?: readonly string[]
   /** Folders: files below. */
   files?: number
   /** Another entry of the same path, or another head of this one, is kept. */
@@ -125,6 +127,8 @@ export interface FileInfo {
 export interface GetOptions extends CallOptions {
   /** First and last byte, inclusive; `last` absent: to the end; negative `first`: that many from the end. */
   range?: { first: number; last?: number | undefined } | undefined
+  /** One chunk of the file, counted from 0, instead of a range. */
+  chunk?: number | undefined
   version?: RecordHash | undefined
   priority?: 'read' | 'download' | undefined
 }
@@ -209,6 +213,43 @@ export interface Scan {
   next?: string
 }
 
+/** What of an entry may be said anew; its content stays as it is. */
+export interface Description {
+  /** All tags from now on; then those added and removed. */
+  tags?: readonly string[] | undefined
+  addTags?: readonly string[] | undefined
+  removeTags?: readonly string[] | undefined
+  description?: string | undefined
+  /** MIME type. */
+  type?: string | undefined
+  /** Null: what the type says. */
+  category?: string | null | undefined
+}
+
+/** How what was found is sorted; `rank`: by how well the name matches, then newest. */
+export const findOrders = ['rank', 'newest', 'oldest', 'name', 'largest', 'smallest'] as const
+export type FindOrder = (typeof findOrders)[number]
+
+/** contract.md `find`: all that is given must hold. */
+export interface FindQuery extends CallOptions {
+  words?: string | undefined
+  tags?: readonly string[] | undefined
+  /** A MIME type, or its beginning: `image/`. */
+  type?: string | undefined
+  category?: string | undefined
+  /** FOLDER[/PATH]: only below it; absent: in all folders that the caller may read. */
+  folder?: string | undefined
+  /** Bytes. */
+  larger?: number | undefined
+  smaller?: number | undefined
+  /** Modified after and before, wall milliseconds. */
+  newer?: number | undefined
+  older?: number | undefined
+  sort?: FindOrder | undefined
+  cursor?: string | undefined
+  limit?: number | undefined
+}
+
 export interface Files {
   put(path: string, source: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult>
   get(path: string, options?: GetOptions): Promise<Download>
@@ -218,6 +259,12 @@ export interface Files {
   ): Promise<FileInfo>
   /** `''` lists the folders of the pool. */
   list(path: string, options?: ListOptions): Promise<Page<ListedEntry>>
+  /** Files in all folders by words and facts, best first. */
+  find(query: FindQuery): Promise<Page<ListedEntry>>
+  /** Files and bytes of each category, of one folder or all. */
+  categories(folder?: string): Promise<{ entries: CategoryTotal[] }>
+  /** Tags, description, type and category, as a new version with the same content. */
+  describe(path: string, description: Description): Promise<FileInfo>
   has(path: string): boolean
   /** The line that `list` shows for one file or folder; undefined when nothing is there. */
   look(path: string): ListedEntry | undefined

@@ -10,7 +10,7 @@ import { copiesInFull } from './copies.ts'
 import { contentOf } from './download.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { FileInfo } from './files.ts'
-import { categoryOf } from './mime.ts'
+import { shownTags } from './mime.ts'
 import { entryAt, openPlace } from './place.ts'
 import { chunksOf } from './version-bodies.ts'
 import { authorOf, versionsOf } from './versions.ts'
@@ -46,8 +46,8 @@ function facts(
     modified: timeText(entry.modified),
     mode: entry.mode,
     type: entry.type,
-    category: categoryOf(entry.type),
-    tags: entry.tags,
+    category: entry.category,
+    tags: shownTags(entry.tags),
     description: entry.description,
     author: authorOf(parts, entry),
     root: refsOf(entry)[0]?.id ?? '',

@@ -8,6 +8,7 @@ import { timeText } from '../base/clock.ts'
 import { copiesOf } from './copies.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { ListOptions, ListedEntry } from './files.ts'
+import { shownTags } from './mime.ts'
 import { isFolder, openPlace, type Place } from './place.ts'
 import { propertiesOf } from './properties.ts'
 
@@ -132,7 +133,7 @@ function topFolders(parts: FilesParts): Page<ListedEntry> {
   return { entries: entries.sort((a, b) => (a.path < b.path ? -1 : 1)) }
 }
 
-function mayRead(parts: FilesParts, folder: string): boolean {
+export function mayRead(parts: FilesParts, folder: string): boolean {
   try {
     parts.require('read', folder)
     return true
@@ -142,20 +143,25 @@ function mayRead(parts: FilesParts, folder: string): boolean {
 }
 
 /** Paths at which two devices made files apart: the later one shows and is listed as a conflict. */
-function hidingOf(parts: FilesParts, place: Place, entries: readonly EntryRow[]): Set<string> {
+export function hidingOf(
+  parts: FilesParts,
+  place: Pick<Place, 'id'>,
+  entries: readonly EntryRow[],
+): Set<string> {
   return parts.store.read.hidingAmong(
     place.id,
     entries.map(({ path }) => path),
   )
 }
 
-function fileLine(
+export function fileLine(
   parts: FilesParts,
-  place: Place,
+  place: Pick<Place, 'id' | 'folder'>,
   entry: EntryRow,
   copies: ListedEntry['copies'],
   hiding: ReadonlySet<string>,
 ): ListedEntry {
+  const tags = shownTags(entry.tags)
   return {
     path: `${place.folder}/${entry.path}`,
     kind: entry.kind === 'removed' ? 'file' : entry.kind,
@@ -167,6 +173,7 @@ function fileLine(
     ...(entry.kind === 'folder' ? {} : { hash: entry.hash, mode: entry.mode }),
     ...withProperties(parts, place.id, entry.entry),
     ...(entry.kind === 'folder' || copies === undefined ? {} : { copies }),
+    ...(tags.length === 0 ? {} : { tags }),
     ...(hiding.has(entry.path) || entry.conflicts.length > 0 ? { conflict: true } : {}),
   }
 }

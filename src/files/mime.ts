@@ -10,8 +10,29 @@ export function typeOf(name: string): string {
   return sources[ending] ?? mime.getType(ending) ?? 'application/octet-stream'
 }
 
-/** What people look for: pictures, documents, code … */
-export function categoryOf(type: string): Category {
+/** A tag of this form sets the category, whatever the type: `category:document`. */
+const categoryTag = 'category:'
+
+/** The tag that sets a category. */
+export const tagOfCategory = (category: Category): string => categoryTag + category
+
+/** The category that a tag sets; undefined for an ordinary tag. */
+export function categorySetBy(tag: string): Category | undefined {
+  return categories.find((category) => tag === tagOfCategory(category))
+}
+
+/** Tags that people see; the one that sets the category is shown as the category. */
+export function shownTags(tags: readonly string[]): string[] {
+  return tags.filter((tag) => categorySetBy(tag) === undefined)
+}
+
+/** What people look for: pictures, documents, code …; a tag may say so, else the type does. */
+export function categoryOf(type: string, tags: readonly string[] = []): Category {
+  const said = tags.map(categorySetBy).find((category) => category !== undefined)
+  return said ?? categoryOfType(type)
+}
+
+function categoryOfType(type: string): Category {
   const [kind = '', rest = ''] = (type.split(';')[0] ?? '').trim().toLowerCase().split('/')
   if (kind === 'image' || kind === 'video' || kind === 'audio') return kind
   if (archive.test(rest)) return 'archive'

@@ -1,9 +1,11 @@
 /** The verbs as one object, for one caller: what he may do is asked by each verb of `parts.require`. */
 import { change } from './change.ts'
 import { copy } from './copy.ts'
+import { describe } from './describe.ts'
 import { download } from './download.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { Files } from './files.ts'
+import { categories, find } from './find.ts'
 import { info } from './info.ts'
 import { list, look } from './list.ts'
 import { makeFolder } from './make-folder.ts'
@@ -23,6 +25,9 @@ export function openFiles(parts: FilesParts): Files {
     get: (path, options) => download(parts, path, options),
     info: (path, options) => info(parts, path, options),
     list: (path, options) => list(parts, path, options),
+    find: (query) => find(parts, query),
+    categories: (folder) => categories(parts, folder),
+    describe: (path, description) => describe(parts, path, description),
     has: (path) => has(parts, path),
     look: (path) => look(parts, path),
     change: (path, changes) => change(parts, path, changes),

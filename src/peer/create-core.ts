@@ -26,6 +26,7 @@ import { openFiles } from '../files/open-files.ts'
 import { checkPath } from '../files/paths.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import { UploadKeeper } from '../files/upload-keeper.ts'
+import { SearchIndex } from '../files/search-index.ts'
 import type { Network } from '../net/network.ts'
 import { openPool } from '../pool/open-pool.ts'
 import type { Membership, Pool } from '../pool/pool.ts'
@@ -225,12 +226,15 @@ class OpenCore implements Core {
     catalogue.on((event) => {
       if (event.type === 'alarm') onAlarm?.(event.kind, event.device)
       else pool.announce()
-      if (event.type === 'versions') workers.wake('manifests')
+      if (event.type !== 'versions') return
+      workers.wake('manifests')
+      workers.wake('search')
     })
     await pool.start()
     for (const worker of pool.workers()) workers.add(worker)
     workers.add(new ChunksOf(this.#filesParts))
     workers.add(new UploadKeeper(this.#filesParts))
+    workers.add(new SearchIndex(this.#filesParts))
     workers.add(space)
   }
 

@@ -13,11 +13,15 @@ import type { Settings, SettingsValues } from './settings.ts'
 // The words of the rooms below that this face speaks: who uses a peer imports them from here.
 export type { Folder, Policy } from '../access/catalogue.ts'
 export type { NewToken, S3Signer, Scope, SessionLine, Subject, TokenLine, Tokens } from '../access/tokens.ts'
+export { categories } from '../files/mime.ts'
+export { findOrders } from '../files/files.ts'
 export type {
   Changes,
+  Description,
   Download,
   FileInfo,
   Files,
+  FindQuery,
   Scan,
   ListedEntry,
   PutOptions,

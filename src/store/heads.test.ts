@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Author, newFolder, StoreHome } from '../../test/store-fixture.ts'
+import { Author, newFolder, StoreHome, withoutSearch } from '../../test/store-fixture.ts'
 import type { RecordHash } from '../base/words.ts'
 import type { SignedRecord } from '../codec/record.ts'
 import type { LocalStore } from './local-store.ts'
@@ -46,9 +46,8 @@ test('an index of the first format learns its heads when it is opened', async (t
   for (const record of records) await store.commit({ batches: [author.batch(record)] })
   await store.close()
   const old = new Sqlite(home.options.database, { synchronous: 'NORMAL' })
-  old.db.exec(
-    'DROP TABLE heads; DROP INDEX batches_partial; ALTER TABLE batches DROP COLUMN whole; PRAGMA user_version = 1;',
-  )
+  old.db.exec(`DROP TABLE heads; DROP INDEX batches_partial; ALTER TABLE batches DROP COLUMN whole;
+    ${withoutSearch} PRAGMA user_version = 1;`)
   old.close()
   const again = await home.open()
   assert.deepEqual(headsOf(again, author), ends)

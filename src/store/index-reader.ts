@@ -7,6 +7,7 @@ import type { ChunkRef } from '../codec/codec.ts'
 import type { RecordKind } from '../codec/record.ts'
 import type { Pin } from './chunk-store.ts'
 import type { IndexedRecord } from './store.ts'
+import type { SoughtWords } from './search-text.ts'
 import type { EntryRow, VersionRow } from './view.ts'
 
 /** A page of a listing: `next` is given when there is more. */
@@ -22,6 +23,46 @@ export type Listed =
 
 /** The entry of a folder that was made on purpose. */
 export type MadeFolder = Pick<EntryRow, 'entry' | 'version' | 'modified' | 'created'>
+
+/**
+ * Where a search looks, best first: the whole name, its beginning, whole words of name and tags, parts of
+ * anything; each newest first and without what an earlier one gives. `newest` and `oldest`: all that match.
+ */
+export type SearchStage = 'name' | 'start' | 'word' | 'part' | 'newest' | 'oldest'
+
+export interface SearchFilter {
+  folders: readonly FolderId[]
+  /** Only below this path of them. */
+  below?: string | undefined
+  tags?: readonly string[] | undefined
+  /** A MIME type, or its beginning. */
+  type?: string | undefined
+  category?: string | undefined
+  /** Bytes. */
+  larger?: number | undefined
+  smaller?: number | undefined
+  /** Modified after and before, wall milliseconds. */
+  newer?: number | undefined
+  older?: number | undefined
+}
+
+/** An entry that was found; `at` orders by time and is where a search goes on. */
+export interface Found {
+  at: number
+  entry: EntryRow
+}
+
+/** What one bounded look found; `next`: there may be more behind this number. */
+export interface FoundStep {
+  found: Found[]
+  next?: number
+}
+
+export interface CategoryTotal {
+  category: string
+  files: number
+  bytes: number
+}
 
 export interface IndexReader {
   // Chunks on this disk
@@ -99,6 +140,18 @@ export interface IndexReader {
   from(folder: FolderId, path: string, limit: number): Page<EntryRow>
   /** Removed entries, newest first. */
   trash(folder: FolderId, cursor: string | undefined, limit: number): Page<EntryRow>
+  /** One bounded look (some milliseconds) for up to `limit` entries behind `from`. */
+  find(
+    stage: SearchStage,
+    words: SoughtWords,
+    filter: SearchFilter,
+    from: number | undefined,
+    limit: number,
+  ): FoundStep
+  /** Files and bytes of each category that has any. */
+  categories(folder: FolderId): CategoryTotal[]
+  /** Entries whose words are not in the index of groups yet; a search looks through them one by one. */
+  searchWaiting(): number
   held(folder: FolderId): VersionRow[]
   /** Versions of status `future`, earliest first: a restarted peer must know when their time comes. */
   future(limit: number): VersionRow[]

@@ -85,7 +85,34 @@ const wholeBatches = `ALTER TABLE batches ADD COLUMN whole INTEGER NOT NULL DEFA
 /** Those that are asked for again, without looking at all. */
 const partialBatches = `CREATE INDEX batches_partial ON batches (n) WHERE whole = 0;`
 
-export const indexMigrations: readonly string[] = [indexTables, headsTable, wholeBatches, partialBatches]
+/**
+ * What search looks through (sqlite-search.ts), and the sums of categories. Filled by `SqliteView.fillSearch`
+ * where there are entries already: texts are folded by the program.
+ */
+const searchTables = `
+CREATE TABLE search (at INTEGER PRIMARY KEY, entry INTEGER NOT NULL, folder INTEGER NOT NULL, category TEXT NOT NULL,
+  name TEXT NOT NULL, label TEXT NOT NULL, rest TEXT NOT NULL, tags TEXT NOT NULL);
+CREATE INDEX search_by_name ON search (name);
+CREATE INDEX search_by_category ON search (category);
+-- Rows whose words are not in the index of groups yet, and words that are still in it.
+CREATE TABLE search_new (at INTEGER PRIMARY KEY);
+CREATE TABLE search_gone (at INTEGER PRIMARY KEY, words TEXT NOT NULL);
+CREATE VIRTUAL TABLE search_words USING fts5 (words, content = '', detail = none, tokenize = 'trigram case_sensitive 1');
+ALTER TABLE entries ADD COLUMN search INTEGER;
+CREATE TABLE categories (folder INTEGER NOT NULL, category TEXT NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  PRIMARY KEY (folder, category)) WITHOUT ROWID;
+INSERT INTO categories SELECT e.folder, v.category, count(*), sum(v.size) FROM entries e JOIN versions v ON v.n = e.version
+  WHERE e.removed = 0 AND e.shadowed = 0 AND v.kind <> 'folder' GROUP BY e.folder, v.category;
+INSERT INTO meta SELECT 'unsearched', 1 WHERE EXISTS (SELECT 1 FROM entries);
+`
+
+export const indexMigrations: readonly string[] = [
+  indexTables,
+  headsTable,
+  wholeBatches,
+  partialBatches,
+  searchTables,
+]
 
 export const ownMigrations: readonly string[] = [
   `CREATE TABLE own (kind TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;`,

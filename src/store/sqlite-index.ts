@@ -61,6 +61,7 @@ export class SqliteIndex {
     this.#numbers = new Numbers(this.sql)
     this.#view = new SqliteView(this.sql, this.#numbers)
     this.sql.transaction(() => this.#introduce(identity))
+    if (this.#meta('unsearched') !== undefined) this.sql.transaction(() => this.#fillSearch())
     this.#self = this.#numbers.makePeer(identity.peer)
     this.#change = num(this.#meta('change') ?? 0)
   }
@@ -125,6 +126,11 @@ export class SqliteIndex {
     this.#setMeta('pool', idBytes(identity.pool))
     this.#setMeta('logKey', identity.logKey)
     this.#numbers.makePeer(identity.peer)
+  }
+
+  #fillSearch(): void {
+    this.#view.fillSearch()
+    this.sql.run("DELETE FROM meta WHERE key = 'unsearched'")
   }
 
   #meta(key: string): SQLOutputValue | undefined {

@@ -9,7 +9,17 @@ import {
   type PeerId,
   type RecordHash,
 } from '../base/words.ts'
-import type { Listed, MadeFolder, Page } from './index-reader.ts'
+import type {
+  CategoryTotal,
+  FoundStep,
+  Listed,
+  MadeFolder,
+  Page,
+  SearchFilter,
+  SearchStage,
+} from './index-reader.ts'
+import { SqliteSearchReader } from './sqlite-search-reader.ts'
+import type { SoughtWords } from './search-text.ts'
 import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
 import { statusNames } from './sqlite-view.ts'
@@ -22,16 +32,29 @@ const versionSelect = `SELECT ${versionColumns} FROM versions v ${versionJoins}`
 const entrySelect = `SELECT ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
 FROM entries e JOIN versions v ON v.n = e.version ${versionJoins}`
 
+const searchSelect = `SELECT s.at AS search_at, ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
+FROM search s CROSS JOIN entries e ON e.n = s.entry CROSS JOIN versions v ON v.n = e.version ${versionJoins}`
+
 /** The first text behind every path that begins with `path/`. */
 const afterChildren = (path: string): string => `${path}0`
 
 export class SqliteViewReader {
   protected readonly sql: Sqlite
   protected readonly numbers: Numbers
+  readonly #search: SqliteSearchReader
 
   constructor(sql: Sqlite) {
     this.sql = sql
     this.numbers = new Numbers(sql)
+    this.#search = new SqliteSearchReader({
+      sql,
+      numbers: this.numbers,
+      entries: (where, values) =>
+        sql.all(`${searchSelect} ${where}`, ...values).map((row) => ({
+          at: num(row['search_at']),
+          entry: entryRow(row),
+        })),
+    })
   }
 
   entryAt(folder: FolderId, path: string): EntryRow | undefined {
@@ -138,6 +161,24 @@ export class SqliteViewReader {
     const rows = this.sql.all(`${entrySelect} ${where}`, this.#folder(folder), from, from, n ?? 0, limit + 1)
     const { entries, next } = page(rows, limit, (last) => `${num(last['ms'])}:${num(last['entry_n'])}`)
     return { entries: entries.map(entryRow), ...(next === undefined ? {} : { next }) }
+  }
+
+  find(
+    stage: SearchStage,
+    words: SoughtWords,
+    filter: SearchFilter,
+    from: number | undefined,
+    limit: number,
+  ): FoundStep {
+    return this.#search.find(stage, words, filter, from, limit)
+  }
+
+  categories(folder: FolderId): CategoryTotal[] {
+    return this.#search.categories(folder)
+  }
+
+  searchWaiting(): number {
+    return this.#search.waiting()
   }
 
   held(folder: FolderId): VersionRow[] {

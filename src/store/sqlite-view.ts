@@ -4,6 +4,7 @@
  */
 import { idBytes, type ChunkId, type RecordHash } from '../base/words.ts'
 import type { IndexWrite } from './store.ts'
+import { SqliteSearch, type Searchable } from './sqlite-search.ts'
 import { blob, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
 import type { Numbers } from './sqlite-numbers.ts'
 import type { VersionRow, VersionStatus } from './view.ts'
@@ -11,7 +12,7 @@ import type { VersionRow, VersionStatus } from './view.ts'
 export const statusNumbers: Record<VersionStatus, number> = { counted: 0, held: 1, future: 2 }
 export const statusNames: readonly VersionStatus[] = ['counted', 'held', 'future']
 
-type ViewWrite = IndexWrite & { op: 'version' | 'invalid' | 'status' | 'content' }
+type ViewWrite = IndexWrite & { op: 'version' | 'invalid' | 'status' | 'content' | 'search' }
 
 interface Touched {
   folder: number
@@ -32,7 +33,7 @@ export function parentOf(path: string): string {
 
 /** Ids of one entry's versions that nothing counted replaces, the shown one first. */
 const headsSql = `
-SELECT v.n, r.hash, r.ms, v.path, v.kind FROM versions v JOIN records r ON r.n = v.n
+SELECT v.n, r.hash, r.ms, v.path, v.kind, v.modified, v.category, v.tags, v.description FROM versions v JOIN records r ON r.n = v.n
 WHERE v.folder = ? AND v.entry = ? AND v.status <> 1 AND v.replaced = 0
 ORDER BY v.status, r.ms DESC, r.counter DESC, r.hash DESC`
 
@@ -47,7 +48,7 @@ WHERE e.folder = ? AND e.path = ? AND e.removed = 0
 ORDER BY v.status, r.ms DESC, r.counter DESC, r.hash DESC`
 
 const shownSql = `
-SELECT v.kind, v.size FROM entries e JOIN versions v ON v.n = e.version
+SELECT v.kind, v.size, v.category FROM entries e JOIN versions v ON v.n = e.version
 WHERE e.folder = ? AND e.path = ? AND e.removed = 0 AND e.shadowed = 0`
 
 const versionSql = `
@@ -60,16 +61,22 @@ INSERT INTO entries (folder, entry, version, path, parent, removed, ms, versions
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (folder, entry) DO UPDATE SET version = excluded.version, path = excluded.path, parent = excluded.parent,
   removed = excluded.removed, ms = excluded.ms, versions = excluded.versions, conflicts = excluded.conflicts,
-  shadowed = CASE excluded.removed WHEN 1 THEN 0 ELSE shadowed END`
+  shadowed = CASE excluded.removed WHEN 1 THEN 0 ELSE shadowed END
+RETURNING n, search`
 
 const sumsSql = `
 INSERT INTO paths (folder, path, parent, files, bytes, entries) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (folder, path) DO UPDATE SET files = files + excluded.files, bytes = bytes + excluded.bytes,
   entries = entries + excluded.entries`
 
+const categorySql = `
+INSERT INTO categories (folder, category, files, bytes) VALUES (?, ?, ?, ?)
+ON CONFLICT (folder, category) DO UPDATE SET files = files + excluded.files, bytes = bytes + excluded.bytes`
+
 export class SqliteView {
   readonly #sql: Sqlite
   readonly #numbers: Numbers
+  readonly #search: SqliteSearch
   readonly #touched = new Map<string, Touched>()
   /** Changes of folder sums of this group, by folder number, then path. */
   readonly #sums = new Map<number, Map<string, Sums>>()
@@ -77,6 +84,7 @@ export class SqliteView {
   constructor(sql: Sqlite, numbers: Numbers) {
     this.#sql = sql
     this.#numbers = numbers
+    this.#search = new SqliteSearch(sql)
   }
 
   apply(op: ViewWrite): void {
@@ -90,6 +98,8 @@ export class SqliteView {
         return op.versions.forEach((version) => this.#status(version, statusNumbers[op.status]))
       case 'content':
         return this.#content(op.version, op.ids)
+      case 'search':
+        return this.#search.tend(op.limit)
     }
   }
 
@@ -182,7 +192,7 @@ export class SqliteView {
   #settleEntry({ folder, entry }: Touched): void {
     const heads = this.#sql.all(headsSql, folder, entry)
     const before = this.#sql.get(
-      'SELECT path, removed FROM entries WHERE folder = ? AND entry = ?',
+      'SELECT path, removed, search FROM entries WHERE folder = ? AND entry = ?',
       folder,
       entry,
     )
@@ -191,9 +201,10 @@ export class SqliteView {
     if (before !== undefined && before['removed'] === 0) paths.add(text(before['path']))
     if (shown !== undefined && shown['kind'] !== 'removed') paths.add(text(shown['path']))
     for (const path of paths) this.#addPath(folder, path, -1)
-    if (shown === undefined)
+    if (shown === undefined) {
       this.#sql.run('DELETE FROM entries WHERE folder = ? AND entry = ?', folder, entry)
-    else this.#show(folder, entry, shown, others)
+      if (typeof before?.['search'] === 'number') this.#search.hide(before['search'])
+    } else this.#show(folder, entry, shown, others)
     for (const path of paths) this.#shadow(folder, path)
     for (const path of paths) this.#addPath(folder, path, 1)
   }
@@ -205,7 +216,7 @@ export class SqliteView {
       entry,
     )!
     const path = text(shown['path'])
-    this.#sql.run(
+    const made = this.#sql.get(
       entrySql,
       folder,
       entry,
@@ -216,7 +227,29 @@ export class SqliteView {
       num(shown['ms']),
       num(count['count']),
       Buffer.concat(others.map((other) => blob(other['hash']))),
-    )
+    )!
+    this.#showInSearch(folder, made, shown)
+  }
+
+  /** Search follows what an entry shows; hidden ones are left out when it is asked. */
+  #showInSearch(folder: number, entry: Row, shown: Row): void {
+    const n = num(entry['n'])
+    const before = entry['search'] === null ? undefined : num(entry['search'])
+    const after = shown['kind'] === 'removed' ? null : this.#search.show(before, searchable(folder, n, shown))
+    if (after === null && before !== undefined) this.#search.hide(before)
+    if (after !== (before ?? null)) this.#sql.run('UPDATE entries SET search = ? WHERE n = ?', after, n)
+  }
+
+  /** Once, when a database of an older program had entries already. */
+  fillSearch(): void {
+    const sql = `SELECT e.n, e.folder, e.search, v.path, v.kind, v.modified, v.category, v.tags, v.description
+      FROM entries e JOIN versions v ON v.n = e.version WHERE e.removed = 0 AND e.n > ? ORDER BY e.n LIMIT 1000`
+    for (let after = 0; ;) {
+      const rows = this.#sql.all(sql, after)
+      for (const row of rows) this.#showInSearch(num(row['folder']), row, row)
+      if (rows.length === 0) return
+      after = num(rows.at(-1)!['n'])
+    }
   }
 
   /** Of several entries with one path the latest shows. */
@@ -237,6 +270,7 @@ export class SqliteView {
     const bytes = isFolder ? 0 : sign * num(shown['size'])
     let at = isFolder ? path : parentOf(path)
     for (; at !== '/'; at = parentOf(at)) this.#addTo(folder, at, { files, bytes, entries: sign })
+    if (!isFolder) this.#sql.run(categorySql, folder, text(shown['category']), files, bytes)
   }
 
   #addTo(folder: number, path: string, { files, bytes, entries }: Sums): void {
@@ -257,5 +291,17 @@ export class SqliteView {
     this.#sql.run(sumsSql, folder, path, parentOf(path), files, bytes, entries)
     if (entries < 0)
       this.#sql.run('DELETE FROM paths WHERE folder = ? AND path = ? AND entries = 0', folder, path)
+  }
+}
+
+function searchable(folder: number, entry: number, shown: Row): Searchable {
+  return {
+    entry,
+    folder,
+    path: text(shown['path']),
+    modified: num(shown['modified']),
+    category: text(shown['category']),
+    tags: JSON.parse(text(shown['tags'])) as string[],
+    description: text(shown['description']),
   }
 }

@@ -39,6 +39,8 @@ export type IndexWrite =
   | { op: 'status'; versions: readonly RecordHash[]; status: VersionStatus }
   /** The chunks of a version, manifest nodes included. */
   | { op: 'content'; version: RecordHash; ids: readonly ChunkId[] }
+  /** Words of up to so many entries go into the index of groups (`IndexReader.searchWaiting`). */
+  | { op: 'search'; limit: number }
   /** Dedup: this peer itself sealed or opened plaintext `p` as `ref` (data chunks only). */
   | { op: 'known'; folder: FolderId; p: Uint8Array; ref: ChunkRef }
   /** A peer holds, or no longer holds, chunks. `inventory` replaces all that was known of it. */

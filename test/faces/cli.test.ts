@@ -1,6 +1,7 @@
 /** The command line as people and scripts meet it: real processes, real homes, exit codes and both outputs. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
   chmod,
@@ -146,6 +147,46 @@ test('earlier versions are listed, read and restored', async () => {
   assert.equal((await run('cat', 'files/versions.txt', '--version', old)).stdout, 'one')
   await json('restore', 'files/versions.txt', '--version', old.slice(0, 10))
   assert.equal((await run('cat', 'files/versions.txt')).stdout, 'one')
+})
+
+test('tag, describe and find, and one chunk of a file', async () => {
+  const local = join(folder, 'Rent Contract.bin')
+  await writeFile(local, randomBytes(2_000_000))
+  await json('put', local, '--to', 'files/papers/Rent Contract.bin')
+  const path = 'files/papers/Rent Contract.bin'
+  const tagged = await json<{ tags: string[] }>('tag', path, '+home,+draft')
+  assert.deepEqual(tagged.tags, ['home', 'draft'])
+  assert.deepEqual((await json<{ tags: string[] }>('tag', path, '-draft')).tags, ['home'])
+  assert.match((await run('describe', path, 'of the flat', '--category', 'document')).stdout, /^described /)
+  const info = await json<Record<string, unknown>>('info', path, '--chunks')
+  assert.deepEqual(
+    [info['description'], info['category'], info['tags']],
+    ['of the flat', 'document', ['home']],
+  )
+  interface Page {
+    entries: { path: string }[]
+  }
+  for (const query of [
+    ['rent', 'flat'],
+    ['--tag', 'home'],
+    ['contract', '--larger', '1MB', '--newer', '1h'],
+  ])
+    assert.deepEqual(
+      (await json<Page>('find', ...query)).entries.map((entry) => entry.path),
+      [path],
+    )
+  assert.match((await run('find', 'RENT')).stdout, /^Path .*\nfiles\/papers\/Rent Contract\.bin .* 1\.9 MB/)
+  assert.equal((await run('find', 'no such file')).stdout, 'nothing found\n')
+  assert.match((await run('find', '--categories')).stdout, /document +1/)
+  const out = join(folder, 'chunk')
+  await json('get', path, '--chunk', '1', '-o', out)
+  const [first, second] = info['chunks'] as { size: number }[]
+  const whole = await readFile(local)
+  assert.ok((await readFile(out)).equals(whole.subarray(first!.size, first!.size + second!.size)))
+  await failure(2, 'BAD_USAGE', 'tag', path, 'home')
+  await failure(2, 'BAD_USAGE', 'describe', path)
+  await failure(1, 'BAD_INPUT', 'find', '--larger', 'huge')
+  await failure(1, 'NOT_FOUND', 'get', path, '--chunk', '99')
 })
 
 test('a real tree goes in and comes out the same', async () => {

@@ -1,0 +1,104 @@
+/**
+ * Text as search compares it: without case, accents and forms of writing, and cut into words. What is
+ * stored and what is asked for pass the same functions, so only here is decided what is alike.
+ */
+
+/** Letters that Unicode takes for others and people for the same. */
+const alike: Record<string, string> = {
+  ß: 'ss',
+  æ: 'ae',
+  œ: 'oe',
+  ø: 'o',
+  ł: 'l',
+  đ: 'd',
+  ð: 'd',
+  þ: 'th',
+  ı: 'i',
+  ς: 'σ',
+}
+const alikeLetters = new RegExp(`[${Object.keys(alike).join('')}]`, 'gu')
+
+/** Lower case, compatibility forms taken apart, Latin, Greek and Cyrillic accents left out. */
+export function fold(text: string): string {
+  const plain = text
+    .normalize('NFKD')
+    .toLowerCase()
+    .replaceAll(/[\u0300-\u036f]/g, '')
+  return plain.replaceAll(alikeLetters, (letter) => alike[letter] ?? letter)
+}
+
+/** Words written without spaces between them: each sign is a word, so that any two of them are found. */
+const apart = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/gu
+const between = /[^\p{L}\p{N}\p{M}]+/gu
+
+/** The words of a folded text with one space between them. */
+export function wordsOf(folded: string): string {
+  return folded.replaceAll(between, ' ').replaceAll(apart, ' $& ').replaceAll(/ +/g, ' ').trim()
+}
+
+/** What is asked for: the whole phrase, and each of its words, folded. */
+export interface SoughtWords {
+  phrase: string
+  words: readonly { text: string; plain: string }[]
+}
+
+export function soughtWords(text: string): SoughtWords {
+  const words = fold(text).split(/\s+/u).filter(Boolean)
+  return { phrase: words.join(' '), words: words.map((word) => ({ text: word, plain: wordsOf(word) })) }
+}
+
+/** What of an entry is compared: its name; words of name and tags, words of folders and description, each in spaces. */
+export interface SearchTexts {
+  name: string
+  label: string
+  rest: string
+  /** Folded tags, each between two unit separators. */
+  tags: string
+}
+
+/** Longer descriptions are found by their beginning. */
+const descriptionLetters = 4096
+
+export function searchTexts(path: string, tags: readonly string[], description: string): SearchTexts {
+  const folded = fold(path)
+  const slash = folded.lastIndexOf('/')
+  const name = folded.slice(slash + 1)
+  const foldedTags = tags.map(fold)
+  const rest = wordsOf(
+    `${folded.slice(0, Math.max(0, slash))} ${fold(description.slice(0, descriptionLetters))}`,
+  )
+  return {
+    name,
+    label: ` ${wordsOf(`${name} ${foldedTags.join(' ')}`)} `,
+    rest: rest === '' ? '' : `${rest} `,
+    tags: tagsText(foldedTags),
+  }
+}
+
+/** One tag as it stands in `tags`. */
+export const tagMark = (tag: string): string => tagsText([fold(tag)])
+
+function tagsText(folded: readonly string[]): string {
+  return folded.length === 0 ? '' : `\u{1f}${folded.join('\u{1f}')}\u{1f}`
+}
+
+/** Most groups of three letters asked of the index; candidates are compared whole anyway. */
+const askedGroups = 24
+
+/**
+ * The query of the index of three-letter groups for texts that hold each of `parts`; undefined when
+ * they are too short to ask.
+ */
+export function groupsQuery(parts: readonly string[]): string | undefined {
+  const groups = new Set(parts.flatMap(threes))
+  if (groups.size === 0) return undefined
+  return [...groups]
+    .slice(0, askedGroups)
+    .map((group) => `"${group}"`)
+    .join(' ')
+}
+
+function threes(text: string): string[] {
+  const letters = Array.from(text)
+  return letters.slice(0, Math.max(0, letters.length - 2)).map((_, at) => letters.slice(at, at + 3).join(''))
+}
