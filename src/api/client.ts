@@ -41,20 +41,15 @@ export class Client {
   }
 
   async text(path: string, signal?: AbortSignal): Promise<string> {
-    const request = this.#request('GET', path, { signal })
-    const answer = answerOf(request)
-    request.end()
-    return textOf(await this.#ok(answer))
+    return textOf(await this.#ok(this.#send('GET', path, { signal })))
   }
 
   /** One call with JSON both ways. */
   async call<T>(method: string, path: string, parts: CallParts = {}): Promise<T> {
     const body = parts.body === undefined ? undefined : JSON.stringify(parts.body)
     const type = body === undefined ? undefined : { 'content-type': 'application/json' }
-    const request = this.#request(method, path, { ...parts, headers: { ...type, ...parts.headers } })
-    const answer = answerOf(request)
-    request.end(body)
-    return jsonOf<T>(await this.#ok(answer))
+    const headers = { ...type, ...parts.headers }
+    return jsonOf<T>(await this.#ok(this.#send(method, path, { ...parts, headers }, body)))
   }
 
   /** `PUT /files/PATH` of a stream; `size` undefined: it is not known. */
@@ -80,10 +75,7 @@ export class Client {
   /** `GET /files/PATH`: the answer's head, its bytes as a stream. */
   async download(path: string, parts: CallParts = {}): Promise<IncomingMessage> {
     const headers = { ...parts.headers, te: 'trailers' }
-    const request = this.#request('GET', `/files/${encodePath(path)}`, { ...parts, headers })
-    const answer = answerOf(request)
-    request.end()
-    return this.#ok(answer)
+    return this.#ok(this.#send('GET', `/files/${encodePath(path)}`, { ...parts, headers }))
   }
 
   /** `GET /api/v1/chunks/PATH`: one chunk as a stream, like a download. */
@@ -138,6 +130,20 @@ export class Client {
     throw source instanceof PeerStorError ? source : this.#errorOf('thrown' in first ? first.thrown : source)
   }
 
+  /** One request whose body is known whole. */
+  async #send(method: string, path: string, parts: CallParts, body?: string): Promise<IncomingMessage> {
+    const request = this.#request(method, path, parts)
+    const answer = answerOf(request)
+    request.end(body)
+    try {
+      return await answer
+    } catch (thrown) {
+      // The peer may close an idle connection in the moment it is used again: a read loses nothing by a new one.
+      if (method === 'GET' && request.reusedSocket && isReset(thrown)) return this.#send(method, path, parts)
+      throw thrown
+    }
+  }
+
   #request(method: string, path: string, { query, headers, signal }: CallParts): ClientRequest {
     // The path goes out as it is: resolving it as a link would open another one for `a/../b`.
     return httpRequest(this.#to.base, {
@@ -162,10 +168,15 @@ export class Client {
     const code = (thrown as NodeJS.ErrnoException | undefined)?.code
     if (code === 'ECONNREFUSED')
       return fail('PEER_NOT_RUNNING', { home: this.#to.home, start: this.#to.start })
-    if (code === 'ECONNRESET' || code === 'EPIPE')
+    if (isReset(thrown))
       return fail('INTERRUPTED', { what: 'the connection to the peer' }, thrown)
     return thrown
   }
+}
+
+function isReset(thrown: unknown): boolean {
+  const code = (thrown as NodeJS.ErrnoException | undefined)?.code
+  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 interface Problem {

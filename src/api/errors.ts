@@ -26,6 +26,7 @@ export function sendProblem(
     response.destroy()
     return
   }
+  for (const name of response.getHeaderNames()) if (describesFile(name)) response.removeHeader(name)
   const body = JSON.stringify(problemOf(error))
   response.statusCode = error.status
   for (const [name, value] of Object.entries(headersOf(error)))
@@ -35,6 +36,15 @@ export function sendProblem(
   response.setHeader('cache-control', 'no-store')
   if (request.complete || request.method === 'HEAD') response.end(body)
   else closeLingering(request, response, body, clock)
+}
+
+/** Headers of a file's answer that would be false on a problem in its place. */
+function describesFile(name: string): boolean {
+  return (
+    ['accept-ranges', 'content-disposition', 'content-range', 'etag', 'last-modified', 'trailer'].includes(
+      name,
+    ) || name.startsWith('peerstor-')
+  )
 }
 
 /** The members of a problem document. */

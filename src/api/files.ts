@@ -113,7 +113,8 @@ export async function sendBody(call: Call, { status, length, bytes, sources }: B
       wanted === undefined ? 'peerstor-sources' : 'peerstor-sources, content-digest',
     )
   else if (length !== undefined) response.setHeader('content-length', length)
-  response.writeHead(status)
+  // The head goes out with the first byte: until then a chunk that nobody has is still a proper error.
+  response.statusCode = status
   if (request.method === 'HEAD') {
     response.end()
     return answered

@@ -94,7 +94,8 @@ const unquoted = (tag: string): string => tag.trim().replace(/^W\//, '').replace
 async function send(call: S3Call, file: Download, status: number): Promise<void> {
   const { request, response } = call
   response.setHeader('content-length', file.size === 0 ? 0 : file.last - file.first + 1)
-  response.writeHead(status)
+  // The head goes out with the first byte: until then a chunk that nobody has is still a proper error.
+  response.statusCode = status
   if (request.method !== 'HEAD') await sendBytes(response, file.bytes, call.face.clock)
   response.end()
 }

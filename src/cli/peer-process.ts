@@ -79,6 +79,7 @@ export class PeerProcess {
   #process: ChildProcess | undefined
   #started: Started | undefined
   #died: string | undefined
+  #log: Buffer[] = []
 
   constructor(program: Program, name: string, home: string, settings: readonly string[] = ['--no-mdns']) {
     this.#program = program
@@ -124,7 +125,7 @@ export class PeerProcess {
     this.#process = child
     child.stdin.on('error', () => undefined)
     child.stdin.end(code)
-    const errors: Buffer[] = []
+    const errors: Buffer[] = (this.#log = [])
     child.stderr.on('data', (part: Buffer) => errors.push(part))
     child.on('close', (code, signal) => {
       if (this.#process === child) this.#died = `ended with ${signal ?? code}: ${lastLines(errors)}`
@@ -167,9 +168,14 @@ export class PeerProcess {
     return code
   }
 
-  /** Runs a command against this peer. */
+  /** Runs a command against this peer; a failure tells how the peer's own log ends. */
   async run(args: readonly string[], signal?: AbortSignal): Promise<string> {
-    return await runCommand(this.#program, [...args, '--home', this.home], signal)
+    try {
+      return await runCommand(this.#program, [...args, '--home', this.home], signal)
+    } catch (thrown) {
+      if (thrown instanceof Error) thrown.message += `\nthe log of ${this.name} ends:\n${lastLines(this.#log)}`
+      throw thrown
+    }
   }
 
   /** Runs a command against this peer with `--json`; its one answer. */
@@ -181,5 +187,5 @@ export class PeerProcess {
 }
 
 function lastLines(output: readonly Buffer[]): string {
-  return Buffer.concat(output).toString().trim().split('\n').slice(-5).join('\n')
+  return Buffer.concat(output).toString().trim().split('\n').slice(-8).join('\n')
 }

@@ -129,7 +129,9 @@ describe('four devices', () => {
       'info',
       `files/node/${file}`,
     ])
-    assert.equal(new Set(info.copies.holders.map((holder) => holder.peer)).size, 3)
+    const holders = new Set(info.copies.holders.map((holder) => holder.peer))
+    // The device that took the file may hold a fourth copy.
+    assert.ok(holders.size >= 3, [...holders].join(' '))
   })
 
   test('a storage-only device holds no name and no content, a member names only in its database', async () => {
