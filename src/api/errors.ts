@@ -40,12 +40,19 @@ export function sendProblem(
 
 /** Headers of a file's answer that would be false on a problem in its place. */
 function describesFile(name: string): boolean {
-  return (
-    ['accept-ranges', 'content-disposition', 'content-range', 'etag', 'last-modified', 'trailer'].includes(
-      name,
-    ) || name.startsWith('peerstor-')
-  )
+  return fileHeaders.has(name) || name.startsWith('peerstor-')
 }
+
+const fileHeaders = new Set([
+  'accept-ranges',
+  'content-digest',
+  'content-disposition',
+  'content-encoding',
+  'content-range',
+  'etag',
+  'last-modified',
+  'trailer',
+])
 
 /** The members of a problem document. */
 export function problemOf(error: PeerStorError): Record<string, unknown> {

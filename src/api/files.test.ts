@@ -1,6 +1,8 @@
 /** `/files/…` through a real server: the scenarios of docs/API.md. */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
+import { open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'node:test'
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { entityTag } from './conditions.ts'
@@ -291,4 +293,36 @@ test('an upload that is cut leaves nothing', async (t) => {
   socket.destroy()
   await once(socket, 'close')
   assert.equal((await web.ask({ path: '/files/files/cut' })).status, 404)
+})
+
+/** Turns bits of every segment that the peer on `home` wrote. */
+async function damageSegments(home: string): Promise<void> {
+  const folder = join(home, 'segments')
+  for (const name of await readdir(folder)) {
+    const file = await open(join(folder, name), 'r+')
+    try {
+      const { size } = await file.stat()
+      const { buffer } = await file.read(Buffer.alloc(64), 0, 64, Math.floor(size / 2))
+      await file.write(
+        buffer.map((byte) => byte ^ 0xff),
+        0,
+        64,
+        Math.floor(size / 2),
+      )
+    } finally {
+      await file.close()
+    }
+  }
+}
+
+test('a file whose first chunk is damaged answers with the error, not with half a file', async (t) => {
+  const web = await startFixture(t)
+  const put = await web.ask({ method: 'PUT', path: '/files/files/a', body: randomBytes(200_000) })
+  assert.equal(put.status, 201)
+  await damageSegments(web.peer.home)
+  const got = await web.ask({ path: '/files/files/a', headers: { te: 'trailers' } })
+  assert.equal(got.status, 503)
+  assert.equal(got.json['code'], 'CHUNK_UNAVAILABLE')
+  for (const name of ['etag', 'peerstor-hash', 'content-disposition', 'trailer'])
+    assert.equal(got.headers[name], undefined, name)
 })
