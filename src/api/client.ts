@@ -168,8 +168,7 @@ export class Client {
     const code = (thrown as NodeJS.ErrnoException | undefined)?.code
     if (code === 'ECONNREFUSED')
       return fail('PEER_NOT_RUNNING', { home: this.#to.home, start: this.#to.start })
-    if (isReset(thrown))
-      return fail('INTERRUPTED', { what: 'the connection to the peer' }, thrown)
+    if (isReset(thrown)) return fail('INTERRUPTED', { what: 'the connection to the peer' }, thrown)
     return thrown
   }
 }

@@ -173,7 +173,8 @@ export class PeerProcess {
     try {
       return await runCommand(this.#program, [...args, '--home', this.home], signal)
     } catch (thrown) {
-      if (thrown instanceof Error) thrown.message += `\nthe log of ${this.name} ends:\n${lastLines(this.#log)}`
+      if (thrown instanceof Error)
+        thrown.message += `\nthe log of ${this.name} ends:\n${lastLines(this.#log)}`
       throw thrown
     }
   }
