@@ -14,7 +14,7 @@ import { requireNoCode } from './web-rules.ts'
 export async function getObject(call: S3Call): Promise<void> {
   requireNoCode(call.request)
   if (call.key.endsWith('/')) return getFolder(call)
-  const whole = await open(call)
+  const whole = await openObject(call)
   const { response } = call
   setObjectHeaders(call, whole)
   const answer = conditionOf(call, whole)
@@ -27,7 +27,7 @@ export async function getObject(call: S3Call): Promise<void> {
 }
 
 /** A folder is no object of that name, as a file would be. */
-async function open(call: S3Call, name = call.name): Promise<Download> {
+export async function openObject(call: S3Call, name = call.name): Promise<Download> {
   try {
     return await call.files.get(name, { signal: call.signal })
   } catch (thrown) {
@@ -61,7 +61,7 @@ function setObjectHeaders({ response }: S3Call, file: Download): void {
 }
 
 /** The one range that is asked for; several, and what is none, are answered with all of it. */
-function rangeIn(
+export function rangeIn(
   text: string | undefined,
   { size, path }: Download,
 ): { first: number; last: number } | undefined {
@@ -89,7 +89,8 @@ function conditionOf(call: S3Call, file: Download): 200 | 304 {
   return seconds <= since('if-modified-since') ? 304 : 200
 }
 
-const unquoted = (tag: string): string => tag.trim().replace(/^W\//, '').replaceAll('"', '')
+/** An entity tag as text alone: some clients leave the quotes out. */
+export const unquoted = (tag: string): string => tag.trim().replace(/^W\//, '').replaceAll('"', '')
 
 async function send(call: S3Call, file: Download, status: number): Promise<void> {
   const { request, response } = call
@@ -148,7 +149,7 @@ async function putFolder(call: S3Call, bytes: AsyncIterable<Uint8Array>): Promis
 /** Inside one folder of the pool no content is read or stored again. */
 async function copyObject(call: S3Call): Promise<void> {
   const source = copySource(call)
-  const from = await open(call, source)
+  const from = await openObject(call, source)
   requireSourceConditions(call, from)
   const replaces = header(call, 'x-amz-metadata-directive') === 'REPLACE'
   if (source !== call.name)

@@ -13,6 +13,14 @@ import { sendXml, type S3Call } from './s3-call.ts'
 import { deleteObjects } from './s3-delete-objects.ts'
 import { sendS3Error } from './s3-errors.ts'
 import { listObjects } from './s3-list-objects.ts'
+import {
+  abortMultipart,
+  beginMultipart,
+  completeMultipart,
+  listMultiparts,
+  listParts,
+  putPart,
+} from './s3-multipart.ts'
 import { deleteObject, getObject, putObject } from './s3-objects.ts'
 import { checkSignature, showsSignature } from './s3-signature.ts'
 
@@ -64,12 +72,18 @@ const operations: Record<'service' | 'bucket' | 'object', Record<string, Handler
     PUT: createBucket,
     DELETE: deleteBucket,
     'POST delete': deleteObjects,
+    'GET uploads': listMultiparts,
   },
   object: {
     HEAD: getObject,
     GET: getObject,
     PUT: putObject,
     DELETE: deleteObject,
+    'POST uploads': beginMultipart,
+    'PUT partNumber uploadId': putPart,
+    'GET uploadId': listParts,
+    'POST uploadId': completeMultipart,
+    'DELETE uploadId': abortMultipart,
   },
 }
 

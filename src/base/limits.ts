@@ -195,6 +195,8 @@ export const limits = {
   uploadTailPieces: 16,
   /** Uploads that one concatenation names. */
   uploadParts: 1000,
+  /** Numbered parts of one upload. */
+  multipartParts: 10_000,
   listEntries: 1000,
   /** XML in a body, and how deep its elements may lie. */
   xmlBytes: 1 * MiB,

@@ -8,6 +8,7 @@
 import type { CallOptions, PeerId, RecordHash } from '../base/words.ts'
 import type { CategoryTotal, Page } from '../store/index-reader.ts'
 import type { EntryKind } from '../store/view.ts'
+import type { Multipart } from './multipart.ts'
 import type { Uploads } from './uploads.ts'
 
 export interface PutOptions extends CallOptions<PutProgress> {
@@ -287,6 +288,8 @@ export interface Files {
   versions(path: string): Promise<VersionInfo[]>
   /** Uploads that go on where they stopped. */
   readonly uploads: Uploads
+  /** Uploads in numbered parts. */
+  readonly multipart: Multipart
   /** Writes an earlier version (or the last one of a removed file) as the newest. */
   restore(path: string, options?: CallOptions & { version?: RecordHash | undefined }): Promise<PutResult>
 }

@@ -12,6 +12,7 @@ import { makeFolder } from './make-folder.ts'
 import { move } from './move.ts'
 import { isFolder, openPlace } from './place.ts'
 import { remove } from './remove.ts'
+import { openMultipart } from './open-multipart.ts'
 import { openUploads } from './open-uploads.ts'
 import { restore } from './restore.ts'
 import { scan } from './scan.ts'
@@ -39,6 +40,7 @@ export function openFiles(parts: FilesParts): Files {
     trash: (folder, options) => trash(parts, folder, options),
     versions: (path) => versions(parts, path),
     uploads: openUploads(parts),
+    multipart: openMultipart(parts),
     restore: (path, options) => restore(parts, path, options),
   }
 }

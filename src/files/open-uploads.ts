@@ -32,7 +32,8 @@ async function begin(parts: FilesParts, upload: NewUpload): Promise<UploadState>
   return append(parts, id, 0, nothing())
 }
 
-const newRow = (place: Place, upload: NewUpload): Omit<UploadRow, 'expires'> => ({
+/** Nothing of an upload is here yet. */
+export const newRow = (place: Place, upload: NewUpload): Omit<UploadRow, 'expires'> => ({
   upload: { ...upload, path: place.text },
   folder: place.id,
   cutAs: upload.size,
@@ -62,6 +63,7 @@ async function state(
 /** The row of an upload that the caller may write. */
 function openRow(parts: FilesParts, id: string): UploadRow {
   const row = parts.uploads.open(id)
+  if (row.upload.started !== undefined) throw fail('UPLOAD_UNKNOWN', { id })
   parts.require('write', row.upload.path)
   return row
 }
@@ -175,7 +177,7 @@ async function finish(parts: FilesParts, id: string, row: UploadRow): Promise<Up
 }
 
 /** The upload has ended: its row says how, its own pins fall. */
-async function end(
+export async function end(
   parts: FilesParts,
   id: string,
   row: UploadRow,
@@ -243,15 +245,29 @@ async function remove(parts: FilesParts, id: string): Promise<void> {
 
 /** Gives an upload up, with the space of what it became not. */
 export async function discard(parts: FilesParts, id: string, row: UploadRow): Promise<void> {
-  const ids = await Array.fromAsync(chunksOfUpload(parts, row), ({ ref }) => ref.id)
+  const own = await Array.fromAsync(chunksOfUpload(parts, row), ({ ref }) => ref.id)
+  const ids = [...own, ...(await chunksOfParts(parts, id))]
   const ended = await end(parts, id, row, { removed: true }, ids)
   if (ended.unclean !== true) await parts.uploads.forget(id)
+}
+
+/** Every chunk that the numbered parts of an upload name, with the blocks that name them. */
+export async function chunksOfParts(parts: FilesParts, id: string): Promise<ChunkId[]> {
+  const ids: ChunkId[] = []
+  for (const { blocks } of parts.uploads.partsOf(id)) {
+    for await (const { ref } of chunksOfUpload(parts, { blocks, listed: '' })) ids.push(ref.id)
+    ids.push(...blocks.map(([block]) => block))
+  }
+  return ids
 }
 
 function list(parts: FilesParts): UploadState[] {
   return parts.uploads
     .rows()
-    .filter(({ row }) => row.removed !== true && mayWrite(parts, row.upload.path))
+    .filter(
+      ({ row }) =>
+        row.removed !== true && row.upload.started === undefined && mayWrite(parts, row.upload.path),
+    )
     .map(({ id, row }) => parts.uploads.stateOf(id, row))
 }
 

@@ -11,6 +11,7 @@ import { idOf, type ChunkId, type DeviceId, type FolderId } from '../base/words.
 import type { Pin } from '../store/chunk-store.ts'
 import type { OwnState } from '../store/store.ts'
 import type { PutResult } from './files.ts'
+import type { Part } from './multipart.ts'
 import type { NewUpload, UploadState } from './uploads.ts'
 
 /**
@@ -45,6 +46,19 @@ export interface UploadRow {
   unclean?: boolean | undefined
 }
 
+/** A numbered part, as JSON: its chunks are named by sealed blocks alone. */
+export interface PartRow extends Part, Pick<UploadRow, 'blocks' | 'sentBytes' | 'savedBytes'> {
+  /** Of two with one number the later counts. */
+  order: number
+}
+
+/** Who writes a part now. */
+export interface PartWriter {
+  /** Aborted when the upload ends meanwhile. */
+  signal: AbortSignal
+  leave: () => void
+}
+
 /** Who writes an upload now. */
 export interface Lease {
   /** Its source has ended: what came is being made durable. */
@@ -56,6 +70,9 @@ export class UploadBook {
   readonly #own: () => OwnState
   readonly #clock: Clock
   readonly #random: Random
+  /** Writers of numbered parts, and what resolves when each has left. */
+  readonly #writers = new Map<string, Map<AbortController, Promise<void>>>()
+  #lastOrder = 0
   readonly #leases = new Map<string, { released: Promise<void>; isEnding: boolean }>()
   /** Rows that a former run of this peer may have been writing. */
   #former: Set<string> | undefined
@@ -101,6 +118,8 @@ export class UploadBook {
   }
 
   async forget(id: string): Promise<void> {
+    const parts = this.#partRows(id)
+    await Promise.all(parts.map((part) => this.#own().remove('part', part.id)))
     await this.#own().remove('upload', id)
     this.#former?.delete(id)
   }
@@ -109,6 +128,59 @@ export class UploadBook {
   async clean(id: string, row: UploadRow): Promise<void> {
     this.#former?.delete(id)
     await this.#own().put('upload', id, { ...row, unclean: undefined })
+  }
+
+  /** Its end is put off, when a good while has passed since the last time. */
+  async touch(id: string): Promise<void> {
+    const row = this.#own().get<UploadRow>('upload', id)
+    const late = this.#clock.now() + limits.uploadLifeMs / 2
+    if (row !== undefined && row.expires < late) await this.put(id, row)
+  }
+
+  /** What a part left behind when it failed is looked for at the end of its upload. */
+  async soil(id: string): Promise<void> {
+    const row = this.#own().get<UploadRow>('upload', id)
+    if (row !== undefined && row.unclean !== true) await this.put(id, { ...row, unclean: true })
+  }
+
+  /** Durable when it resolves. */
+  async putPart(id: string, part: Omit<PartRow, 'order'>): Promise<void> {
+    const order = Math.max(this.#clock.now(), this.#lastOrder + 1)
+    this.#lastOrder = order
+    await this.#own().put('part', `${id}/${part.number}/${order}`, { ...part, order })
+  }
+
+  /** All parts that were written, also those that a later one replaced. */
+  partsOf(id: string): PartRow[] {
+    return this.#partRows(id).map(({ value }) => value)
+  }
+
+  #partRows(id: string): { id: string; value: PartRow }[] {
+    return this.#own()
+      .list<PartRow>('part')
+      .filter((part) => part.id.startsWith(`${id}/`))
+  }
+
+  /** A writer of a part comes in; `UPLOAD_BUSY` when the upload is ending. */
+  enter(id: string): PartWriter {
+    if (this.#leases.has(id)) throw fail('UPLOAD_BUSY', { id })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const stop = new AbortController()
+    const writers = this.#writers.get(id) ?? new Map<AbortController, Promise<void>>()
+    this.#writers.set(id, writers.set(stop, promise))
+    const leave = (): void => {
+      writers.delete(stop)
+      if (writers.size === 0) this.#writers.delete(id)
+      resolve()
+    }
+    return { signal: stop.signal, leave }
+  }
+
+  /** Ends all writers of parts; call with the lease, so that no new one comes. */
+  async stopWriters(id: string): Promise<void> {
+    const writers = [...(this.#writers.get(id) ?? [])]
+    for (const [stop] of writers) stop.abort(fail('UPLOAD_BUSY', { id }))
+    await Promise.all(writers.map(([, left]) => left))
   }
 
   /** `UPLOAD_BUSY` when somebody writes it. */
@@ -133,7 +205,7 @@ export class UploadBook {
   }
 
   isLeased(id: string): boolean {
-    return this.#leases.has(id)
+    return this.#leases.has(id) || this.#writers.has(id)
   }
 
   stateOf(id: string, { upload, offset, expires, of, result }: UploadRow): UploadState {

@@ -93,9 +93,14 @@ export class UploadWriter {
     await this.saved()
   }
 
-  /** Everything that the row will name becomes durable. */
-  async seal(): Promise<UploadRow> {
-    while (this.#listed.length > limits.uploadListed) {
+  /** Chunks that the row names and no block does. */
+  get listed(): readonly StoredChunk[] {
+    return this.#listed
+  }
+
+  /** Everything that the row will name becomes durable; up to `listedMax` chunks stay out of blocks. */
+  async seal(listedMax: number = limits.uploadListed): Promise<UploadRow> {
+    while (this.#listed.length > listedMax) {
       const block = encodeListed(this.#listed.splice(0, limits.uploadListed))
       this.#row = { ...this.#row, blocks: [...this.#row.blocks, await this.#keep(block)] }
     }
@@ -195,7 +200,10 @@ export class UploadWriter {
 const chunksInFlight = 8
 
 /** All chunks of an upload in order: those of its blocks, then the listed ones. */
-export async function* chunksOfUpload(parts: FilesParts, row: UploadRow): AsyncGenerator<StoredChunk> {
+export async function* chunksOfUpload(
+  parts: FilesParts,
+  row: Pick<UploadRow, 'blocks' | 'listed'>,
+): AsyncGenerator<StoredChunk> {
   for (const block of row.blocks) yield* decodeRows(await readPiece(parts, block))
   yield* decodeListed(row.listed)
 }

@@ -15,6 +15,8 @@ export interface NewUpload extends Pick<
   path: string
   /** A part of a file: it becomes none by itself, only by `join`. */
   part?: boolean | undefined
+  /** Wall milliseconds; it comes in numbered parts (multipart.ts), and nothing is appended to it. */
+  started?: number | undefined
 }
 
 export interface UploadState {

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import type { Download, Files, PutOptions, PutResult } from '../files/files.ts'
+import type { Multipart } from '../files/multipart.ts'
 import type { AppendOptions, Uploads, UploadState } from '../files/uploads.ts'
 import type { EventLog } from './events.ts'
 import type { Metrics } from './metrics.ts'
@@ -17,6 +18,9 @@ export interface ObserverParts {
 const progressMs = 250
 /** Smaller uploads are done before anybody looks. */
 const shownBytes = 1024 * 1024
+
+/** Runs a verb and counts its failure. */
+type Counted = <T>(run: () => Promise<T>) => Promise<T>
 
 /** Watches every caller's verbs; `running` counts transfers in flight. */
 export class FilesObserver {
@@ -65,11 +69,12 @@ export class FilesObserver {
       trash: (folder, options) => counted(() => files().trash(folder, options)),
       versions: (path) => counted(() => files().versions(path)),
       uploads: this.#uploads(() => files().uploads, counted),
+      multipart: this.#multipart(() => files().multipart, counted),
       restore: (path, options) => counted(() => files().restore(path, options)),
     }
   }
 
-  #uploads(uploads: () => Uploads, counted: <T>(run: () => Promise<T>) => Promise<T>): Uploads {
+  #uploads(uploads: () => Uploads, counted: Counted): Uploads {
     const ended = (state: UploadState): UploadState => {
       if (state.result !== undefined) this.#parts.metrics.count('stored')
       return state
@@ -82,6 +87,30 @@ export class FilesObserver {
       join: (ids, upload, options) => counted(async () => ended(await uploads().join(ids, upload, options))),
       remove: (id) => counted(() => uploads().remove(id)),
       list: () => uploads().list(),
+    }
+  }
+
+  #multipart(multipart: () => Multipart, counted: Counted): Multipart {
+    return {
+      begin: (upload) => counted(() => multipart().begin(upload)),
+      put: (path, id, number, source, options) =>
+        counted(async () => {
+          this.#running += 1
+          try {
+            return await multipart().put(path, id, number, source, options)
+          } finally {
+            this.#running -= 1
+          }
+        }),
+      parts: (path, id) => multipart().parts(path, id),
+      complete: (path, id, wanted, options) =>
+        counted(async () => {
+          const result = await multipart().complete(path, id, wanted, options)
+          this.#parts.metrics.count('stored')
+          return result
+        }),
+      abort: (path, id) => counted(() => multipart().abort(path, id)),
+      open: (folder) => multipart().open(folder),
     }
   }
 

@@ -28,6 +28,7 @@ export type {
   PutResult,
   VersionInfo,
 } from '../files/files.ts'
+export type { Multipart, Part, WantedPart } from '../files/multipart.ts'
 export type { NewUpload, Uploads, UploadState } from '../files/uploads.ts'
 
 /** contract.md `status`. */

@@ -24,6 +24,14 @@ export function unavailableFiles(reason: Error): Files {
     remove: refuse,
     trash: refuse,
     versions: refuse,
+    multipart: {
+      begin: refuse,
+      put: refuse,
+      parts: refuseNow,
+      complete: refuse,
+      abort: refuse,
+      open: refuseNow,
+    },
     uploads: { begin: refuse, state: refuse, append: refuse, join: refuse, remove: refuse, list: refuseNow },
     restore: refuse,
   }

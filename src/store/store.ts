@@ -91,7 +91,16 @@ export interface Store {
   close(): Promise<void>
 }
 
-export type OwnKind = 'token' | 'session' | 'invite' | 'transfer' | 'upload' | 'setting' | 'pool' | 'property'
+export type OwnKind =
+  | 'token'
+  | 'session'
+  | 'invite'
+  | 'transfer'
+  | 'upload'
+  | 'part'
+  | 'setting'
+  | 'pool'
+  | 'property'
 
 /** Small JSON rows, durable (SQLite FULL) when `put` resolves; kept when the index is rebuilt for another pool. */
 export interface OwnState {
