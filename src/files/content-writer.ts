@@ -13,6 +13,7 @@ import type { Pin } from '../store/chunk-store.ts'
 import type { IndexWrite } from '../store/store.ts'
 import { ContentHash } from './content-hash.ts'
 import type { FilesParts } from './files-parts.ts'
+import type { UploadChunks } from './unfinished.ts'
 
 /** A chunk whose memory is accounted for until `release`. */
 export interface PaidChunk {
@@ -46,6 +47,7 @@ export class ContentWriter {
   readonly #parts: FilesParts
   readonly #keys: FolderKeys
   readonly #pin: Pin
+  readonly #uses: UploadChunks
   readonly #hash = new ContentHash()
   readonly #manifest: ManifestBuilder
   /** The first references; more than `limits.inlineChunks` of them go into the manifest alone. */
@@ -65,6 +67,7 @@ export class ContentWriter {
     this.#parts = parts
     this.#keys = keys
     this.#pin = { folder: keys.folder, device: parts.catalogue.device }
+    this.#uses = parts.unfinished.begin()
     this.#manifest = new ManifestBuilder(keys, (node) => this.#stageNode(node))
   }
 
@@ -133,14 +136,27 @@ export class ContentWriter {
     }
   }
 
+  /** Runs what writes content and its version: both or neither. When it fails, what was stored is given back. */
+  async keeping<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      const result = await write()
+      this.#uses.kept()
+      return result
+    } catch (thrown) {
+      await this.#saving.catch(() => undefined)
+      await this.#uses.failed()
+      throw thrown
+    }
+  }
+
   /** A hit counts when the chunk is on this disk: it gets a new pin (crypto.md §2). */
   #known({ p, bytes }: Chunk): ChunkRef | undefined {
-    const { read } = this.#parts.store
+    const { store } = this.#parts
     const mine = this.#mine.get(textOf(p))
-    const known = mine ?? read.known(this.#keys.folder, p)
+    const known = mine ?? store.read.known(this.#keys.folder, p)
     if (known === undefined || known.length !== bytes.length) return undefined
-    if (mine === undefined && !read.hasChunk(known.id)) return undefined
-    if (mine === undefined) this.#pins.set(known.id, { id: known.id, pin: this.#pin })
+    if (mine === undefined && !store.has(known.id)) return undefined
+    if (mine === undefined) this.#pinHere(known.id)
     this.#savedBytes += bytes.length
     return known
   }
@@ -154,6 +170,7 @@ export class ContentWriter {
 
   async #stage({ ref, sealed }: SealedChunk): Promise<void> {
     const { length } = sealed
+    this.#uses.use(ref.id, !this.#parts.store.has(ref.id))
     await this.#parts.store.stage([{ id: ref.id, bytes: sealed, pins: [this.#pin] }])
     free(sealed)
     this.#chunks.add(ref.id)
@@ -165,8 +182,14 @@ export class ContentWriter {
   /** Equal references make an equal node: of content that is all known the manifest is known too. */
   async #stageNode(node: SealedChunk): Promise<void> {
     const { id } = node.ref
-    if (!this.#parts.store.read.hasChunk(id)) return this.#stage(node)
+    if (!this.#parts.store.has(id)) return this.#stage(node)
     this.#chunks.add(id)
+    this.#pinHere(id)
+  }
+
+  /** Of a chunk that is here already: its pin comes with the version. */
+  #pinHere(id: ChunkId): void {
+    this.#uses.use(id, false)
     this.#pins.set(id, { id, pin: this.#pin })
   }
 

@@ -8,6 +8,7 @@ import type { Budget } from '../codec/budget.ts'
 import type { Codec, CompressionLevel } from '../codec/codec.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Store } from '../store/store.ts'
+import type { Unfinished } from './unfinished.ts'
 import type { UploadBook } from './upload-book.ts'
 
 /** What the peer knows about another device beyond its records. */
@@ -44,6 +45,8 @@ export interface FilesParts {
   /** Fails with `FORBIDDEN` unless the caller may read or write this path. */
   require: (scope: 'read' | 'write', path: string) => void
   compression: () => CompressionLevel
+  /** Told which chunks uploads under way rely on. */
+  unfinished: Pick<Unfinished, 'begin'>
   /** Bytes of chunks that may still be kept: as far as the contributed space goes, and the disk. */
   room: () => Promise<Room>
   presence: (peer: PeerId) => PeerPresence

@@ -167,11 +167,13 @@ async function finish(parts: FilesParts, id: string, row: UploadRow): Promise<Up
   if (place.id !== row.folder) throw fail('NOT_FOUND', { what: 'folder', name: place.folder })
   const writer = new ContentWriter(parts, await parts.catalogue.writeKeys(place.id))
   const ids: ChunkId[] = []
-  for await (const stored of chunksOfUpload(parts, row)) {
-    await writer.adopt(stored)
-    ids.push(stored.ref.id)
-  }
-  const kept = await keepStored(parts, place, await writer.end(), upload)
+  const kept = await writer.keeping(async () => {
+    for await (const stored of chunksOfUpload(parts, row)) {
+      await writer.adopt(stored)
+      ids.push(stored.ref.id)
+    }
+    return keepStored(parts, place, await writer.end(), upload)
+  })
   const result: PutResult = { ...kept, sentBytes, savedBytes }
   return end(parts, id, row, { result }, ids)
 }

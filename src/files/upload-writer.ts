@@ -14,6 +14,7 @@ import type { Pin } from '../store/chunk-store.ts'
 import type { PaidChunk, StoredChunk } from './content-writer.ts'
 import type { FilesParts } from './files-parts.ts'
 import { inOrder } from './in-order.ts'
+import type { UploadChunks } from './unfinished.ts'
 import type { KeptRef, UploadRow } from './upload-book.ts'
 
 type Row = [ChunkId, Uint8Array, number, Uint8Array]
@@ -35,6 +36,8 @@ export class UploadWriter {
   readonly #keys: FolderKeys
   readonly #pin: Pin
   readonly #random: Random
+  /** Chunks of other files that are relied on before the pins on them are written. */
+  #uses: UploadChunks | undefined
   #row: UploadRow
   #listed: StoredChunk[]
   #pins: { id: ChunkId; pin: Pin }[] = []
@@ -105,9 +108,15 @@ export class UploadWriter {
       this.#row = { ...this.#row, blocks: [...this.#row.blocks, await this.#keep(block)] }
     }
     this.#row = { ...this.#row, listed: encodeListed(this.#listed).toString('base64') }
+    const uses = this.#uses
     const pins = this.#pins
+    this.#uses = undefined
     this.#pins = []
-    await this.#parts.store.commit({ pins })
+    try {
+      await this.#parts.store.commit({ pins })
+    } finally {
+      uses?.kept()
+    }
     return this.#row
   }
 
@@ -123,6 +132,7 @@ export class UploadWriter {
 
   /** The row stays what it was: gives back the space of what no row names. */
   async abandon(): Promise<void> {
+    await this.#uses?.failed()
     await this.#parts.store.commit({})
     await giveBack(this.#parts, this.#pin, [...this.#unnamed])
   }
@@ -133,12 +143,14 @@ export class UploadWriter {
   }
 
   async #store({ chunk, release }: PaidChunk): Promise<StoredChunk> {
-    const { read } = this.#parts.store
+    const { store, unfinished } = this.#parts
     const { length } = chunk.bytes
     try {
-      const known = read.known(this.#keys.folder, chunk.p)
-      if (known?.length === length && read.hasChunk(known.id)) {
+      const known = store.read.known(this.#keys.folder, chunk.p)
+      if (known?.length === length && store.has(known.id)) {
         free(chunk.bytes)
+        this.#uses ??= unfinished.begin()
+        this.#uses.use(known.id, false)
         this.#pins.push({ id: known.id, pin: this.#pin })
         this.#noteUnnamed(known.id)
         this.#row = { ...this.#row, savedBytes: this.#row.savedBytes + length }

@@ -1,12 +1,13 @@
 /**
  * The way of a file into the pool, downhill. Nothing is visible before `catalogue.write` ends; a
- * source that fails midway leaves at most chunks that the next try finds again.
+ * source that fails midway leaves nothing.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { NewVersion } from '../access/catalogue.ts'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { RecordHash } from '../base/words.ts'
+import type { FolderKeys } from '../codec/codec.ts'
 import { hash } from '../codec/hash.ts'
 import type { VersionBody } from '../codec/version-body.ts'
 import type { EntryRow } from '../store/view.ts'
@@ -34,8 +35,12 @@ export async function upload(
   if (before === undefined) requireFilePlace(parts, place)
   await requireRoom(parts, place, options.size)
 
-  const content = await storeContent(parts, place, source, options)
-  return keepContent(parts, place, before, content, options)
+  const keys = await parts.catalogue.writeKeys(place.id)
+  const writer = new ContentWriter(parts, keys)
+  return writer.keeping(async () => {
+    const content = await storeContent(parts, keys, writer, source, options)
+    return keepContent(parts, place, before, content, options)
+  })
 }
 
 /** Content that is stored becomes what shows at `place`; `before` is what showed when it began. */
@@ -121,12 +126,11 @@ function unchanged(
 /** Cut, look for what is known, seal, store: several chunks at once, kept in order. */
 async function storeContent(
   parts: FilesParts,
-  place: Place,
+  keys: FolderKeys,
+  writer: ContentWriter,
   source: AsyncIterable<Uint8Array>,
   { size, link, signal, onProgress }: PutOptions,
 ): Promise<StoredContent> {
-  const keys = await parts.catalogue.writeKeys(place.id)
-  const writer = new ContentWriter(parts, keys)
   if (link !== undefined) return { ...(await writer.end()), hash: hash(Buffer.from(link)) }
   const chunks = writer.paidFor(parts.codec.cut(keys, source, { size, signal }), signal)
   let bytes = 0

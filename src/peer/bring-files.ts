@@ -15,6 +15,7 @@ import type { FilesParts } from '../files/files-parts.ts'
 import type { Files, ListedEntry } from '../files/files.ts'
 import { openFiles } from '../files/open-files.ts'
 import { checkPath } from '../files/paths.ts'
+
 import { categoryOf } from '../files/mime.ts'
 import { openStore } from '../store/open-store.ts'
 import type { Store } from '../store/store.ts'
@@ -181,6 +182,9 @@ function readingParts(
     },
     budget: { take: () => Promise.resolve(() => undefined) },
     uploads: new UploadBook(() => store.own, parts.clock, parts.random),
+    unfinished: {
+      begin: () => ({ use: () => undefined, kept: () => undefined, failed: () => Promise.resolve() }),
+    },
     require: () => undefined,
     room: () => Promise.resolve({ limit: 0, contributed: 0, disk: 0, storage: '' }),
     presence: () => ({ online: false, lastSeen: undefined, zone: undefined, hasRoom: false }),

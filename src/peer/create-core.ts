@@ -24,6 +24,7 @@ import type { Files } from '../files/files.ts'
 import { categoryOf } from '../files/mime.ts'
 import { openFiles } from '../files/open-files.ts'
 import { checkPath } from '../files/paths.ts'
+import { Unfinished } from '../files/unfinished.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import { UploadKeeper } from '../files/upload-keeper.ts'
 import { SearchIndex } from '../files/search-index.ts'
@@ -120,8 +121,11 @@ export async function createCore(parts: CoreParts): Promise<Core> {
     const membership = membershipOf(catalogue, () => stateOf(parts, space))
     const budget = parts.budget ?? new Budget(limits.bulkBytes)
     const wake = (worker: string): void => workers.wake(worker)
-    const pool = openPool({ ...parts, store, membership, budget, wake })
-    return new OpenCore({ ...parts, budget, store, space, catalogue, membership, workers, pool })
+    const onDropped = (): void => pool.announce()
+    const unfinished = new Unfinished({ store, catalogue, log, onDropped, wake })
+    const unwanted: Unfinished['unwanted'] = (offered) => unfinished.unwanted(offered)
+    const pool = openPool({ ...parts, store, membership, budget, wake, unwanted })
+    return new OpenCore({ ...parts, budget, store, space, catalogue, membership, workers, unfinished, pool })
   } catch (thrown) {
     await store.close()
     throw thrown
@@ -158,6 +162,7 @@ interface OpenCoreParts extends CoreParts {
   catalogue: OpenedCatalogue
   membership: Membership
   workers: WorkerRunner
+  unfinished: Unfinished
   pool: Pool
 }
 
@@ -222,7 +227,7 @@ class OpenCore implements Core {
   }
 
   async start(): Promise<void> {
-    const { catalogue, pool, workers, space, onAlarm } = this.#parts
+    const { catalogue, pool, workers, space, unfinished, onAlarm } = this.#parts
     catalogue.on((event) => {
       if (event.type === 'alarm') onAlarm?.(event.kind, event.device)
       else pool.announce()
@@ -236,6 +241,7 @@ class OpenCore implements Core {
     workers.add(new UploadKeeper(this.#filesParts))
     workers.add(new SearchIndex(this.#filesParts))
     workers.add(space)
+    workers.add(unfinished)
   }
 
   async quiesce(): Promise<void> {

@@ -17,7 +17,7 @@ import type { Call } from '../net/network.ts'
 import type { Pin } from '../store/chunk-store.ts'
 import { Channel } from './channel.ts'
 import type { Health } from './health.ts'
-import type { Membership, PoolStore } from './pool.ts'
+import type { Membership, PoolParts, PoolStore } from './pool.ts'
 import type { RemoteStore } from './remote-store.ts'
 import { outcomePart, type Offer, type Outcome } from './wire.ts'
 
@@ -42,6 +42,8 @@ export interface KeeperParts {
   log: Log
   health: Health
   remote: (peer: PeerId) => RemoteStore
+  /** See `PoolParts`. */
+  unwanted: PoolParts['unwanted']
   /** Called when chunks became durable here. */
   onKept: () => void
 }
@@ -115,7 +117,13 @@ export class Keeper {
     }
     const self = membership.members().find(({ peer }) => peer === membership.self)
     if (self?.keeps === false || self?.full === true) return done(lacking, 'full')
-    await this.#pullAll(from, lacking, signal, done)
+    const unwanted = this.#parts.unwanted(lacking)
+    done(
+      lacking.filter(({ id }) => unwanted.has(id)),
+      'failed',
+    )
+    const welcome = lacking.filter(({ id }) => !unwanted.has(id))
+    await this.#pullAll(from, welcome, signal, done)
   }
 
   async #pullAll(from: PeerId, lacking: Wanted[], signal: AbortSignal, done: Done): Promise<void> {

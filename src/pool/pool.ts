@@ -12,7 +12,7 @@ import type { Worker } from '../base/worker.ts'
 import type { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import type { Network } from '../net/network.ts'
-import type { ChunkStore } from '../store/chunk-store.ts'
+import type { ChunkStore, Pin } from '../store/chunk-store.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { Store } from '../store/store.ts'
 
@@ -85,6 +85,8 @@ export interface PoolParts {
   log: Log
   /** Ends a worker's wait; `WorkerRunner.wake`. */
   wake: (worker: string) => void
+  /** Those of some offered chunks that this device has no use for. */
+  unwanted: (offered: readonly { id: ChunkId; pins: readonly Pin[] }[]) => ReadonlySet<ChunkId>
 }
 
 /** What this peer has seen of another. */

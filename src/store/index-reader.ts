@@ -68,6 +68,10 @@ export interface IndexReader {
   // Chunks on this disk
   hasChunk(id: ChunkId): boolean
   pins(id: ChunkId): Pin[]
+  /** Those of `ids` on this disk that `device` alone has pinned, for `folders` alone, and that no version's list names. */
+  leftovers(ids: readonly ChunkId[], device: DeviceId, folders: readonly FolderId[]): ChunkId[]
+  /** Those of `ids` that were dropped from this disk, are not back, and that no version's list names. */
+  givenBack(ids: readonly ChunkId[]): ChunkId[]
   /** Dedup: the chunk that this peer itself sealed or opened for plaintext hash `p`. */
   known(folder: FolderId, p: Uint8Array): ChunkRef | undefined
 
@@ -159,6 +163,8 @@ export interface IndexReader {
   contentOf(version: RecordHash): ChunkId[] | undefined
   /** Versions whose chunk list is not in the index yet. */
   withoutContent(limit: number): VersionRow[]
+  /** Whether the chunk lists of all versions that a device wrote are in the index. */
+  isListed(device: DeviceId): boolean
   /** For each version the lowest number of holders among `peers` over its chunks; absent when its list is unknown. */
   copies(versions: readonly RecordHash[], peers: readonly PeerId[]): Map<RecordHash, number>
   /**

@@ -64,13 +64,17 @@ export class LocalStore implements Store {
     )
     this.#log = parts.openLog((ops, position) => this.#takeGroup(ops, position))
     this.chunks = {
-      has: (ids) => Promise.resolve(ids.map((id) => this.read.hasChunk(id))),
+      has: (ids) => Promise.resolve(ids.map((id) => this.has(id))),
       get: (ids, options) => this.#get(ids, options),
       put: async (chunks) => {
         await Promise.all([...(await this.#stage(chunks)), this.commit({})])
       },
       list: (prefix) => this.#list(prefix),
     }
+  }
+
+  has(id: ChunkId): boolean {
+    return !this.#inFlight.isDropping(id) && this.read.hasChunk(id)
   }
 
   async stage(chunks: readonly ChunkToPut[]): Promise<void> {
@@ -163,8 +167,7 @@ export class LocalStore implements Store {
 
   /** Whether a chunk is here, or will be when all that was appended is indexed. */
   #isHere(id: ChunkId): boolean {
-    if (this.#inFlight.arriving(id) !== undefined) return true
-    return !this.#inFlight.isDropping(id) && this.read.hasChunk(id)
+    return this.#inFlight.arriving(id) !== undefined || this.has(id)
   }
 
   /** A batch that is not here, or brings bodies that are not. */

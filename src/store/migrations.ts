@@ -106,12 +106,19 @@ INSERT INTO categories SELECT e.folder, v.category, count(*), sum(v.size) FROM e
 INSERT INTO meta SELECT 'unsearched', 1 WHERE EXISTS (SELECT 1 FROM entries);
 `
 
+/** Which versions name a chunk, and whether this disk ever dropped it. */
+const namedChunks = `
+CREATE INDEX contents_by_chunk ON contents (chunk);
+CREATE INDEX changes_dropped ON changes (ref) WHERE kind = 2;
+`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
   wholeBatches,
   partialBatches,
   searchTables,
+  namedChunks,
 ]
 
 export const ownMigrations: readonly string[] = [

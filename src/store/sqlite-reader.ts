@@ -46,6 +46,32 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
       .map((row) => ({ folder: idIn<FolderId>(row['folder_id']), device: idIn<DeviceId>(row['device_id']) }))
   }
 
+  leftovers(ids: readonly ChunkId[], device: DeviceId, folders: readonly FolderId[]): ChunkId[] {
+    const sql = `SELECT 1 FROM chunks c WHERE c.id = ? AND c.segment IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM contents t WHERE t.chunk = c.n)
+      AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n)
+      AND NOT EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n
+        AND (p.device <> ? OR p.folder NOT IN (SELECT value FROM json_each(?))))`
+    const n = this.numbers.device(device) ?? -1
+    const among = JSON.stringify(folders.map((folder) => this.numbers.folder(folder) ?? -1))
+    return ids.filter((id) => this.sql.get(sql, idBytes(id), n, among) !== undefined)
+  }
+
+  givenBack(ids: readonly ChunkId[]): ChunkId[] {
+    const sql = `SELECT 1 FROM chunks c WHERE c.id = ? AND c.segment IS NULL
+      AND EXISTS (SELECT 1 FROM changes x WHERE x.ref = c.n AND x.kind = 2)
+      AND NOT EXISTS (SELECT 1 FROM contents t WHERE t.chunk = c.n)`
+    return ids.filter((id) => this.sql.get(sql, idBytes(id)) !== undefined)
+  }
+
+  isListed(device: DeviceId): boolean {
+    const n = this.numbers.device(device) ?? -1
+    const unlisted =
+      'SELECT 1 FROM versions v JOIN records r ON r.n = v.n WHERE v.listed = 0 AND r.device = ?'
+    const unopened = 'SELECT 1 FROM records WHERE kind = 11 AND opened = 0 AND device = ?'
+    return [unlisted, unopened].every((sql) => this.sql.get(`${sql} LIMIT 1`, n) === undefined)
+  }
+
   known(folder: FolderId, p: Uint8Array): ChunkRef | undefined {
     const n = this.numbers.folder(folder)
     if (n === undefined) return undefined

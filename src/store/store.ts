@@ -71,6 +71,8 @@ export interface Store {
   readonly read: IndexReader
   /** Rows that only this peer knows: tokens, sessions, transfers, invites. */
   readonly own: OwnState
+  /** Whether a chunk is here and stays: one that is being dropped is not. */
+  has(id: ChunkId): boolean
   /**
    * Writes chunks behind everything staged before; durable with the next `commit`. Fails with
    * `QUOTA_FULL` or `DISK_FULL` before writing. Space is reserved, so concurrent writers never exceed it.
@@ -97,10 +99,12 @@ export type OwnKind =
   | 'invite'
   | 'transfer'
   | 'upload'
-  | 'part'
   | 'setting'
   | 'pool'
   | 'property'
+  | 'part'
+  /** How far a worker came. */
+  | 'work'
 
 /** Small JSON rows, durable (SQLite FULL) when `put` resolves; kept when the index is rebuilt for another pool. */
 export interface OwnState {

@@ -90,6 +90,7 @@ async function realPeer(home: string, members: Member[]): Promise<RealPeer> {
     clock: realClock,
     random: systemRandom,
     log: silentLog,
+    unwanted: () => new Set(),
     wake: (name) => runner.wake(name),
   })
   await network.start()

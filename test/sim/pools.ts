@@ -162,6 +162,7 @@ export class TestPeer {
       clock: all.clock,
       random: all.random.fork(),
       log: silentLog,
+      unwanted: () => new Set(),
       wake: (name) => this.#runner.wake(name),
     })
     await this.network.start()
