@@ -5,7 +5,7 @@
 import { carryOver } from './carry-over.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { TargetOptions } from './files.ts'
-import { openPlace, shadowedAt, type Place } from './place.ts'
+import { hiddenAt, openPlace, type Place } from './place.ts'
 import { stepsFor, targetOf, type Step, type Target } from './target.ts'
 import { changed, tombstone } from './version-bodies.ts'
 
@@ -21,7 +21,8 @@ export async function move(
   if (source.id === target.place.id) await rename(parts, source, target, steps)
   else {
     await carryOver(parts, target, steps, options)
-    await parts.catalogue.write(steps.map(({ entry }) => tombstone(entry)))
+    const gone = [...steps.map(({ entry }) => entry), ...hiddenAt(parts, source)]
+    await parts.catalogue.write(gone.map(tombstone))
   }
   return { moved: steps.length }
 }
@@ -32,8 +33,7 @@ async function rename(
   { replaced }: Target,
   steps: readonly Step[],
 ): Promise<void> {
-  // What a moved file hid would come out from under it.
-  const removed = [...replaced, ...shadowedAt(parts, source)].map(tombstone)
+  const removed = [...replaced, ...hiddenAt(parts, source)].map(tombstone)
   await parts.catalogue.write([
     ...removed,
     ...steps.map(({ entry, path }) => changed(parts, entry, { path })),

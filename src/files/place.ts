@@ -65,6 +65,12 @@ export function shadowedAt(parts: FilesParts, place: Place): EntryRow[] {
   return parts.store.read.shadowedAt(place.id, place.path)
 }
 
+/** What concurrent writers left hidden at a place and below: it would come out when what hides it goes. */
+export function hiddenAt(parts: FilesParts, { id, path }: Place): EntryRow[] {
+  const { read } = parts.store
+  return [...read.shadowedAt(id, path), ...read.shadowedBelow(id, path)]
+}
+
 /** Everything below a place, the place itself left out. */
 export function* everythingBelow(parts: FilesParts, place: Place): Generator<EntryRow> {
   let cursor: string | undefined
@@ -76,6 +82,16 @@ export function* everythingBelow(parts: FilesParts, place: Place): Generator<Ent
 }
 
 const pageEntries = 1000
+
+/** What shows and what is hidden at a place and below. */
+export function everythingAt(parts: FilesParts, place: Place): EntryRow[] {
+  const shown = parts.store.read.entryAt(place.id, place.path)
+  return [
+    ...(shown === undefined ? [] : [shown]),
+    ...everythingBelow(parts, place),
+    ...hiddenAt(parts, place),
+  ]
+}
 
 /** The version to read: the one that shows, or a named one that this path ever had. */
 export function versionAt(parts: FilesParts, place: Place, version: RecordHash | undefined): VersionRow {

@@ -4,7 +4,14 @@ import type { EntryRow } from '../store/view.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { TargetOptions } from './files.ts'
 import { baseName, checkPath, pathText } from './paths.ts'
-import { everythingBelow, isFolder, openPlace, requireFoldersAbove, shadowedAt, type Place } from './place.ts'
+import {
+  everythingAt,
+  everythingBelow,
+  isFolder,
+  openPlace,
+  requireFoldersAbove,
+  type Place,
+} from './place.ts'
 
 /** One entry and where it goes. */
 export interface Step {
@@ -47,15 +54,6 @@ function requireApart(source: Place, target: Place): void {
     throw fail('BAD_PATH', { path: target.text, reason: 'it is, or lies in, what goes there' })
   if (from.startsWith(to) && target.path !== '')
     throw fail('ALREADY_EXISTS', { what: 'path', name: target.text })
-}
-
-/** What shows and what is hidden at a place, and everything below. */
-export function everythingAt(parts: FilesParts, place: Place): EntryRow[] {
-  const shown = parts.store.read.entryAt(place.id, place.path)
-  return [
-    ...(shown === undefined ? [] : [shown, ...shadowedAt(parts, place)]),
-    ...everythingBelow(parts, place),
-  ]
 }
 
 function inside(parts: FilesParts, folder: Place, name: string): Place {

@@ -130,6 +130,8 @@ export interface IndexReader {
   entriesAt(folder: FolderId, path: string): EntryRow[]
   /** Entries whose place is `path` but that another one there hides. */
   shadowedAt(folder: FolderId, path: string): EntryRow[]
+  /** Entries below `path` that another one hides. */
+  shadowedBelow(folder: FolderId, path: string): EntryRow[]
   /** Those of `paths` where what shows hides another entry. */
   hidingAmong(folder: FolderId, paths: readonly string[]): Set<string>
   /** Those of `paths` where something other than a folder shows. */

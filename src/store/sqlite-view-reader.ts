@@ -35,8 +35,9 @@ FROM entries e JOIN versions v ON v.n = e.version ${versionJoins}`
 const searchSelect = `SELECT s.at AS search_at, ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
 FROM search s CROSS JOIN entries e ON e.n = s.entry CROSS JOIN versions v ON v.n = e.version ${versionJoins}`
 
-/** The first text behind every path that begins with `path/`. */
-const afterChildren = (path: string): string => `${path}0`
+/** Every path below `path` lies between these two. */
+const rangeBelow = (path: string): [string, string] =>
+  path === '' ? ['', '\u{10FFFF}'] : [`${path}/`, `${path}0`]
 
 export class SqliteViewReader {
   protected readonly sql: Sqlite
@@ -89,6 +90,12 @@ export class SqliteViewReader {
     return this.#entries(where, this.#folder(folder), path)
   }
 
+  shadowedBelow(folder: FolderId, path: string): EntryRow[] {
+    const where = `WHERE e.folder = ? AND e.path > ? AND e.path < ? AND e.removed = 0 AND e.shadowed = 1
+      ORDER BY e.path`
+    return this.#entries(where, this.#folder(folder), ...rangeBelow(path))
+  }
+
   hidingAmong(folder: FolderId, paths: readonly string[]): Set<string> {
     const sql = `SELECT DISTINCT path FROM entries WHERE folder = ? AND path IN (SELECT value FROM json_each(?))
       AND removed = 0 AND shadowed = 1`
@@ -132,17 +139,18 @@ export class SqliteViewReader {
 
   hasBelow(folder: FolderId, path: string): boolean {
     const sql = `SELECT 1 FROM entries WHERE folder = ? AND path > ? AND path < ? AND removed = 0 LIMIT 1`
-    const from = path === '' ? '' : `${path}/`
-    const to = path === '' ? '\u{10FFFF}' : afterChildren(path)
-    return this.sql.get(sql, this.#folder(folder), from, to) !== undefined
+    return this.sql.get(sql, this.#folder(folder), ...rangeBelow(path)) !== undefined
   }
 
   tree(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<EntryRow> {
     const where = `WHERE e.folder = ? AND e.path > ? AND e.path < ? AND e.removed = 0 AND e.shadowed = 0
       ORDER BY e.path LIMIT ?`
-    const from = cursor ?? (path === '' ? '' : `${path}/`)
-    const to = path === '' ? '\u{10FFFF}' : afterChildren(path)
-    return page(this.#entries(where, this.#folder(folder), from, to, limit + 1), limit, (last) => last.path)
+    const [from, to] = rangeBelow(path)
+    return page(
+      this.#entries(where, this.#folder(folder), cursor ?? from, to, limit + 1),
+      limit,
+      (last) => last.path,
+    )
   }
 
   from(folder: FolderId, path: string, limit: number): Page<EntryRow> {

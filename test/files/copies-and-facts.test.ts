@@ -138,3 +138,18 @@ test('a caller copies only what he may read to where he may write', async (t) =>
     await assert.rejects(refused(), { code: 'FORBIDDEN' })
   assert.throws(() => files.look('files/out/b'), { code: 'FORBIDDEN' })
 })
+
+test('a folder that was made twice at once goes as one', async (t) => {
+  const p = await peer(t)
+  const makeTwice = async (path: string): Promise<void> => {
+    await Promise.allSettled([p.files.makeFolder(path), p.files.makeFolder(path)])
+  }
+  await makeTwice('files/a')
+  await makeTwice('files/a/b')
+  await p.files.put('files/a/b/c', text('c'))
+  await p.files.move('files/a', 'files/d')
+  assert.deepEqual(await paths(p), ['files/d', 'files/d/b', 'files/d/b/c'])
+  await makeTwice('files/d/e')
+  await p.files.remove('files/d', { recursive: true })
+  assert.deepEqual(await paths(p), [])
+})
