@@ -86,6 +86,28 @@ test('tokens end by revoking and by time, and unknown ones are nobody', async ()
   for (const wrong of ['', 'x', token.slice(1), `${token}x`]) assert.equal(tokens.ofToken(wrong), undefined)
 })
 
+test('a use that is noted while a token is revoked does not bring it back', async () => {
+  const { tokens, own, clock } = make()
+  const { id, token } = await tokens.create({
+    name: 'a',
+    scopes: ['read'],
+    expiresMs: 10 * limits.lastUsedEveryMs,
+  })
+  const subject = tokens.ofToken(token)!
+  assert.equal(tokens.stands(subject), true)
+  await clock.advance(2 * limits.lastUsedEveryMs)
+  const ended: string[] = []
+  tokens.onEnded((each) => ended.push(each))
+  const revoking = tokens.revoke(id)
+  assert.equal(tokens.ofToken(token), undefined)
+  await revoking
+  assert.deepEqual([tokens.stands(subject), ended, own.list('token')], [false, [id], []])
+  const short = await tokens.create({ name: 'b', scopes: ['read'], expiresMs: 1000 })
+  const late = tokens.ofToken(short.token)!
+  await clock.advance(1000)
+  assert.equal(tokens.stands(late), false)
+})
+
 test('scopes include what they say and folders end at a part of the path', async () => {
   const { tokens } = make()
   const subject = async (scopes: ('read' | 'write' | 'admin' | 'metrics')[], folder?: string) =>

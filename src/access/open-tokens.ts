@@ -10,6 +10,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import { derive } from '../codec/hash.ts'
 import { acceptsHmac, hmacSha256 } from '../codec/hmac.ts'
+import { PagePassword } from './page-password.ts'
 import type { OwnKind, OwnState } from '../store/store.ts'
 import type {
   NewToken,
@@ -47,6 +48,7 @@ interface SessionRow {
   created: number
   lastUsed: number
   agent: string
+  by?: 'password'
 }
 
 /** Opens the tokens of this peer with a new launch token. */
@@ -58,25 +60,30 @@ class OwnTokens implements Tokens {
   readonly launchToken: string
   readonly #parts: TokensParts
   readonly #launchHash: Buffer
+  readonly #password: PagePassword
+  readonly #listeners = new Set<(id: string) => void>()
+  /** Ended in this run: a use that is being noted must not bring one back. */
+  readonly #ended = new Set<string>()
 
   constructor(parts: TokensParts) {
     this.#parts = parts
     this.launchToken = parts.random.bytes(32).toString('base64url')
     this.#launchHash = hashOf(this.launchToken)
+    this.#password = new PagePassword(parts.own, parts.random)
   }
 
   ofToken(token: string): Subject | undefined {
     if (this.#isLaunch(token)) return { kind: 'launch', id: 'launch', scopes: ['admin'], folder: undefined }
     const found = this.#find<TokenRow>('token', token)
-    if (found === undefined || (found.row.expires ?? Infinity) <= this.#now()) return undefined
+    if (found === undefined || this.#isExpired(found.row)) return undefined
     this.#touch('token', found.id, found.row)
     const { scopes, folder } = found.row
     return { kind: 'token', id: found.id, scopes, folder }
   }
 
   ofS3Key(accessKeyId: string, scope: SigningScope): S3Signer | undefined {
-    const row = this.#parts.own.get<TokenRow>('token', accessKeyId)
-    if (row?.s3 !== true || (row.expires ?? Infinity) <= this.#now()) return undefined
+    const row = this.#row<TokenRow>('token', accessKeyId)
+    if (row?.s3 !== true || this.#isExpired(row)) return undefined
     const key = signingKeyOf(secretOf(this.#parts.serverKey, accessKeyId), scope)
     const { scopes, folder } = row
     return {
@@ -124,11 +131,34 @@ class OwnTokens implements Tokens {
 
   async revoke(id: string): Promise<void> {
     if (this.#parts.own.get('token', id) === undefined) throw fail('NOT_FOUND', { what: 'token', name: id })
-    await this.#parts.own.remove('token', id)
+    await this.#end('token', id)
   }
 
   async openSession(launchToken: string, agent: string): Promise<string> {
     if (!this.#isLaunch(launchToken)) throw fail('NOT_SIGNED_IN')
+    return await this.#openSession(agent, {})
+  }
+
+  async openSessionByPassword(password: string, agent: string): Promise<string> {
+    if (!(await this.#password.accepts(password))) throw fail('NOT_SIGNED_IN')
+    return await this.#openSession(agent, { by: 'password' })
+  }
+
+  hasPassword(): boolean {
+    return this.#password.isSet()
+  }
+
+  async setPassword(password: string): Promise<void> {
+    await this.#password.set(password)
+    await this.#endPasswordSessions()
+  }
+
+  async removePassword(): Promise<void> {
+    await this.#password.remove()
+    await this.#endPasswordSessions()
+  }
+
+  async #openSession(agent: string, how: Pick<SessionRow, 'by'>): Promise<string> {
     await this.#makeRoom()
     const cookie = this.#parts.random.bytes(32).toString('base64url')
     const hash = hashOf(cookie)
@@ -138,6 +168,7 @@ class OwnTokens implements Tokens {
       created: now,
       lastUsed: now,
       agent: agent.slice(0, 256),
+      ...how,
     }
     await this.#parts.own.put('session', idOf(hash), row)
     return cookie
@@ -148,6 +179,7 @@ class OwnTokens implements Tokens {
       .filter(({ value }) => !this.#isOver(value))
       .map(({ id, value }) => ({
         id,
+        by: value.by ?? 'link',
         created: timeText(value.created),
         lastUsed: timeText(value.lastUsed),
         agent: value.agent,
@@ -155,7 +187,22 @@ class OwnTokens implements Tokens {
   }
 
   async closeSession(id: string): Promise<void> {
-    await this.#parts.own.remove('session', id)
+    await this.#end('session', id)
+  }
+
+  stands({ kind, id }: Subject): boolean {
+    if (kind === 'launch') return true
+    if (kind === 'session') {
+      const row = this.#row<SessionRow>('session', id)
+      return row !== undefined && !this.#isOver(row)
+    }
+    const row = this.#row<TokenRow>('token', id)
+    return row !== undefined && !this.#isExpired(row)
+  }
+
+  onEnded(listener: (id: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   require(subject: Subject, scope: Scope, path?: string): void {
@@ -169,7 +216,28 @@ class OwnTokens implements Tokens {
   async #makeRoom(): Promise<void> {
     const rows = this.#rows<SessionRow>('session').sort((a, b) => b.value.lastUsed - a.value.lastUsed)
     const ended = rows.filter(({ value }, index) => this.#isOver(value) || index >= limits.sessions - 1)
-    for (const { id } of ended) await this.#parts.own.remove('session', id)
+    for (const { id } of ended) await this.#end('session', id)
+  }
+
+  async #endPasswordSessions(): Promise<void> {
+    for (const { id, value } of this.#rows<SessionRow>('session'))
+      if (value.by === 'password') await this.#end('session', id)
+  }
+
+  /** Nobody is let in from here on; durable when it resolves. */
+  async #end(kind: OwnKind, id: string): Promise<void> {
+    if (this.#row(kind, id) === undefined) return
+    this.#ended.add(id)
+    for (const listener of this.#listeners) listener(id)
+    await this.#parts.own.remove(kind, id)
+  }
+
+  #row<Row>(kind: OwnKind, id: string): Row | undefined {
+    return this.#ended.has(id) ? undefined : this.#parts.own.get<Row>(kind, id)
+  }
+
+  #isExpired(row: TokenRow): boolean {
+    return (row.expires ?? Infinity) <= this.#now()
   }
 
   #isLaunch(token: string): boolean {
@@ -178,7 +246,7 @@ class OwnTokens implements Tokens {
 
   #find<Row extends { hash: string }>(kind: OwnKind, secret: string): { id: string; row: Row } | undefined {
     const hash = hashOf(secret)
-    const row = this.#parts.own.get<Row>(kind, idOf(hash))
+    const row = this.#row<Row>(kind, idOf(hash))
     if (row === undefined || !timingSafeEqual(Buffer.from(row.hash, 'hex'), hash)) return undefined
     return { id: idOf(hash), row }
   }
@@ -186,7 +254,7 @@ class OwnTokens implements Tokens {
   /** Remembers the last use, at most once a minute: reading a page must not write a row for each request. */
   #touch(kind: OwnKind, id: string, row: { lastUsed?: number }): void {
     const now = this.#now()
-    if (now - (row.lastUsed ?? 0) < limits.lastUsedEveryMs) return
+    if (this.#ended.has(id) || now - (row.lastUsed ?? 0) < limits.lastUsedEveryMs) return
     this.#parts.own.put(kind, id, { ...row, lastUsed: now }).catch((reason: unknown) => {
       this.#parts.log.warn('the last use of a token was not kept', { reason: String(reason) })
     })

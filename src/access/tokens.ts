@@ -48,6 +48,8 @@ export interface S3Signer {
 
 export interface SessionLine {
   id: string
+  /** Signed in by the link with the launch token, or by the page's password. */
+  by: 'link' | 'password'
   created: string
   lastUsed: string
   agent: string
@@ -80,8 +82,19 @@ export interface Tokens {
   revoke(id: string): Promise<void>
   /** Exchanges a valid launch token for a session; answers the cookie's value. */
   openSession(launchToken: string, agent: string): Promise<string>
+  /** The same for the page's password; `NOT_SIGNED_IN` when it is wrong or none is set. */
+  openSessionByPassword(password: string, agent: string): Promise<string>
+  hasPassword(): boolean
+  /** Sets the page's password; sessions that were opened by the one before end. */
+  setPassword(password: string): Promise<void>
+  removePassword(): Promise<void>
   sessions(): SessionLine[]
+  /** Also of a session that is over already. */
   closeSession(id: string): Promise<void>
+  /** Whether a subject that was let in still may be: its token or session was not ended, and its time is not over. */
+  stands(subject: Subject): boolean
+  /** Tells the id of each token or session that is ended; the result stops it. */
+  onEnded(listener: (id: string) => void): () => void
   /** Fails with FORBIDDEN unless the subject may do `scope` on `path` (`FOLDER/PATH`, undefined: the whole peer). */
   require(subject: Subject, scope: Scope, path?: string): void
 }

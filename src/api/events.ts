@@ -36,18 +36,23 @@ const eventsQuery = z.strictObject({
 export class Events {
   readonly #face: Face
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: 1024, perMessageDeflate: false })
-  readonly #sockets = new Set<WebSocket>()
+  /** Each with who listens. */
+  readonly #sockets = new Map<WebSocket, Subject>()
+  readonly #leave: () => void
 
   constructor(face: Face) {
     this.#face = face
+    this.#leave = face.peer.tokens.onEnded((id) => {
+      for (const [socket, subject] of this.#sockets) if (subject.id === id) signOut(socket)
+    })
   }
 
   /** Answers an upgrade request; refused ones get a plain HTTP status. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy())
     try {
-      const since = this.#admit(request)
-      this.#server.handleUpgrade(request, socket, head, (opened) => this.#serve(opened, since))
+      const { subject, since } = this.#admit(request)
+      this.#server.handleUpgrade(request, socket, head, (opened) => this.#serve(opened, subject, since))
     } catch (thrown) {
       const error = errorOf(thrown)
       socket.end(`HTTP/1.1 ${error.status} ${error.code}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
@@ -55,12 +60,13 @@ export class Events {
   }
 
   close(): void {
-    for (const socket of this.#sockets) socket.close(1001, 'the peer stops')
+    this.#leave()
+    for (const socket of this.#sockets.keys()) socket.close(1001, 'the peer stops')
     this.#server.close()
   }
 
-  /** The number to begin after; fails for anybody who may not listen. */
-  #admit(request: IncomingMessage): number | undefined {
+  /** Who listens, and the number to begin after; fails for anybody who may not. */
+  #admit(request: IncomingMessage): { subject: Subject; since: number | undefined } {
     requireHost(this.#face, request)
     requireOrigin(this.#face, request, true)
     const { segments, query } = parseRequestPath(request.url ?? '')
@@ -71,20 +77,22 @@ export class Events {
     this.#face.peer.tokens.require(subject, 'read')
     if (this.#sockets.size >= limits.eventSockets)
       throw fail('RATE_LIMITED', { who: 'WebSockets', seconds: 30 })
-    return since
+    return { subject, since }
   }
 
   #subject(request: IncomingMessage, ticket: string | undefined): Subject | undefined {
-    return ticket === undefined ? authenticate(this.#face, request) : this.#face.tickets.take(ticket)
+    if (ticket === undefined) return authenticate(this.#face, request)
+    const subject = this.#face.tickets.take(ticket)
+    return subject !== undefined && this.#face.peer.tokens.stands(subject) ? subject : undefined
   }
 
-  #serve(socket: WebSocket, since: number | undefined): void {
-    this.#sockets.add(socket)
+  #serve(socket: WebSocket, subject: Subject, since: number | undefined): void {
+    this.#sockets.set(socket, subject)
     const stop = this.#face.peer.events(since, ({ seq, event }) => {
       if (socket.bufferedAmount > limits.eventBufferBytes) socket.terminate()
       else socket.send(JSON.stringify({ seq, type: event.type, data: event.data }))
     })
-    const stopPings = this.#keepAlive(socket)
+    const stopPings = this.#keepAlive(socket, subject)
     socket.on('error', () => socket.terminate())
     socket.on('close', () => {
       stop()
@@ -93,12 +101,13 @@ export class Events {
     })
   }
 
-  /** Closes a socket whose other end is gone: no answer from one ping to the next. */
-  #keepAlive(socket: WebSocket): () => void {
+  /** Closes a socket whose other end is gone (no answer from one ping to the next), or whose time is over. */
+  #keepAlive(socket: WebSocket, subject: Subject): () => void {
     let answered = true
     let cancel = (): void => undefined
     const ping = (): void => {
       if (!answered) return socket.terminate()
+      if (!this.#face.peer.tokens.stands(subject)) return signOut(socket)
       answered = false
       socket.ping()
       cancel = this.#face.clock.after(pingMs, ping)
@@ -107,4 +116,9 @@ export class Events {
     cancel = this.#face.clock.after(pingMs, ping)
     return () => cancel()
   }
+}
+
+/** 1008: the browser's page asks again and is led to the sign-in page. */
+function signOut(socket: WebSocket): void {
+  socket.close(1008, 'signed out')
 }

@@ -16,6 +16,7 @@ export interface Face {
   random: Random
   log: Log
   signIns: SignInLimit
+  passwords: SignInLimit
   tickets: Tickets
   locks: DavLocks
   digests: KnownDigests

@@ -9,6 +9,7 @@ import { eventsRoutes } from './events.ts'
 import { filesRoutes } from './files.ts'
 import { foldersRoutes } from './folders.ts'
 import { metricsRoutes } from './metrics.ts'
+import { passwordRoutes } from './password.ts'
 import { poolRoutes } from './pool.ts'
 import { quotaRoutes } from './quota.ts'
 import { recoveryRoutes } from './recovery.ts'
@@ -38,6 +39,7 @@ export const routes: readonly Route[] = [
   ...statusRoutes,
   ...tokensRoutes,
   ...sessionsRoutes,
+  ...passwordRoutes,
   ...eventsRoutes,
   ...metricsRoutes,
   ...assetsRoutes,

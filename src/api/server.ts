@@ -17,6 +17,9 @@ import { SignInLimit } from './sign-in-limit.ts'
 import { Tickets } from './tickets.ts'
 
 const portsTried = 100
+/** Wrong passwords from one address, in so long. */
+const passwordsTried = 10
+const passwordsTriedMs = 600_000
 
 export interface WebFaceOptions {
   host: string
@@ -46,6 +49,7 @@ export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise
     random,
     log: options.log ?? silentLog,
     signIns: new SignInLimit(clock),
+    passwords: new SignInLimit(clock, passwordsTried, passwordsTriedMs),
     tickets: new Tickets(clock, random),
     locks: new DavLocks(clock, random),
     digests: new KnownDigests(),

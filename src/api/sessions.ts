@@ -1,4 +1,4 @@
-/** `/api/v1/sessions`: the launch token of a link is exchanged for a cookie that scripts cannot read. */
+/** `/api/v1/sessions`: a link's launch token, or the page's password, is exchanged for a cookie that scripts cannot read. */
 import { z } from 'zod'
 import { isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
@@ -13,7 +13,7 @@ export const sessionsRoutes: Route[] = [
     method: 'GET',
     path: '/api/v1/sessions',
     scope: 'admin',
-    handle: (call) => ({ sessions: call.peer.tokens.sessions() }),
+    handle: list,
   },
   { method: 'DELETE', path: '/api/v1/sessions/current', scope: 'read', checksPaths: true, handle: signOut },
   {
@@ -24,21 +24,36 @@ export const sessionsRoutes: Route[] = [
   },
 ]
 
-const signInBody = z.strictObject({ token: z.string().min(1).max(512) })
+function list(call: Call): unknown {
+  const sessions = call.peer.tokens.sessions()
+  return { sessions: sessions.map((line) => ({ ...line, current: line.id === call.subject?.id })) }
+}
+
+const signInBody = z.union([
+  z.strictObject({ token: z.string().min(1).max(512) }),
+  z.strictObject({ password: z.string().min(1).max(limits.passwordBytes) }),
+])
 
 async function signIn(call: Call): Promise<unknown> {
-  const { token } = await jsonBody(call, signInBody)
-  const agent = (call.request.headers['user-agent'] ?? '').slice(0, 256)
-  const cookie = await openSession(call, token, agent)
+  const shown = await jsonBody(call, signInBody)
+  const cookie = await openSession(call, shown)
   setCookie(call, cookie, limits.sessionLifeMs / 1000)
   return new Reply(201, { signedIn: true })
 }
 
-async function openSession(call: Call, token: string, agent: string): Promise<string> {
+async function openSession(call: Call, shown: z.output<typeof signInBody>): Promise<string> {
+  const { face, request } = call
+  const { tokens } = call.peer
+  const agent = (request.headers['user-agent'] ?? '').slice(0, 256)
+  const from = clientAddress(face, request)
+  const limit = 'password' in shown ? face.passwords : face.signIns
+  if ('password' in shown) face.passwords.check(from)
   try {
-    return await call.peer.tokens.openSession(token, agent)
+    return 'password' in shown
+      ? await tokens.openSessionByPassword(shown.password, agent)
+      : await tokens.openSession(shown.token, agent)
   } catch (thrown) {
-    if (isCode(thrown, 'NOT_SIGNED_IN')) call.face.signIns.failed(clientAddress(call.face, call.request))
+    if (isCode(thrown, 'NOT_SIGNED_IN')) limit.failed(from)
     throw thrown
   }
 }

@@ -220,6 +220,10 @@ export const limits = {
   /** The last use of a token or session is written at most this often. */
   lastUsedEveryMs: minute,
   tokens: 1024,
+  passwordLettersMin: 8,
+  passwordBytes: 1024,
+  /** Sign-ins by password that wait for each other. */
+  passwordsWaiting: 16,
   eventBacklog: 4096,
   /** The log file is rotated at this size; so many are kept, the one in use included. */
   logFileBytes: 10 * MiB,

@@ -42,6 +42,7 @@ export const commands: Record<string, CommandEntry> = {
   quota: { summary: 'show or set how much this device keeps', load: () => import('./quota.ts') },
   workers: { summary: 'show the background work', load: () => import('./workers.ts') },
   token: { summary: 'make, list and revoke API tokens', load: () => import('./token.ts') },
+  password: { summary: 'set the password of the page', load: () => import('./password.ts') },
   config: { summary: 'show and change settings', load: () => import('./config.ts') },
   metrics: { summary: 'show the numbers of this device', load: () => import('./metrics.ts') },
   url: { summary: 'print the link to the web page', load: () => import('./url.ts') },

@@ -96,6 +96,7 @@ export interface Store {
 export type OwnKind =
   | 'token'
   | 'session'
+  | 'password'
   | 'invite'
   | 'transfer'
   | 'upload'

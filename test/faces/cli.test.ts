@@ -423,3 +423,22 @@ test('an error that nothing caught ends the process with one line, and the next 
   await again.start()
   assert.equal(await again.stop(), 0)
 })
+
+test('password set reads standard input, and the page takes it', async () => {
+  const set = await runToEnd(program, ['password', 'set', '--home', peer.home], {
+    input: 'a long password\n',
+  })
+  assert.equal(set.code, 0, set.stderr)
+  const signIn = (password: string): Promise<Response> =>
+    fetch(`${peer.started.url}/api/v1/sessions`, {
+      method: 'POST',
+      body: JSON.stringify({ password }),
+      headers: { 'content-type': 'application/json' },
+    })
+  assert.equal((await signIn('a long password')).status, 201)
+  assert.equal((await signIn('another password')).status, 401)
+  assert.deepEqual(await json('password'), { set: true })
+  assert.deepEqual(await json('password', 'off'), { set: false })
+  assert.equal((await signIn('a long password')).status, 401)
+  await failure(1, 'BAD_INPUT', 'password', 'set')
+})

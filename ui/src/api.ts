@@ -114,7 +114,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
 const filesUrl = (path: string): string => `/api/v1/files/${encodePath(path)}`
 
 export const api = {
-  signIn: (token: string) => call<void>('POST', '/api/v1/sessions', { token }),
+  signIn: (shown: { token: string } | { password: string }) => call<void>('POST', '/api/v1/sessions', shown),
   status: () => call<Status>('GET', '/api/v1/status'),
   list: (path: string, cursor?: string) =>
     call<{ entries: Entry[]; next?: string }>(

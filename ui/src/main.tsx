@@ -9,7 +9,7 @@ async function signInByLink(): Promise<void> {
   const token = /^#token=(.+)$/.exec(location.hash)?.[1]
   if (token === undefined) return
   history.replaceState(undefined, '', location.pathname)
-  await api.signIn(decodeURIComponent(token)).catch(() => undefined)
+  await api.signIn({ token: decodeURIComponent(token) }).catch(() => undefined)
 }
 
 async function main(): Promise<void> {

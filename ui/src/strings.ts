@@ -7,8 +7,8 @@ export const strings = {
   // Signing in
   signInTitle: 'Sign in',
   signInHelp:
-    'Open the link that the terminal printed when PeerStor started, or paste its token here. The command "peerstor url" prints it again.',
-  token: 'Token',
+    'Open the link that the terminal printed when PeerStor started ("peerstor url" prints it again), or paste it here. Where a password was set with "peerstor password set", that works too.',
+  token: 'Link or password',
   signIn: 'Sign in',
   // Files
   upload: 'Upload files',
