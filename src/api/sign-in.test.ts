@@ -71,9 +71,9 @@ test('sessions are listed and end one by one', async (t) => {
   const second = await signIn(web, { token: web.token }, { 'user-agent': 'second' })
   const list = await web.ask({ path: '/api/v1/sessions', token: null, headers: { cookie: first.cookie } })
   const sessions = list.json['sessions'] as { id: string; agent: string; by: string; current: boolean }[]
-  assert.deepEqual(sessions.map(({ agent, by, current }) => [agent, by, current]).toSorted(), [
-    ['first', 'link', true],
-    ['second', 'link', false],
+  assert.deepEqual(sessions.map(({ agent, by, current }) => `${agent} by ${by} ${current}`).toSorted(), [
+    'first by link true',
+    'second by link false',
   ])
   const { id = '' } = sessions.find(({ agent }) => agent === 'second') ?? {}
   await web.ask({ method: 'DELETE', path: `/api/v1/sessions/${id}` })
