@@ -3,7 +3,6 @@
  * those of one time in the order they were set. Between two timers everything that is ready runs to its
  * end, so that what a test sees depends on nothing but the order of calls.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../src/base/clock.ts'
 
 interface Timer {
@@ -62,6 +61,7 @@ export class ManualClock implements Clock {
   /** Moves time by `ms`; resolves when all that was due has run. */
   async advance(ms: number): Promise<void> {
     const until = this.#elapsedMs + ms
+    await settleAll()
     while (await this.#runNext(until));
     this.#elapsedMs = until
   }
@@ -69,6 +69,7 @@ export class ManualClock implements Clock {
   /** Moves time from timer to timer until none waits or `limitMs` have passed; whether none waits. */
   async runUntilIdle(limitMs: number = Number.POSITIVE_INFINITY): Promise<boolean> {
     const until = this.#elapsedMs + limitMs
+    await settleAll()
     while (await this.#runNext(until));
     if (this.#timers.length === 0) return true
     this.#elapsedMs = until
@@ -95,9 +96,8 @@ export class ManualClock implements Clock {
     this.#wallOffsetMs += ms
   }
 
-  /** Runs the next timer that is due at `until` or before; whether there was one. */
+  /** Runs the next timer that is due at `until` or before, and what follows from it; whether there was one. */
   async #runNext(until: number): Promise<boolean> {
-    await settleAll()
     const next = this.#timers[0]
     if (next === undefined || next.at > until) return false
     this.#timers.shift()
@@ -121,6 +121,6 @@ export class ManualClock implements Clock {
 }
 
 /** Lets everything that is ready run: one turn of the event loop drains all promises. */
-async function settleAll(): Promise<void> {
-  await nextTurn()
+function settleAll(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }

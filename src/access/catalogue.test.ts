@@ -590,7 +590,7 @@ test('statements: the later counts, others are refused', async (t) => {
   assert.equal((await founder.catalogue.admitStatement(two))?.used, 2)
   assert.equal(await founder.catalogue.admitStatement(one), undefined)
   assert.equal(founder.catalogue.stateOf(phone.id)?.zone, '0011223344556677')
-  const forged = Buffer.from(two)
+  const forged = phone.catalogue.makeStatement({ ...state, used: 3 })
   forged[forged.length - 3]! ^= 1
   await assert.rejects(founder.catalogue.admitStatement(forged), (thrown) => isCode(thrown, 'RECORD_INVALID'))
   const names = Array.from({ length: 20 }, (_, index) => `/dns4/${'n'.repeat(240)}${index}/tcp/1`)

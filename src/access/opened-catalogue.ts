@@ -232,12 +232,11 @@ export class OpenedCatalogue implements Catalogue {
 
   async admitStatement(bytes: Uint8Array): Promise<DeviceState | undefined> {
     const { authority } = this.state
-    const read = this.#readStatement(bytes)
+    const read = this.#readStatement(bytes, (device) => this.#statements().get(device))
+    if (read === undefined) return undefined
     const judged = authority.device(read.device)
     if (judged === undefined || authority.roleOf(judged) === 'ex-member') return undefined
     if (this.#ledger.time.isFuture(read.time)) return undefined
-    const known = this.#statements().get(read.device)
-    if (known !== undefined && known.isAtLeast(read)) return undefined
     this.#statements().set(read.device, read)
     await this.#parts.store.index([{ op: 'statement', device: read.device, bytes }])
     this.#ledger.time.observe(read.time)
@@ -380,12 +379,15 @@ export class OpenedCatalogue implements Catalogue {
   /** The latest of each device; placement asks for them all the time, so they are read and checked once. */
   #statements(): Map<DeviceId, Statement> {
     this.#latestStatements ??= new Map(
-      this.#parts.store.read.statements().map(({ device, bytes }) => [device, this.#readStatement(bytes)]),
+      this.#parts.store.read.statements().map(({ device, bytes }) => [device, this.#readStatement(bytes)!]),
     )
     return this.#latestStatements
   }
 
-  #readStatement(bytes: Uint8Array): Statement {
-    return readStatement(bytes, this.pool, (device) => this.state.authority.recordKeyOf(device))
+  #readStatement(
+    bytes: Uint8Array,
+    known?: (device: DeviceId) => Statement | undefined,
+  ): Statement | undefined {
+    return readStatement(bytes, this.pool, (device) => this.state.authority.recordKeyOf(device), known)
   }
 }

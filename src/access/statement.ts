@@ -49,8 +49,6 @@ export interface Statement {
   device: DeviceId
   time: Hlc
   state: DeviceState
-  /** Whether this one is not earlier than another of the same device. */
-  isAtLeast(other: Statement): boolean
   hash: string
 }
 
@@ -78,26 +76,27 @@ function encodeBody({ zone, ...rest }: DeviceState, { device, time }: Signer): B
   })
 }
 
-/** Reads a statement and checks its signature; `BAD_INPUT`, or `RECORD_INVALID` naming the device. */
+/**
+ * Reads a statement and checks its signature; `BAD_INPUT`, or `RECORD_INVALID` naming the device.
+ * Undefined when it is not later than the one `known`: most that come were heard from others before,
+ * and are worth no check.
+ */
 export function readStatement(
   statement: Uint8Array,
   pool: PoolId,
   recordKeyOf: (device: DeviceId) => Uint8Array | undefined,
-): Statement {
+  known: (device: DeviceId) => Statement | undefined = () => undefined,
+): Statement | undefined {
   const signed = decode(signedStatement, statement, 'a statement', limits.statementBytes)
   const { device, time, zone, ...rest } = decode(statementBody, signed.body, 'a statement', bodyBytes)
+  const own = hashHex(signed.body)
+  const before = known(device)
+  if (before !== undefined && compareTimes({ time, hash: own }, before) <= 0) return undefined
   const key = recordKeyOf(device)
   if (key === undefined || !isSigned(key, signed.signature, 'statement', pool, signed.body))
     throw fail('RECORD_INVALID', { device, reason: 'its statement is not signed by it' })
   const state = { ...rest, ...(zone && { zone: Buffer.from(zone).toString('hex') }) }
-  const own = hashHex(signed.body)
-  return {
-    device,
-    time,
-    state,
-    hash: own,
-    isAtLeast: (other) => compareTimes({ time, hash: own }, { time: other.time, hash: other.hash }) >= 0,
-  }
+  return { device, time, state, hash: own }
 }
 
 /** First 8 bytes, hex: equal zones of one pool are equal; the name can be guessed, and SECURITY.md says so. */

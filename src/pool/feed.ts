@@ -276,7 +276,7 @@ export class Feed {
     for (const { peer } of this.#parts.roster.others()) {
       if (!this.#parts.health.isConnected(peer)) continue
       const statements = news.filter(({ from }) => from !== peer).map(({ statement }) => statement)
-      for (let at = 0; at < statements.length; at += most) this.#notify(peer, statements.slice(at, at + most))
+      for (let at = 0; at < statements.length; at += most) this.#notify(peer, this.#noticeOf(statements.slice(at, at + most)))
     }
   }
 
@@ -305,8 +305,9 @@ export class Feed {
   #tell(): void {
     this.#notice = undefined
     const own = this.#ownNews()
+    const head = this.#noticeOf(own && [own])
     for (const { peer } of this.#parts.roster.others())
-      if (this.#parts.health.isConnected(peer)) this.#notify(peer, own && [own])
+      if (this.#parts.health.isConnected(peer)) this.#notify(peer, head)
   }
 
   /** This device's own statement when it changed, not too often: it changes with every chunk kept. */
@@ -323,11 +324,14 @@ export class Feed {
     return next
   }
 
-  #notify(peer: PeerId, statements?: Uint8Array[]): void {
-    const { network, store } = this.#parts
+  #noticeOf(statements: Uint8Array[] | undefined): Buffer {
+    const { store } = this.#parts
     const position = { database: store.database, change: store.read.lastChange() }
-    const head = encode(notice, { ...position, ...(statements && { statements }) })
-    network
+    return encode(notice, { ...position, ...(statements && { statements }) })
+  }
+
+  #notify(peer: PeerId, head: Uint8Array): void {
+    this.#parts.network
       .request(peer, 'feed.notify', head, { signal: this.#stopping.signal })
       .then((reply) => reply.body[Symbol.asyncIterator]().return?.())
       // A lost notice costs time only: the next hello tells the same.

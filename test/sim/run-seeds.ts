@@ -13,6 +13,8 @@ export interface RunOptions extends SeedOptions {
 }
 
 const role = 'simulation'
+/** A simulation makes much that dies young: with V8's usual 16 MiB a tenth of its time goes into clearing that up. */
+const resourceLimits = { maxYoungGenerationSizeMb: 96 }
 
 /** Resolves when all seeds are done; a thread that dies fails the run. */
 export async function runSeeds({ seeds, threads, onReport, ...options }: RunOptions): Promise<void> {
@@ -20,7 +22,7 @@ export async function runSeeds({ seeds, threads, onReport, ...options }: RunOpti
   const count = Math.min(threads ?? availableParallelism(), left.length)
   const run = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const thread = new Worker(new URL(import.meta.url), { workerData: { role, options } })
+      const thread = new Worker(new URL(import.meta.url), { workerData: { role, options }, resourceLimits })
       const next = (): void => {
         const seed = left.shift()
         if (seed === undefined) void thread.terminate().then(() => resolve(), reject)

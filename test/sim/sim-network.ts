@@ -125,7 +125,8 @@ export class SimNetwork implements Network {
   readonly #listeners = new Set<(event: NetworkEvent) => void>()
   readonly #connected = new Map<PeerId, { since: number; inbound: boolean }>()
   readonly #kept = new Map<PeerId, { attempts: number; cancel: () => void }>()
-  #life = new AbortController()
+  /** Requests from and to this end. */
+  readonly #exchanges = new Set<Exchange>()
   running = false
 
   constructor(world: SimWorld, peer: PeerId, roleOf: (peer: PeerId) => Role) {
@@ -150,14 +151,16 @@ export class SimNetwork implements Network {
     if (!this.running) return
     this.running = false
     for (const { cancel } of this.#kept.values()) cancel()
-    this.#life.abort(fail('PEER_UNREACHABLE', { peer: this.peer, reason: 'it is gone' }))
+    const gone = fail('PEER_UNREACHABLE', { peer: this.peer, reason: 'it is gone' })
+    for (const exchange of this.#exchanges) exchange.abort(gone)
     for (const peer of this.#connected.keys()) this.#world.at(peer)?.lose(this.peer)
     this.#connected.clear()
   }
 
-  /** Fires when this end is gone. */
-  get life(): AbortSignal {
-    return this.#life.signal
+  /** The exchange ends when this end is gone; the returned function says that it is over. */
+  living(exchange: Exchange): () => void {
+    this.#exchanges.add(exchange)
+    return () => void this.#exchanges.delete(exchange)
   }
 
   addresses(): string[] {
@@ -325,12 +328,15 @@ export class SimNetwork implements Network {
   }
 }
 
+/** Why what a request left behind ends; one for all, since each costs a stack. */
+const over = fail('INTERRUPTED', { what: 'a request that is over' })
+
 /** One request under way: it ends with its caller, with either peer, or when it stalls. */
 class Exchange {
   readonly #world: SimWorld
   readonly #name: RequestName
   readonly #stop = new AbortController()
-  readonly signal: AbortSignal
+  readonly #leave: (() => void)[]
 
   constructor(
     world: SimWorld,
@@ -341,12 +347,25 @@ class Exchange {
   ) {
     this.#world = world
     this.#name = name
-    const lives = [from.life, world.at(to)?.life, signal].filter((life) => life !== undefined)
-    this.signal = AbortSignal.any([this.#stop.signal, ...lives])
+    this.#leave = [from, world.at(to)].flatMap((end) => (end === undefined ? [] : end.living(this)))
+    if (signal === undefined) return
+    const abort = (): void => this.abort(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    this.#leave.push(() => signal.removeEventListener('abort', abort))
+    if (signal.aborted) abort()
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal
+  }
+
+  abort(reason: unknown): void {
+    for (const leave of this.#leave.splice(0)) leave()
+    this.#stop.abort(reason)
   }
 
   end(): void {
-    this.#stop.abort(fail('INTERRUPTED', { what: `the request ${this.#name}` }))
+    this.abort(over)
   }
 
   /** One message's way: its delay, or its loss. */
