@@ -276,7 +276,8 @@ export class Feed {
     for (const { peer } of this.#parts.roster.others()) {
       if (!this.#parts.health.isConnected(peer)) continue
       const statements = news.filter(({ from }) => from !== peer).map(({ statement }) => statement)
-      for (let at = 0; at < statements.length; at += most) this.#notify(peer, this.#noticeOf(statements.slice(at, at + most)))
+      for (let at = 0; at < statements.length; at += most)
+        this.#notify(peer, this.#noticeOf(statements.slice(at, at + most)))
     }
   }
 

@@ -200,9 +200,13 @@ export class Fetcher {
   #note(peer: PeerId, id: ChunkId, error: unknown, transfer: Transfer, causes: string[]): void {
     const { code, message } = asPeerStorError(error)
     causes.push(`${peer}: ${message}`)
-    if (code === 'CHUNK_DAMAGED' || code === 'PEER_MISBEHAVED') transfer.banned.add(peer)
     if (code === 'CHUNK_DAMAGED' || code === 'NOT_FOUND') this.#parts.onMissing(peer, id)
-    if (code !== 'INTERRUPTED')
+    if (code === 'CHUNK_DAMAGED' || code === 'PEER_MISBEHAVED') {
+      // Once a transfer: it is not asked again.
+      if (!transfer.banned.has(peer))
+        this.#parts.log.warn('a device sent wrong data for a chunk', { peer, id, code, reason: message })
+      transfer.banned.add(peer)
+    } else if (code !== 'INTERRUPTED')
       this.#parts.log.debug('a holder did not give a chunk', { peer, code, reason: message })
   }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { realClock } from '../../src/base/clock.ts'
 import { limits } from '../../src/base/limits.ts'
-import { silentLog } from '../../src/base/log.ts'
+import { createLog, silentLog, type LogFields } from '../../src/base/log.ts'
 import { systemRandom } from '../../src/base/random.ts'
 import {
   idOf,
@@ -36,11 +36,20 @@ export interface RealPeer {
   network: Libp2pNetwork
   store: LocalStore
   pool: Pool
+  /** Lines of the pool's log. */
+  lines: { level: string; message: string; fields: LogFields }[]
   stop(): Promise<void>
 }
 
-/** `count` peers that know each other; all is closed and removed when the test ends. */
-export async function realPool(test: Pick<TestContext, 'after'>, count: number): Promise<RealPeer[]> {
+/**
+ * `count` peers that know each other; all is closed and removed when the test ends. `prepare` makes one
+ * more member, which is nothing but a network that answers as it was prepared to.
+ */
+export async function realPool(
+  test: Pick<TestContext, 'after'>,
+  count: number,
+  prepare?: (network: Libp2pNetwork) => void,
+): Promise<RealPeer[]> {
   const home = await mkdtemp(join(tmpdir(), 'peerstor-pool-'))
   const members: Member[] = []
   const peers: RealPeer[] = []
@@ -49,14 +58,27 @@ export async function realPool(test: Pick<TestContext, 'after'>, count: number):
     await rm(home, { recursive: true, force: true })
   })
   for (let index = 0; index < count; index++) peers.push(await realPeer(join(home, String(index)), members))
+  if (prepare !== undefined) await otherMember(test, members, prepare)
   for (const peer of peers) await peer.pool.start()
-  while (peers.some(({ network }) => network.connections().length < count - 1)) await realClock.sleep(20)
+  while (peers.some(({ network }) => network.connections().length < members.length - 1))
+    await realClock.sleep(20)
   return peers
 }
 
-async function realPeer(home: string, members: Member[]): Promise<RealPeer> {
-  await mkdir(home)
-  const network = new Libp2pNetwork({
+async function otherMember(
+  test: Pick<TestContext, 'after'>,
+  members: Member[],
+  prepare: (network: Libp2pNetwork) => void,
+): Promise<void> {
+  const network = networkOf(members)
+  prepare(network)
+  await network.start()
+  test.after(() => network.stop())
+  members.push(memberOf(network))
+}
+
+function networkOf(members: readonly Member[]): Libp2pNetwork {
+  return new Libp2pNetwork({
     privateKey: systemRandom.bytes(32),
     host: '127.0.0.1',
     port: 0,
@@ -68,6 +90,28 @@ async function realPeer(home: string, members: Member[]): Promise<RealPeer> {
     bootstrap: [],
     advertise: [],
   })
+}
+
+function memberOf(network: Libp2pNetwork): Member {
+  return {
+    peer: network.peer,
+    device: deviceOf(network.peer),
+    owner: 'someone',
+    role: 'member',
+    contributed: 1024 ** 3,
+    zone: undefined,
+    full: false,
+    keeps: true,
+    addresses: network.addresses(),
+  }
+}
+
+const deviceOf = (peer: PeerId): DeviceId => idOf<DeviceId>(hash(Buffer.from(peer)))
+
+async function realPeer(home: string, members: Member[]): Promise<RealPeer> {
+  await mkdir(home)
+  const network = networkOf(members)
+  const lines: RealPeer['lines'] = []
   const store = await openStore({
     disk: realDisk,
     folder: join(home, 'segments'),
@@ -89,30 +133,19 @@ async function realPeer(home: string, members: Member[]): Promise<RealPeer> {
     membership: membershipOf(network.peer, members),
     clock: realClock,
     random: systemRandom,
-    log: silentLog,
+    log: createLog((level, message, fields) => lines.push({ level, message, fields })),
     unwanted: () => new Set(),
     wake: (name) => runner.wake(name),
   })
   await network.start()
-  const device = idOf<DeviceId>(hash(Buffer.from(network.peer)))
-  members.push({
-    peer: network.peer,
-    device,
-    owner: 'someone',
-    role: 'member',
-    contributed: 1024 ** 3,
-    zone: undefined,
-    full: false,
-    keeps: true,
-    addresses: network.addresses(),
-  })
+  members.push(memberOf(network))
   for (const worker of pool.workers()) runner.add(worker)
   const stop = once(async () => {
     await network.stop()
     await Promise.all([pool.stop(), runner.stop()])
     await store.close()
   })
-  return { id: network.peer, device, network, store, pool, stop }
+  return { id: network.peer, device: deviceOf(network.peer), network, store, pool, lines, stop }
 }
 
 function membershipOf(self: PeerId, members: readonly Member[]): Membership {
