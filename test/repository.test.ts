@@ -152,6 +152,40 @@ test('docs/ERRORS.md is what scripts/errors-doc.mjs writes', () => {
   assert.equal(read('docs/ERRORS.md'), errorsPage(catalogue))
 })
 
+/** Exports that nothing of the product needs, and what they are there for. */
+const forTests = new Map([
+  ['requestNames', 'the table of every request and role'],
+  ['MemoryStore', 'the store of the simulator'],
+  ['openRoot', 'a file opens by its link key alone'],
+])
+
+test('every export of the product is used by the product', () => {
+  const words = new Map(product.map((file) => [file, wordsIn(withoutComments(read(file)))]))
+  const findings = product
+    .filter((file) => file !== 'src/index.ts')
+    .flatMap((file) =>
+      exportsOf(read(file))
+        .filter((name) => !forTests.has(name) && words.get(file)?.get(name) === 1)
+        .filter((name) => !product.some((other) => other !== file && words.get(other)?.has(name) === true))
+        .map((name) => `${file} exports ${name}, which nothing uses`),
+    )
+  none(findings)
+})
+
+function exportsOf(text: string): string[] {
+  const found = text.matchAll(
+    /^export (?:abstract )?(?:async )?(?:function\*?|const|let|class|interface|type) (\w+)/gm,
+  )
+  return [...found].map(([, name]) => name as string)
+}
+
+/** How often each word occurs. */
+function wordsIn(text: string): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const [word] of text.matchAll(/\w+/g)) counts.set(word, (counts.get(word) ?? 0) + 1)
+  return counts
+}
+
 test('every error code is used, and every code used is in the catalogue', () => {
   const text = product
     .filter((file) => file !== 'src/base/errors.ts')

@@ -89,7 +89,6 @@ export const revocationBody = fields({
   grants: optional(3, list(id<RecordHash>(), limits.revocationHeads)),
   heads: field(4, list(id<RecordHash>(), limits.revocationHeads)),
 })
-export type RevocationBody = Read<typeof revocationBody>
 
 /** `factor` in millionths. */
 export const policyBody = fields({

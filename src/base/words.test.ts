@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { type ChunkId, type EntryId, idBytes, idOf, parseId, parseShortId } from './words.ts'
+import { type ChunkId, idBytes, idOf, parseId } from './words.ts'
 
 test('an id is the hex of its bytes, also of a part of a larger buffer', () => {
   const bytes = Uint8Array.from({ length: 40 }, (_, index) => index)
@@ -12,10 +12,8 @@ test('an id is the hex of its bytes, also of a part of a larger buffer', () => {
 test('only lower-case hex of the right length is an id', () => {
   const id = 'ab'.repeat(32)
   assert.equal(parseId<ChunkId>(id, 'chunk'), id)
-  assert.equal(parseShortId<EntryId>('0f'.repeat(16), 'entry'), '0f'.repeat(16))
   for (const text of ['', 'ab', id.toUpperCase(), `${id}\n`, ` ${id}`, `${id}00`, 'g'.repeat(64)])
     assert.throws(() => parseId(text, 'chunk'), { code: 'BAD_ID' }, JSON.stringify(text))
-  assert.throws(() => parseShortId(id, 'entry'), { code: 'BAD_ID' })
 })
 
 test('an error about an id does not repeat endless input', () => {

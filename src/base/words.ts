@@ -57,17 +57,10 @@ export function idBytes(id: HexId): Buffer {
 }
 
 const hexOf32 = /^[0-9a-f]{64}$/
-const hexOf16 = /^[0-9a-f]{32}$/
 
 /** Parses outside text as a 32-byte id or fails with `BAD_ID`. */
 export function parseId<Id extends HexId>(text: string, what: string): Id {
   if (!hexOf32.test(text)) throw fail('BAD_ID', { what, value: text.slice(0, 80) })
-  return text as Id
-}
-
-/** Parses outside text as a 16-byte id or fails with `BAD_ID`. */
-export function parseShortId<Id extends EntryId | Incarnation | DatabaseId>(text: string, what: string): Id {
-  if (!hexOf16.test(text)) throw fail('BAD_ID', { what, value: text.slice(0, 80) })
   return text as Id
 }
 

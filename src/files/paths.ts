@@ -6,7 +6,6 @@
  * A path must be safe under both readings of `\`: inside the pool it is an ordinary character, but
  * a Windows device that writes the file out reads it as a separator.
  */
-import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 
@@ -23,19 +22,6 @@ export function parsePath(text: string): FilePath {
   return slash === -1
     ? { folder: whole, path: '' }
     : { folder: whole.slice(0, slash), path: whole.slice(slash + 1) }
-}
-
-/**
- * Parses the undecoded path of a URL, without its leading `/`: each part is percent-decoded exactly
- * once, so an encoded separator can never become one.
- */
-export function parseUrlPath(raw: string): FilePath {
-  const parts = raw.split('/').map((part) => {
-    const decoded = decodePart(part)
-    if (decoded.includes('/')) throw refuse(raw, 'it holds an encoded separator')
-    return decoded
-  })
-  return parsePath(parts.join('/'))
 }
 
 /** Text of a path again: what results, events and errors show. */
@@ -66,27 +52,6 @@ export function checkPath(text: string): string {
   return path
 }
 
-/**
- * Where a path is written out below a local folder, or `BAD_PATH` when this platform could not hold
- * the name or would read it as another place.
- */
-export function localPath(
-  folder: string,
-  path: string,
-  platform: NodeJS.Platform = process.platform,
-): string {
-  const checked = checkPath(path)
-  if (platform === 'win32') {
-    const bad = checked.split('/').find((part) => windowsRefuses.test(part))
-    if (bad !== undefined) throw refuse(checked, `Windows can not hold the name ${bad}`)
-  }
-  return join(folder, checked)
-}
-
-/** Device names, characters and endings that Windows reads as something else. */
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const windowsRefuses = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)|[<>:"|?*\\\u0000-\u001f]|[. ]$/i
-
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const controls = /[\u0000-\u001f\u007f-\u009f]/
 
@@ -103,14 +68,6 @@ function whyNot(path: string): string | undefined {
     if (bad !== undefined) return bad === '' ? 'a name in it is empty' : `${bad} is no name`
   }
   return undefined
-}
-
-function decodePart(part: string): string {
-  try {
-    return decodeURIComponent(part)
-  } catch (cause) {
-    throw fail('BAD_PATH', { path: shown(part), reason: 'its percent-encoding is broken' }, cause)
-  }
 }
 
 function refuse(path: string, reason: string): Error {
