@@ -38,10 +38,10 @@ interface Claim {
 const algorithm = 'AWS4-HMAC-SHA256'
 const unsigned = 'UNSIGNED-PAYLOAD'
 
-/** Whether a request shows a signature of version 4, right or wrong. */
+/** Whether a request shows a signature of S3, right or wrong; the old version 2 is told so. */
 export function showsSignature(request: IncomingMessage): boolean {
-  if (request.headers.authorization?.startsWith('AWS4-') === true) return true
-  return /[?&]X-Amz-Algorithm=/.test(request.url ?? '')
+  if (/^AWS(?:4-| )/.test(request.headers.authorization ?? '')) return true
+  return /[?&](?:X-Amz-Algorithm|AWSAccessKeyId)=/.test(request.url ?? '')
 }
 
 /** Checks key, time and signature; `S3_KEY_UNKNOWN`, `CLOCK_SKEWED`, `SIGNATURE_…`, `BAD_INPUT`. */
@@ -66,6 +66,8 @@ export function checkSignature(face: Face, request: IncomingMessage, address: S3
 
 function claimOf(request: IncomingMessage, address: S3Address): Claim {
   const header = request.headers.authorization
+  const isOld = header?.startsWith('AWS ') === true || queryValue(address, 'AWSAccessKeyId') !== undefined
+  if (isOld) throw fail('UNSUPPORTED', { what: 'signature version 2' })
   const inAddress = queryValue(address, 'X-Amz-Algorithm')
   if (header !== undefined && inAddress !== undefined) throw malformed('it stands in header and address')
   if (header !== undefined) return headerClaim(header, request)
