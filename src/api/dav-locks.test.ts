@@ -4,12 +4,12 @@ import test from 'node:test'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { limits } from '../base/limits.ts'
 import { systemRandom } from '../base/random.ts'
-import { DavLocks, type LockWish } from './dav-locks.ts'
+import { DavLocks, type Lock, type LockWish } from './dav-locks.ts'
 
 function make(): {
   locks: DavLocks
   clock: ManualClock
-  take(wish: Partial<LockWish>): ReturnType<DavLocks['take']>
+  take: (wish: Partial<LockWish>) => Lock
 } {
   const clock = new ManualClock()
   const locks = new DavLocks(clock, systemRandom)

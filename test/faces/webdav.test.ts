@@ -131,9 +131,10 @@ test('a tree of 3,000 names in one folder is listed in pages, and as one documen
   assert.equal(status, 207)
   const hrefs = [...text.matchAll(/<D:href>([^<]*)<\/D:href>/g)].map((found) => found[1])
   assert.deepEqual(
-    hrefs.slice(1).sort(),
-    names.map((name) => `/dav/files/many/${encodeURIComponent(name)}`).sort(),
+    new Set(hrefs.slice(1)),
+    new Set(names.map((name) => `/dav/files/many/${encodeURIComponent(name)}`)),
   )
+  assert.equal(hrefs.length, names.length + 1)
 })
 
 async function* none(): AsyncGenerator<Uint8Array> {}
