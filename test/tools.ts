@@ -29,6 +29,8 @@ const tools = {
   litmus: { names: ['litmus'], platforms: ['linux'] },
   cadaver: { names: ['cadaver'], platforms: ['linux'] },
   rclone: { names: ['rclone', 'rclone.exe'] },
+  restic: { names: ['restic'], platforms: ['linux'] },
+  s3cmd: { names: ['s3cmd'], platforms: ['linux'] },
 } as const satisfies Record<string, Tool>
 
 export type ToolName = keyof typeof tools

@@ -166,8 +166,9 @@ const timeText = (at: Date): string => at.toISOString().replaceAll(/[-:]|\.\d+/g
 
 const queryOf = (query: Record<string, string>): string =>
   Object.entries(query)
-    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-    .sort()
+    .map(([name, value]) => [encode(name), encode(value)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`)
     .join('&')
 
 function canonicalOf(
