@@ -357,7 +357,51 @@ test('equivocation and clones raise alarms; both records are kept', async (t) =>
   await phone.put('the copied disk goes on.txt')
   await founder.catalogue.admit(await phone.batches())
   assert(alarms.includes(`cloned ${phone.id}`))
+  const forkShown = (): unknown => founder.catalogue.devices().find(({ device }) => device === phone.id)?.fork
+  assert.equal(forkShown(), 'equivocation')
+  await founder.openCatalogue()
+  assert.equal(forkShown(), 'equivocation', 'after a restart too')
   for (const path of ['one.txt', 'two.txt', 'the copied disk goes on.txt']) assert(founder.shown(path), path)
+})
+
+test('a number used twice is equivocation, also without a new end of the chain', async (t) => {
+  const world = worldOf(t, 28)
+  const founder = await world.found()
+  const phone = await founder.invite()
+  await world.sync()
+  const alarms: string[] = []
+  founder.catalogue.on((event) => {
+    if (event.type === 'alarm') alarms.push(event.kind)
+  })
+  const twice = idOf<Incarnation>(world.random.bytes(16))
+  const between = idOf<Incarnation>(world.random.bytes(16))
+  for (const incarnation of [twice, between, twice]) {
+    const head = { kind: recordKinds.version, folder: founder.files, entry: newEntry(world), incarnation }
+    const batch = await forge(phone, head, { seal: versionPlaintext(`${alarms.length}.txt`) })
+    await phone.catalogue.admit([batch.bytes])
+    await founder.catalogue.admit([batch.bytes])
+  }
+  assert.deepEqual(alarms, ['equivocation'])
+  await founder.openCatalogue()
+  assert.equal(founder.catalogue.devices().find(({ device }) => device === phone.id)?.fork, 'equivocation')
+})
+
+test('a device that goes on beside a copy of its disk learns of it by its own writing', async (t) => {
+  const world = worldOf(t, 29)
+  const founder = await world.found()
+  const phone = await founder.invite()
+  await world.sync()
+  const alarms: string[] = []
+  phone.catalogue.on((event) => {
+    if (event.type === 'alarm') alarms.push(`${event.kind} ${event.device === phone.id}`)
+  })
+  const incarnation = idOf<Incarnation>(world.random.bytes(16))
+  const head = { kind: recordKinds.version, folder: founder.files, entry: newEntry(world), incarnation }
+  const copy = await forge(phone, head, { seal: versionPlaintext('of the copy.txt') })
+  await phone.catalogue.admit([copy.bytes])
+  assert.deepEqual(alarms, [])
+  await phone.put('of the device.txt')
+  assert.deepEqual(alarms, ['cloned true'])
 })
 
 test('records of a removed device are held back, and adopted by a writer', async (t) => {

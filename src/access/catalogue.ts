@@ -18,6 +18,7 @@ import type {
   UserId,
 } from '../base/words.ts'
 import type { FolderKeys } from '../codec/codec.ts'
+import type { Fork } from './forks.ts'
 import type { VersionBody } from '../codec/version-body.ts'
 import type { Pin } from '../store/chunk-store.ts'
 import type { IndexWrite } from '../store/store.ts'
@@ -42,6 +43,8 @@ export interface Device {
   encryptionKey: Uint8Array
   /** From the pool directory; undefined where this peer cannot open it. */
   name: string | undefined
+  /** Its chain forked: it signed two histories, or a restored or copied disk went on beside it. */
+  fork: Fork | undefined
 }
 
 /** Redundancy and retention of a folder (contract.md `folder set`). */
@@ -100,7 +103,7 @@ export type CatalogueEvent =
   /** Folders, policies, names of devices or wraps of keys are new. */
   | { type: 'folders' }
   /** Proof of two records with one (device, incarnation, seq), or a device continued twice. */
-  | { type: 'alarm'; kind: 'equivocation' | 'cloned'; device: DeviceId }
+  | { type: 'alarm'; kind: Fork; device: DeviceId }
 
 /** The changing state of a device: one signed statement, the later replaces the earlier. */
 export interface DeviceState {

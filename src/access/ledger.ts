@@ -23,7 +23,7 @@ import { CatalogueState, type Settled } from './catalogue-state.ts'
 import { Chain, type ChainEnd, type Draft, type Written } from './chain.ts'
 import { deviceOfKeys, type PoolKeys } from './device-keys.ts'
 import { keyUnavailable } from './folder-keys.ts'
-import { forksIn } from './forks.ts'
+import { ForkWatch, type Fork } from './forks.ts'
 import { HybridClock } from './hybrid-clock.ts'
 import { Intake } from './intake.ts'
 import { peerIdOf } from './peer-id.ts'
@@ -53,7 +53,7 @@ export class Ledger {
   readonly #parts: LedgerParts
   readonly #intake: Intake
   readonly #listeners = new Set<(event: CatalogueEvent) => void>()
-  readonly #forked = new Map<DeviceId, number>()
+  readonly #forks: ForkWatch
   #chain: Chain
   #turn: Promise<unknown> = Promise.resolve()
   #wakeForFuture: (() => void) | undefined
@@ -68,6 +68,7 @@ export class Ledger {
     this.time = new HybridClock(clock)
     this.state = new CatalogueState(keys, store.read, this.time, naming, random)
     this.#intake = new Intake(this.state.authority, store.read)
+    this.#forks = new ForkWatch(store.read)
     this.#chain = this.#newChain()
   }
 
@@ -85,7 +86,7 @@ export class Ledger {
     for (const device of read.devices())
       for (const { head } of read.heads(device)) this.time.observe(head.time)
     await this.#apply(this.state.begin(loaded))
-    for (const device of read.devices()) this.#forked.set(device, read.heads(device).length)
+    this.#forks.begin()
     await this.admit(genesis)
     this.#chain = this.#newChain()
     await this.#openUnopened()
@@ -152,6 +153,11 @@ export class Ledger {
   roleOf(peer: PeerId): Role {
     const judged = this.state.authority.deviceOfPeer(peer)
     return judged === undefined ? 'stranger' : this.state.authority.roleOf(judged)
+  }
+
+  /** What a device's chain shows besides one history. */
+  forkOf(device: DeviceId): Fork | undefined {
+    return this.#forks.forkOf(device)
   }
 
   checkMayWrite(action: string): void {
@@ -243,15 +249,9 @@ export class Ledger {
   }
 
   #raiseAlarms(written: readonly Written[]): void {
-    const { read } = this.#parts.store
-    for (const device of new Set(written.map(({ record }) => record.head.device))) {
-      const heads = read.heads(device).length
-      if (heads > (this.#forked.get(device) ?? 1))
-        for (const kind of forksIn(read.recordsOfDevice(device), written)) {
-          this.#parts.log.warn('a device has forked its chain', { device, kind })
-          this.emit({ type: 'alarm', kind, device })
-        }
-      this.#forked.set(device, heads)
+    for (const { device, kind } of this.#forks.look(written)) {
+      this.#parts.log.warn('a device has forked its chain', { device, kind })
+      this.emit({ type: 'alarm', kind, device })
     }
   }
 
@@ -317,7 +317,11 @@ export class Ledger {
         store,
         time: this.time,
         random,
-        onWritten: (written) => this.state.learn(written),
+        onWritten: (written) => {
+          this.state.learn(written)
+          // A copy of this disk may have gone on from the same record, and been heard of before.
+          this.#raiseAlarms(written)
+        },
       },
       this.#chainEnd(),
     )

@@ -369,6 +369,7 @@ export class OpenedCatalogue implements Catalogue {
       revoked: revoked || !counted,
       printed: kind === 'recovery' && book.isPrinted(device, user),
       name: book.nameOf(device, user),
+      fork: this.#ledger.forkOf(device),
     }
   }
 

@@ -56,10 +56,15 @@ function show({ out }: Context, devices: DeviceLine[]): void {
       { head: 'Name', value: (device) => device.name },
       { head: 'Role', value: (device) => device.role },
       { head: 'Kind', value: (device) => device.kind },
-      { head: 'State', value: (device) => device.state },
+      { head: 'State', value: stateOf },
       { head: 'Last seen', value: (device) => timeText(device.lastSeen) },
       { head: 'Id', value: (device) => device.peer ?? device.device },
     ],
     devices,
   )
+}
+
+function stateOf({ state, fork }: DeviceLine): string {
+  if (fork === undefined) return state
+  return fork === 'cloned' ? `${state}, cloned` : `${state}, FORGED RECORDS`
 }

@@ -17,6 +17,7 @@ export function deviceLine(device: Device, seen: PeerHealth | undefined): Device
     kind: device.kind,
     state: device.revoked ? 'revoked' : 'active',
     ...(device.kind === 'recovery' && { printed: device.printed }),
+    ...(device.fork !== undefined && { fork: device.fork }),
     lastSeen: seen?.lastSeen === undefined ? undefined : timeText(seen.lastSeen),
   }
 }

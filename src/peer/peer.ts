@@ -6,6 +6,7 @@ import type { Log, LogLevel } from '../base/log.ts'
 import type { CallOptions, DeviceId, PeerId } from '../base/words.ts'
 import type { WorkerState } from '../base/worker.ts'
 import type { Folder, Policy } from '../access/catalogue.ts'
+import type { Fork } from '../access/forks.ts'
 import type { Subject, Tokens } from '../access/tokens.ts'
 import type { Files } from '../files/files.ts'
 import type { Settings, SettingsValues } from './settings.ts'
@@ -80,6 +81,8 @@ export interface DeviceLine {
   role: string
   kind: 'device' | 'storage' | 'recovery'
   state: 'active' | 'revoked'
+  /** Its records forked: signed twice over one number, or a restored or copied disk went on beside it. */
+  fork?: Fork | undefined
   /** Of a recovery key: whether its paper was confirmed to be in safe hands. */
   printed?: boolean | undefined
   lastSeen: string | undefined

@@ -2,6 +2,7 @@
 import { recoveryDeviceOf } from '../access/recovery.ts'
 import { limits } from '../base/limits.ts'
 import type { Core } from './create-core.ts'
+import { nameOf } from './devices.ts'
 import type { PeerStatus } from './peer.ts'
 import type { FilesByCopies } from './safety.ts'
 
@@ -77,6 +78,11 @@ export function warningsOf(core: Core): string[] {
     warnings.push(
       `the clock of this device differs from the others by ${Math.round(Math.abs(ahead) / 1000)} s`,
     )
+  for (const device of core.catalogue.devices())
+    if (device.fork === 'equivocation' && !device.revoked)
+      warnings.push(
+        `${nameOf(device)} has signed two histories: whoever has its keys may forge; revoke it: peerstor device revoke ${device.peer ?? device.device}`,
+      )
   const out = shutOutText(core)
   if (out !== undefined) warnings.push(out)
   if (core.contributed() === 0) warnings.push('this device keeps nothing: peerstor quota set SIZE')

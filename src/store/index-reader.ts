@@ -2,7 +2,16 @@
  * What the rooms above ask the index; synchronous and short, on the caller's own read connection
  * (`sqlite-reader.ts`). In the simulator reader and writer share one `:memory:` database.
  */
-import type { ChunkId, DatabaseId, DeviceId, EntryId, FolderId, PeerId, RecordHash } from '../base/words.ts'
+import type {
+  ChunkId,
+  DatabaseId,
+  DeviceId,
+  EntryId,
+  FolderId,
+  Incarnation,
+  PeerId,
+  RecordHash,
+} from '../base/words.ts'
 import type { ChunkRef } from '../codec/codec.ts'
 import type { RecordKind } from '../codec/record.ts'
 import type { Pin } from './chunk-store.ts'
@@ -85,6 +94,9 @@ export interface IndexReader {
   devices(): DeviceId[]
   /** Record hashes of one device, chain order, for a verdict's cut. */
   recordsOfDevice(device: DeviceId): IndexedRecord[]
+  /** How often a device begins an incarnation with number 0; devices that begin one twice. */
+  beginnings(device: DeviceId, incarnation: Incarnation): number
+  twiceBegun(): DeviceId[]
   /** Version records not yet opened nor invalid, oldest first (keys may have arrived since). */
   unopened(folder: FolderId | undefined, limit: number): IndexedRecord[]
 

@@ -112,6 +112,9 @@ CREATE INDEX contents_by_chunk ON contents (chunk);
 CREATE INDEX changes_dropped ON changes (ref) WHERE kind = 2;
 `
 
+/** First records of incarnations: few, and one that comes twice is forged. */
+const beginnings = `CREATE INDEX records_begin ON records (incarnation, device) WHERE seq = 0;`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -119,6 +122,7 @@ export const indexMigrations: readonly string[] = [
   partialBatches,
   searchTables,
   namedChunks,
+  beginnings,
 ]
 
 export const ownMigrations: readonly string[] = [

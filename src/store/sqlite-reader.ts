@@ -121,6 +121,17 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
     return this.sql.all(`${recordSelect} ${where}`, this.numbers.device(device) ?? -1).map(recordOf)
   }
 
+  beginnings(device: DeviceId, incarnation: Incarnation): number {
+    const sql = 'SELECT count(*) count FROM records WHERE seq = 0 AND incarnation = ? AND device = ?'
+    return num(this.sql.get(sql, idBytes(incarnation), this.numbers.device(device) ?? -1)!['count'])
+  }
+
+  twiceBegun(): DeviceId[] {
+    const sql = `SELECT DISTINCT d.id FROM (SELECT device FROM records WHERE seq = 0
+      GROUP BY incarnation, device HAVING count(*) > 1) r JOIN devices d ON d.n = r.device`
+    return this.sql.all(sql).map((row) => idIn<DeviceId>(row['id']))
+  }
+
   unopened(folder: FolderId | undefined, limit: number): IndexedRecord[] {
     const where = `WHERE r.kind = 11 AND r.opened = 0 ${folder === undefined ? '' : 'AND r.folder = ?'} ORDER BY r.n LIMIT ?`
     const values = folder === undefined ? [limit] : [this.numbers.folder(folder) ?? -1, limit]
