@@ -31,6 +31,7 @@ import { SearchIndex } from '../files/search-index.ts'
 import type { Network } from '../net/network.ts'
 import { openPool } from '../pool/open-pool.ts'
 import type { Membership, Pool } from '../pool/pool.ts'
+import { Compaction } from '../store/compaction.ts'
 import { openStore } from '../store/open-store.ts'
 import type { Store } from '../store/store.ts'
 import { serveInvites } from './join.ts'
@@ -121,7 +122,10 @@ export async function createCore(parts: CoreParts): Promise<Core> {
     const membership = membershipOf(catalogue, () => stateOf(parts, space))
     const budget = parts.budget ?? new Budget(limits.bulkBytes)
     const wake = (worker: string): void => workers.wake(worker)
-    const onDropped = (): void => pool.announce()
+    const onDropped = (): void => {
+      pool.announce()
+      wake('compact')
+    }
     const unfinished = new Unfinished({ store, catalogue, log, onDropped, wake })
     const unwanted: Unfinished['unwanted'] = (offered) => unfinished.unwanted(offered)
     const pool = openPool({ ...parts, store, membership, budget, wake, unwanted })
@@ -227,7 +231,7 @@ class OpenCore implements Core {
   }
 
   async start(): Promise<void> {
-    const { catalogue, pool, workers, space, unfinished, onAlarm } = this.#parts
+    const { catalogue, clock, pool, workers, space, unfinished, onAlarm } = this.#parts
     catalogue.on((event) => {
       if (event.type === 'alarm') onAlarm?.(event.kind, event.device)
       else pool.announce()
@@ -242,6 +246,7 @@ class OpenCore implements Core {
     workers.add(new SearchIndex(this.#filesParts))
     workers.add(space)
     workers.add(unfinished)
+    workers.add(new Compaction(this.store, clock))
   }
 
   async quiesce(): Promise<void> {

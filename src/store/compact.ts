@@ -22,11 +22,20 @@ import {
   pinEntries,
   releaseEntries,
 } from './log-entries.ts'
-import { decodePins, idsIn, segmentFile, type EntryCodec, type Location } from './segment-format.ts'
+import {
+  decodePins,
+  entryHeaderBytes,
+  idsIn,
+  segmentFile,
+  type EntryCodec,
+  type Location,
+} from './segment-format.ts'
 import type { NewEntry } from './segment-log.ts'
 import type { SegmentReader } from './segment-reader.ts'
 import { scanSegment, type ScannedEntry } from './segment-scan.ts'
 import type { SqliteReader } from './sqlite-reader.ts'
+
+type Segment = ReturnType<SqliteReader['segments']>[number]
 
 /** Bytes copied before the next look at the signal. */
 const stepBytes = 4 * 1024 * 1024
@@ -49,10 +58,12 @@ export interface CompactionParts {
   settle: () => Promise<void>
 }
 
-/** Compacts one segment; false when none is worth it. */
-export async function compactSegment(parts: CompactionParts, signal: AbortSignal): Promise<boolean> {
-  const segment = worstSegment(parts)
-  if (segment === undefined) return false
+/** Compacts one segment and gives the bytes that the disk has back; 0 when none is worth it. */
+export async function compactSegment(parts: CompactionParts, signal: AbortSignal): Promise<number> {
+  const worst = worstSegment(parts)
+  if (worst === undefined) return 0
+  const { number: segment } = worst
+  let copied = 0
   let step: ScannedEntry[] = []
   let bytes = 0
   for await (const entry of entriesOf(parts, segment)) {
@@ -60,16 +71,16 @@ export async function compactSegment(parts: CompactionParts, signal: AbortSignal
     step.push(entry)
     bytes += entry.header.length
     if (bytes < stepBytes) continue
-    await copyLive(parts, step)
+    copied += await copyLive(parts, step)
     step = []
     bytes = 0
   }
-  await copyLive(parts, step)
+  copied += await copyLive(parts, step)
   // What the index still finds there lies behind a damaged header: it is not here any more.
   for (const id of parts.read.chunksIn(segment)) await parts.drop(id)
   await parts.append([], [{ op: 'retire-segment', segment }])
   await removeSegment(parts, segment)
-  return true
+  return Math.max(1, worst.bytes - copied)
 }
 
 /** Removes a retired segment's file, then its row. */
@@ -83,13 +94,12 @@ export async function removeSegment(
   await index.apply({ ops: [{ op: 'forget-segment', segment }] })
 }
 
-function worstSegment({ read, currentSegment }: CompactionParts): number | undefined {
-  const dead = read
+function worstSegment({ read, currentSegment }: CompactionParts): Segment | undefined {
+  return read
     .segments()
     .filter((segment) => segment.number < currentSegment && !segment.retired)
     .filter(({ bytes, dead }) => dead > bytes * (1 - limits.segmentLiveMin))
-    .sort((a, b) => b.dead / b.bytes - a.dead / a.bytes)
-  return dead[0]?.number
+    .sort((a, b) => b.dead / b.bytes - a.dead / a.bytes)[0]
 }
 
 async function* entriesOf(parts: CompactionParts, segment: number): AsyncGenerator<ScannedEntry> {
@@ -111,8 +121,8 @@ interface Loaded {
   bytes?: Buffer
 }
 
-/** Copies those of `entries` that still say something. */
-async function copyLive(parts: CompactionParts, entries: readonly ScannedEntry[]): Promise<void> {
+/** Copies those of `entries` that still say something; gives their bytes. */
+async function copyLive(parts: CompactionParts, entries: readonly ScannedEntry[]): Promise<number> {
   const loaded: Loaded[] = []
   for (const entry of entries) {
     const bytes = await liveChunk(parts, entry)
@@ -123,6 +133,7 @@ async function copyLive(parts: CompactionParts, entries: readonly ScannedEntry[]
   // From here to the append nothing waits: what is live now is written behind all that made it so.
   const copies = loaded.flatMap(({ entry, bytes }) => copiesOf(parts, entry, bytes))
   if (copies.length > 0) await parts.append(copies)
+  return copies.reduce((sum, { payload }) => sum + entryHeaderBytes + payload.length, 0)
 }
 
 /** The bytes of a chunk entry when the index points to it. Damaged ones leave the holdings. */

@@ -144,7 +144,7 @@ export class LocalStore implements Store {
     return this.#log.failed
   }
 
-  async compact(signal: AbortSignal): Promise<boolean> {
+  async compact(signal: AbortSignal): Promise<number> {
     const parts: CompactionParts = {
       ...this.#parts,
       currentSegment: this.#log.currentSegment,

@@ -83,8 +83,21 @@ export class SqliteIndex {
     }
   }
 
-  /** Applies all operations of a group, or none. */
+  /**
+   * Applies all operations of a group, or none. After a segment is retired its file goes: an index that
+   * forgot that in a power cut would miss the file and be made anew.
+   */
   apply(group: IndexGroup): void {
+    const synced = group.ops.some(({ op }) => op === 'retire-segment')
+    if (synced) this.sql.db.exec('PRAGMA synchronous = FULL')
+    try {
+      this.#applyGroup(group)
+    } finally {
+      if (synced) this.sql.db.exec('PRAGMA synchronous = NORMAL')
+    }
+  }
+
+  #applyGroup(group: IndexGroup): void {
     const change = this.#change
     try {
       this.sql.transaction(() => {

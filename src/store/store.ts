@@ -88,8 +88,8 @@ export interface Store {
   /** The hard limit of chunk bytes kept here; live. */
   setContributed(bytes: number): void
   use(): Promise<StorageUse>
-  /** Copies segments that are under half live; one bounded step. */
-  compact(signal: AbortSignal): Promise<boolean>
+  /** Compacts the segment with the least alive; gives the bytes that the disk has back, 0 when none is under half live. */
+  compact(signal: AbortSignal): Promise<number>
   close(): Promise<void>
 }
 

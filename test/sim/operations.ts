@@ -270,7 +270,8 @@ export class Operations {
       for (const id of drops) peer.dropped.add(id)
       await peer.core!.store.commit({ drops })
       peer.core!.pool.announce()
-      while (await peer.core!.store.compact(new AbortController().signal)) this.#scene.count('compactions')
+      while ((await peer.core!.store.compact(new AbortController().signal)) > 0)
+        this.#scene.count('compactions')
       return `${drops.length} chunks`
     } finally {
       this.#collecting = false
