@@ -2,7 +2,12 @@
  * Speaks the REST API of the peer that runs on a home; what every command of the command line uses.
  * Plain node:http: a command must start fast, and streams both ways with back-pressure.
  */
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
+import {
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as httpRequest,
+} from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { type ErrorCode, PeerStorError, catalogue, fail } from '../base/errors.ts'
 import type { PutResult } from '../peer/peer.ts'
@@ -59,13 +64,45 @@ export class Client {
     size: number | undefined,
     parts: CallParts = {},
   ): Promise<PutResult> {
+    return jsonOf(await this.#send('PUT', `/files/${encodePath(path)}`, source, size, parts))
+  }
+
+  /** One request of tus; what it answers stands in its headers. */
+  async tus(method: 'POST' | 'DELETE', path: string, parts: CallParts = {}): Promise<IncomingHttpHeaders> {
+    const request = this.#request(method, path, withTus(parts))
+    const answer = answerOf(request)
+    request.end()
+    const { headers } = (await this.#ok(answer)).resume()
+    return headers
+  }
+
+  /** `PATCH` of an upload with all bytes from `offset` on. */
+  async goOn(
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    range: { offset: number; size: number },
+    parts: CallParts = {},
+  ): Promise<void> {
+    const { offset, size } = range
+    const headers = { 'content-type': 'application/offset+octet-stream', 'upload-offset': String(offset) }
+    await this.#send('PATCH', path, source, size - offset, withTus({ ...parts, headers }))
+  }
+
+  /** Sends a stream once the peer asks for it; its answer, read to its end. */
+  async #send(
+    method: string,
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    size: number | undefined,
+    parts: CallParts,
+  ): Promise<string> {
     const length: Record<string, string> = size === undefined ? {} : { 'content-length': String(size) }
     const headers = { ...parts.headers, ...length, expect: '100-continue' }
-    const request = this.#request('PUT', `/files/${encodePath(path)}`, { ...parts, headers })
+    const request = this.#request(method, path, { ...parts, headers })
     const answer = answerOf(request)
     const sent = sendWhenAsked(request, answer, source, parts.signal)
     try {
-      return await jsonOf(await this.#settled(answer, sent))
+      return await textOf(await this.#settled(answer, sent))
     } finally {
       // A refused body is never sent to its end.
       request.destroy()
@@ -237,8 +274,13 @@ async function textOf(response: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString('utf8')
 }
 
-async function jsonOf<T>(response: IncomingMessage): Promise<T> {
-  const text = await textOf(response)
+const withTus = (parts: CallParts): CallParts => ({
+  ...parts,
+  headers: { ...parts.headers, 'tus-resumable': '1.0.0' },
+})
+
+async function jsonOf<T>(answer: IncomingMessage | string): Promise<T> {
+  const text = typeof answer === 'string' ? answer : await textOf(answer)
   return (text === '' ? undefined : JSON.parse(text)) as T
 }
 

@@ -150,12 +150,13 @@ function told(call: Call, status: 201 | 204, upload: UploadState): Reply | undef
   return status === 204 ? undefined : new Reply(status, shown(upload))
 }
 
-function shown({ id, path, part, size, offset, expires, result }: UploadState): object {
+function shown({ id, path, part, size, modified, offset, expires, result }: UploadState): object {
   return {
     id,
     path,
     part,
     size: size ?? null,
+    modified: modified ?? null,
     offset,
     expires: new Date(expires).toISOString(),
     result: result ?? null,

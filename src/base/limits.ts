@@ -172,6 +172,10 @@ export const limits = {
   eventBufferBytes: 1 * MiB,
   /** Larger files of `put -r` are sent by a request of their own. */
   batchFileBytes: 1 * MiB,
+  /** Files of this size and more go and come so that they can go on after a break. */
+  resumableBytes: 16 * MiB,
+  /** How long a command tries to go on while nothing moves. */
+  resumeTryMs: minute,
   batchHeaderBytes: 64 * KiB,
   /** Files of one batch stream being written at once, and their bytes. */
   batchFilesInFlight: 128,

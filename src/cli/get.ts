@@ -9,7 +9,10 @@ import { encodePath } from '../api/client.ts'
 import { fail } from '../base/errors.ts'
 import type { ListedEntry } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
+import { limits } from '../base/limits.ts'
 import { readPages } from './pages.ts'
+import { PartFile } from './part-file.ts'
+import { untilDone } from './resume.ts'
 import { Spelling } from './spelling.ts'
 import { examples, wholeNumber } from './options.ts'
 import { Progress, counted } from './progress.ts'
@@ -202,21 +205,93 @@ async function fetchFile(
   const headers: Record<string, string> =
     options.range === undefined ? {} : { range: `bytes=${rangeOf(options.range)}` }
   const query = { version: options.version }
-  const answer =
+  let answer =
     options.chunk === undefined
       ? await client.download(path, { query, headers, signal })
       : await client.chunk(path, options.chunk, { query, signal })
   const link = header(answer, 'peerstor-link')
   if (link !== undefined && out !== '-') await writeLink(decodeURIComponent(link), out, answer)
   else if (out === '-') await printBytes(answer, progress)
+  else if (
+    options.range === undefined &&
+    options.chunk === undefined &&
+    sizeOf(answer) >= limits.resumableBytes
+  )
+    answer = await writeLarge(context, client, path, out, answer, progress)
   else await writeFile(answer, out, progress, signal)
   progress.add(1, 0)
   return {
     path,
-    size: Number(header(answer, 'peerstor-size') ?? 0),
+    size: sizeOf(answer),
     hash: header(answer, 'peerstor-hash') ?? '',
     sources: (answer.trailers['peerstor-sources'] ?? '').split(',').filter((peer) => peer !== ''),
   }
+}
+
+const sizeOf = (answer: IncomingMessage): number => Number(header(answer, 'peerstor-size') ?? 0)
+
+/** A large file goes on after a break, and after an earlier command that broke off; the last answer. */
+async function writeLarge(
+  context: Context,
+  client: Client,
+  path: string,
+  out: string,
+  first: IncomingMessage,
+  progress: Progress,
+): Promise<IncomingMessage> {
+  const hash = header(first, 'peerstor-hash') ?? ''
+  let part: PartFile | undefined
+  try {
+    part = await PartFile.open(out, hash)
+    const answer = await fillPart(context, client, path, first, part, progress)
+    await restoreFacts(answer, part.file)
+    await part.keepAs(out)
+    return answer
+  } catch (thrown) {
+    await part?.leave().catch(() => undefined)
+    throw localError(thrown, out)
+  }
+}
+
+function fillPart(
+  context: Context,
+  client: Client,
+  path: string,
+  first: IncomingMessage,
+  part: PartFile,
+  progress: Progress,
+): Promise<IncomingMessage> {
+  // Whatever is stored there meanwhile: one file is of one version.
+  const version = header(first, 'peerstor-version')
+  let unused: IncomingMessage | undefined = first
+  progress.add(0, part.offset)
+  return untilDone(
+    context,
+    client,
+    () => part.offset,
+    async (now) => {
+      if (part.offset === sizeOf(first)) return first
+      let answer = unused
+      unused = undefined
+      if (answer === undefined || part.offset > 0) {
+        answer?.destroy()
+        const headers = { range: `bytes=${part.offset}-` }
+        answer = await now.download(path, { query: { version }, headers, signal: context.signal })
+      }
+      for await (const piece of counted(unbroken(answer), progress)) await part.write(piece)
+      return answer
+    },
+  )
+}
+
+/** The bytes of an answer; one that breaks off is `INTERRUPTED`. */
+async function* unbroken(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const piece of answer) yield piece as Uint8Array
+  } catch (thrown) {
+    throw fail('INTERRUPTED', { what: 'the download' }, thrown)
+  }
+  requireWhole(answer)
 }
 
 function rangeOf(text: string): string {

@@ -31,13 +31,13 @@ export function readSmall(local: string, stats: Stats): Uint8Array {
   }
 }
 
-/** A file in pieces. */
-export async function* readLarge(local: string, stats: Stats): AsyncGenerator<Uint8Array> {
+/** A file in pieces, from `offset` on. */
+export async function* readLarge(local: string, stats: Stats, from = 0): AsyncGenerator<Uint8Array> {
   const file: FileHandle = await open(local, openFlags).catch((thrown: unknown) => {
     throw localError(thrown, local)
   })
   try {
-    let offset = 0
+    let offset = from
     while (offset < stats.size) {
       const piece = Buffer.allocUnsafe(Math.min(pieceBytes, stats.size - offset))
       const { bytesRead } = await file.read(piece, 0, piece.length, offset)

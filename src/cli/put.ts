@@ -1,4 +1,5 @@
 /** `put`: files, whole trees or standard input. Small files travel together in one batch stream. */
+import { realpathSync } from 'node:fs'
 import { type BatchLine, type Client, encodePath } from '../api/client.ts'
 import { factHeaders } from '../api/fact-headers.ts'
 import { frameBytes } from '../api/frame-bytes.ts'
@@ -8,8 +9,11 @@ import type { FileInfo, ListedEntry, PutResult } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { readLarge, readSmall } from './local-file.ts'
 import { examples, wholeNumber } from './options.ts'
+import { readPages } from './pages.ts'
 import { Progress, counted } from './progress.ts'
-import { type Item, type WalkReport, isFolder, walk, walkNamed } from './walk.ts'
+import type { PutCache } from './put-cache.ts'
+import { putResumable } from './put-resumable.ts'
+import { type Item, type WalkReport, isFolder, join2, nameOf, walk, walkNamed } from './walk.ts'
 import { plural, sizeText } from './words.ts'
 
 interface Page {
@@ -54,7 +58,12 @@ class Put {
   readonly #options: Options
   readonly #progress: Progress
   readonly #report: WalkReport = { skipped: 0, onProblem: (thrown) => this.#failed(thrown) }
+  readonly #caches: PutCache[] = []
+  #listed = new Map<string, ListedEntry>()
   #failures = 0
+  #unchanged = 0
+  #sentBytes = 0
+  #savedBytes = 0
   #last: PutResult | undefined
 
   constructor(context: Context, client: Client, options: Options) {
@@ -75,25 +84,79 @@ class Put {
   }
 
   async files(files: string[]): Promise<void> {
+    if (this.#options.recursive === true) await this.#openCaches(files)
     const items = await this.#items(files)
     const large: Extract<Item, { kind: 'file' }>[] = []
     const folders: string[] = []
     await this.#batch(items, large, folders)
     for (const path of folders) await this.#attempt(() => this.#makeFolder(path))
-    for (const item of large)
-      await this.#attempt(() =>
-        this.#send(item.path, readLarge(item.local, item.stats), item.stats.size, factHeaders(factsOf(item))),
+    for (const item of large) await this.#attempt(() => this.#sendLarge(item))
+    for (const cache of this.#caches) await cache.save()
+  }
+
+  /** What `put -r` of the same folders stored before, and what the peer shows of it now. */
+  async #openCaches(files: readonly string[]): Promise<void> {
+    const { home, signal } = this.#context
+    // Loaded for whole folders only: a command must start fast.
+    const { PutCache } = await import('./put-cache.ts')
+    for (const file of files.filter(isFolder)) {
+      const to = join2(this.#options.to ?? 'files', nameOf(file))
+      const cache = await PutCache.open(home, realpathSync(file), to)
+      this.#caches.push(cache)
+      if (cache.isEmpty) continue
+      const listed = readPages<ListedEntry>(
+        this.#client,
+        `/api/v1/list/${encodePath(to)}`,
+        { recursive: true },
+        signal,
       )
+      try {
+        for await (const entry of listed) this.#listed.set(entry.path, entry)
+      } catch (thrown) {
+        if (!isCode(thrown, 'NOT_FOUND')) throw thrown
+      }
+    }
+  }
+
+  /** A file that an earlier run stored, that looks as it did then, and that the peer shows as it was stored. */
+  #isUnchanged({ path, stats }: Extract<Item, { kind: 'file' }>): boolean {
+    const name = path.normalize('NFC')
+    for (const cache of this.#caches) {
+      const known = cache.unchanged(name, stats, this.#listed.get(name))
+      if (known !== undefined && known.copies >= (this.#options.durability ?? 0)) {
+        this.#unchanged += 1
+        this.#stored(known, 0)
+        return true
+      }
+      cache.reads(name, stats, Date.now())
+    }
+    return false
+  }
+
+  async #sendLarge(item: Extract<Item, { kind: 'file' }>): Promise<void> {
+    const { path, local, stats } = item
+    const facts = factsOf(item)
+    if (stats.size < limits.resumableBytes)
+      return this.#send(path, readLarge(local, stats), stats.size, factHeaders(facts))
+    const { durability } = this.#options
+    const file = { path, local, stats, facts, durability }
+    this.#stored(await putResumable(this.#context, this.#client, file, this.#progress), 0)
   }
 
   /** Says how it went; a failure of any file is one of the command. */
   finish(): void {
     const { out } = this.#context
     this.#progress.end()
-    const { files, bytes, seconds } = this.#progress
-    if (files === 1 && this.#last !== undefined)
+    const { bytes, seconds } = this.#progress
+    const files = this.#progress.files - this.#unchanged
+    if (files === 1 && this.#unchanged === 0 && this.#last !== undefined)
       out.line(`stored ${this.#last.path}  ${sizeText(this.#last.size)}  copies ${this.#last.copies}`)
     else out.line(`stored ${plural(files, 'file')}, ${sizeText(bytes)} in ${seconds.toFixed(1)} s`)
+    if (this.#savedBytes > 0)
+      out.line(
+        `${sizeText(this.#savedBytes)} saved: ` +
+          `${plural(this.#unchanged, 'file')} unchanged, ${sizeText(this.#sentBytes)} of new chunks`,
+      )
     if (this.#report.skipped > 0)
       out.note(
         `left out ${plural(this.#report.skipped, 'pipe, socket or device', 'pipes, sockets or devices')}: only files, folders and links are stored`,
@@ -137,10 +200,12 @@ class Put {
   ): Promise<void> {
     const iterator = items[Symbol.iterator]()
     const failed = (thrown: unknown): void => this.#failed(thrown)
+    const isUnchanged = (item: Extract<Item, { kind: 'file' }>): boolean => this.#isUnchanged(item)
     const frames = async function* (): AsyncGenerator<Uint8Array> {
       for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
         const item = next.value
         if (item.kind === 'empty-folder') folders.push(item.path)
+        else if (item.kind === 'file' && isUnchanged(item)) continue
         else if (item.kind === 'file' && item.stats.size > limits.batchFileBytes) large.push(item)
         else yield* frameOf(item, failed)
       }
@@ -184,6 +249,9 @@ class Put {
   #stored(result: PutResult, bytes: number): void {
     const want = this.#options.durability ?? 0
     this.#last = result
+    this.#sentBytes += result.sentBytes
+    this.#savedBytes += result.savedBytes
+    for (const cache of this.#caches) cache.stored(result)
     this.#progress.add(1, bytes)
     if (this.#context.out.json) this.#context.out.content(JSON.stringify(result))
     if (result.copies < want)

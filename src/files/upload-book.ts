@@ -209,8 +209,8 @@ export class UploadBook {
   }
 
   stateOf(id: string, { upload, offset, expires, of, result }: UploadRow): UploadState {
-    const { path, part = false, size } = upload
-    return { id, path, part, size, offset, expires, of, result }
+    const { path, part = false, size, modified } = upload
+    return { id, path, part, size, modified, offset, expires, of, result }
   }
 
   #knowFormer(): Set<string> {

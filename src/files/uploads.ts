@@ -25,6 +25,8 @@ export interface UploadState {
   part: boolean
   /** Undefined: not known yet. */
   size: number | undefined
+  /** As told at its beginning, wall milliseconds: who goes on with it later knows it by that. */
+  modified: number | undefined
   /** Bytes that are durable here. */
   offset: number
   /** Wall milliseconds; put off by every write. */

@@ -1,0 +1,109 @@
+/**
+ * What `put -r` stored of a local folder, and how each file looked then: one that looks the same and
+ * shows unchanged on the peer is not read again. Kept in the home, by hashes of names: names stand in
+ * the database alone. Without it everything is read.
+ */
+import type { Stats } from 'node:fs'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { RecordHash } from '../base/words.ts'
+import { bytes, decode, encode, id, list, tuple, uint, type Read } from '../codec/cbor-schema.ts'
+import { hashHex } from '../codec/hash.ts'
+import type { ListedEntry, PutResult } from '../peer/peer.ts'
+
+/** How a file looked: size, times in microseconds, the low bits of its number. */
+type Look = [size: number, modified: number, changed: number, inode: number]
+
+const line = tuple<[name: Uint8Array, look: Look, hash: Uint8Array, version: RecordHash]>(
+  bytes(16),
+  tuple<Look>(uint(), uint(), uint(), uint()),
+  bytes(32),
+  id<RecordHash>(),
+)
+type Line = Read<typeof line>
+
+const filesMax = 4_000_000
+const lines = list(line, filesMax)
+const bytesMax = filesMax * 160
+
+/** A file that changed this short a time before it was read may change again without looking different. */
+const freshMs = 1_000
+
+export class PutCache {
+  readonly #file: string
+  readonly #below: string
+  readonly #before: ReadonlyMap<string, Line>
+  readonly #now = new Map<string, Line>()
+  readonly #looks = new Map<string, Look>()
+
+  private constructor(file: string, to: string, before: readonly Line[]) {
+    this.#file = file
+    this.#below = `${to.normalize('NFC')}/`
+    this.#before = new Map(before.map((found) => [hex(found[0]), found]))
+  }
+
+  /** The cache of a local folder as it is put into `to`. */
+  static async open(home: string, local: string, to: string): Promise<PutCache> {
+    const file = join(home, 'put-cache', keyOf(`${local}\0${to}`))
+    return new PutCache(file, to, await readLines(file))
+  }
+
+  get isEmpty(): boolean {
+    return this.#before.size === 0
+  }
+
+  /** What was stored of a file that looks as it did then, and that `listed` shows as it was stored. */
+  unchanged(path: string, stats: Stats, listed: ListedEntry | undefined): PutResult | undefined {
+    const found = path.startsWith(this.#below) ? this.#before.get(keyOf(path)) : undefined
+    if (found === undefined || listed === undefined || listed.conflict === true) return undefined
+    const [name, look, hash, version] = found
+    if (lookOf(stats).some((value, at) => value !== look[at])) return undefined
+    const modified = listed.modified === null ? undefined : Date.parse(listed.modified)
+    if (listed.size !== stats.size || modified !== Math.round(stats.mtimeMs)) return undefined
+    this.#now.set(hex(name), found)
+    const copies = listed.copies?.have ?? 0
+    return { path, size: stats.size, hash: hex(hash), version, copies, sentBytes: 0, savedBytes: stats.size }
+  }
+
+  /** A file is about to be read. */
+  reads(path: string, stats: Stats, nowMs: number): void {
+    if (path.startsWith(this.#below) && nowMs - stats.ctimeMs > freshMs) this.#looks.set(path, lookOf(stats))
+  }
+
+  stored({ path, hash, version }: PutResult): void {
+    const look = this.#looks.get(path)
+    if (look === undefined) return
+    const key = keyOf(path)
+    this.#now.set(key, [Buffer.from(key, 'hex'), look, Buffer.from(hash, 'hex'), version])
+  }
+
+  /** A home that cannot be written just has no cache. */
+  async save(): Promise<void> {
+    const temporary = `${this.#file}.${process.pid}.new`
+    try {
+      await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 })
+      await writeFile(temporary, encode(lines, [...this.#now.values()].slice(0, filesMax)), { mode: 0o600 })
+      await rename(temporary, this.#file)
+    } catch {
+      // The next run reads all files again.
+    }
+  }
+}
+
+function lookOf({ size, mtimeMs, ctimeMs, ino }: Stats): Look {
+  const micros = (ms: number): number => Math.max(0, Math.round(ms * 1000))
+  return [size, micros(mtimeMs), micros(ctimeMs), ino % 2 ** 32]
+}
+
+const keyOf = (text: string): string => hashHex(Buffer.from(text)).slice(0, 32)
+
+const hex = (found: Uint8Array): string => Buffer.from(found).toString('hex')
+
+/** Nothing where there is no cache, or something that is none. */
+async function readLines(file: string): Promise<Line[]> {
+  try {
+    return decode(lines, await readFile(file), 'the cache', bytesMax)
+  } catch {
+    return []
+  }
+}
