@@ -64,15 +64,12 @@ export class Client {
     size: number | undefined,
     parts: CallParts = {},
   ): Promise<PutResult> {
-    return jsonOf(await this.#send('PUT', `/files/${encodePath(path)}`, source, size, parts))
+    return jsonOf(await this.#stream('PUT', `/files/${encodePath(path)}`, source, size, parts))
   }
 
   /** One request of tus; what it answers stands in its headers. */
   async tus(method: 'POST' | 'DELETE', path: string, parts: CallParts = {}): Promise<IncomingHttpHeaders> {
-    const request = this.#request(method, path, withTus(parts))
-    const answer = answerOf(request)
-    request.end()
-    const { headers } = (await this.#ok(answer)).resume()
+    const { headers } = (await this.#ok(this.#send(method, path, withTus(parts)))).resume()
     return headers
   }
 
@@ -85,11 +82,11 @@ export class Client {
   ): Promise<void> {
     const { offset, size } = range
     const headers = { 'content-type': 'application/offset+octet-stream', 'upload-offset': String(offset) }
-    await this.#send('PATCH', path, source, size - offset, withTus({ ...parts, headers }))
+    await this.#stream('PATCH', path, source, size - offset, withTus({ ...parts, headers }))
   }
 
   /** Sends a stream once the peer asks for it; its answer, read to its end. */
-  async #send(
+  async #stream(
     method: string,
     path: string,
     source: AsyncIterable<Uint8Array>,
