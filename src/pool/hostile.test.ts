@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import { idOf, type ChunkId, type DatabaseId } from '../base/words.ts'
+import { idOf, type ChunkId, type DatabaseId, type DeviceId, type FolderId } from '../base/words.ts'
 import { encode } from '../codec/cbor-schema.ts'
 import { hash } from '../codec/hash.ts'
 import type { Answer, Call, Handler } from '../net/network.ts'
 import type { RequestName } from '../net/registry.ts'
+import type { Pin } from '../store/chunk-store.ts'
 import { Peers, type TestPeer } from '../../test/sim/pools.ts'
 import type { SimNetwork } from '../../test/sim/sim-network.ts'
 import { lengthPrefix } from '../net/framing.ts'
@@ -17,6 +18,7 @@ import {
   chunksAsked,
   greeting,
   itemParts,
+  mostPinsOfChunk,
   nothing,
   offer,
   outcomePart,
@@ -378,6 +380,29 @@ test('pins: none for itself from a storage-only peer, none at all from strangers
   assert.equal(await ask(storage.network, passedOn), 'taken')
   assert.equal(await ask(stranger, passedOn), 'PEER_REFUSED')
   stranger.die()
+  await all.close()
+})
+
+test('a member that makes up pins without end gets a few of them kept, and its own always', async () => {
+  const all = new Peers(17)
+  const [a, b] = await all.addAll(['a', 'b'])
+  await all.advance(1_000)
+  const [id] = await a!.write(1)
+  const offers = async (pins: Pin[]): Promise<void> => {
+    const head = encode(offer, { pins, chunks: [[id!, [...pins.keys()]]] })
+    for await (const _ of (await b!.network.request(a!.id, 'chunks.offer', head)).body);
+  }
+  for (let round = 0; round < 5; round++) {
+    const pins = Array.from({ length: 64 }, () => ({
+      folder: idOf<FolderId>(all.random.bytes(32)),
+      device: idOf<DeviceId>(all.random.bytes(32)),
+    }))
+    await all.clock.until(offers(pins))
+  }
+  await all.clock.until(offers([b!.pin]))
+  const kept = a!.backing.read.pins(id!)
+  assert.equal(kept.length, mostPinsOfChunk + 1)
+  assert.ok(kept.some(({ device }) => device === b!.device))
   await all.close()
 })
 

@@ -3,13 +3,14 @@
  * with its id, stores it with its pins and reports it once it is durable.
  *
  * Pins (crypto.md §5): a member pins for his own device; a holder that repairs or hands over passes on
- * the pins it holds. A lie costs space within this peer's contribution, never data.
+ * the pins it holds. A lie costs space within this peer's contribution, never data: of one
+ * chunk only so many pins are taken.
  */
 import type { Clock } from '../base/clock.ts'
 import { asPeerStorError, fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
-import type { ChunkId, PeerId } from '../base/words.ts'
+import type { ChunkId, DeviceId, PeerId } from '../base/words.ts'
 import { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import { free } from '../base/handover.ts'
@@ -19,7 +20,7 @@ import { Channel } from './channel.ts'
 import type { Health } from './health.ts'
 import type { Membership, PoolParts, PoolStore } from './pool.ts'
 import type { RemoteStore } from './remote-store.ts'
-import { outcomePart, type Offer, type Outcome } from './wire.ts'
+import { mostPinsOfChunk, outcomePart, type Offer, type Outcome } from './wire.ts'
 
 /**
  * Requests for chunks in flight to one offering peer, all its offers together: the next answer streams
@@ -112,7 +113,8 @@ export class Keeper {
     const known = wanted.filter((_, index) => here[index])
     const lacking = wanted.filter((_, index) => !here[index])
     if (known.length > 0) {
-      await store.commit({ pins: known.flatMap(({ id, pins }) => pins.map((pin) => ({ id, pin }))) })
+      const own = membership.members().find(({ peer }) => peer === from)?.device
+      await store.commit({ pins: known.flatMap((wanted) => this.#newPins(wanted, own)) })
       done(known, 'kept')
     }
     const self = membership.members().find(({ peer }) => peer === membership.self)
@@ -124,6 +126,18 @@ export class Keeper {
     )
     const welcome = lacking.filter(({ id }) => !unwanted.has(id))
     await this.#pullAll(from, welcome, signal, done)
+  }
+
+  /**
+   * Pins cost no contributed space, and any member may pass on any: of one chunk only so many are taken,
+   * beside those of the senders for themselves.
+   */
+  #newPins({ id, pins }: Wanted, own: DeviceId | undefined): { id: ChunkId; pin: Pin }[] {
+    const here = new Set(this.#parts.store.read.pins(id).map(textOf))
+    const taken = pins.filter(
+      (pin) => pin.device === own || here.has(textOf(pin)) || here.add(textOf(pin)).size <= mostPinsOfChunk,
+    )
+    return taken.map((pin) => ({ id, pin }))
   }
 
   async #pullAll(from: PeerId, lacking: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
@@ -285,6 +299,8 @@ class Writer {
     return items
   }
 }
+
+const textOf = ({ folder, device }: Pin): string => folder + device
 
 /** The offer's chunks with their pins; a pin list that names what is not there is refused. */
 function readOffer(call: Call, offer: Offer, membership: Membership): Wanted[] {

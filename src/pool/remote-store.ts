@@ -9,7 +9,7 @@ import type { CallOptions, ChunkId, PeerId } from '../base/words.ts'
 import { Budget } from '../codec/budget.ts'
 import { encode } from '../codec/cbor-schema.ts'
 import type { Network } from '../net/network.ts'
-import type { ChunkStore, ChunkToPut, FoundChunk, Pin } from '../store/chunk-store.ts'
+import type { ChunkStore, ChunkToPut, FoundChunk, ListOptions, Pin } from '../store/chunk-store.ts'
 import {
   challenge,
   challengeAnswer,
@@ -127,8 +127,8 @@ export class RemoteStore implements ChunkStore {
     for (const page of pages(merged(chunks), limits.offerChunks)) await this.#putPage(page, options)
   }
 
-  async *list(prefix: string, options: CallOptions = {}): AsyncGenerator<ChunkId> {
-    let after: ChunkId | undefined
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ChunkId> {
+    let { after } = options
     while (true) {
       const head = encode(listAsked, { prefix, ...(after === undefined ? {} : { after }) })
       const reply = await this.#network.request(this.peer, 'chunks.list', head, callOptions(options))

@@ -100,8 +100,7 @@ async function answerList({ store }: ServeChunksParts, call: Call): Promise<Answ
   const { prefix, after } = readCall(listAsked, call, 'chunks.list')
   const ids = []
   let more = false
-  for await (const id of store.chunks.list(prefix, { signal: call.signal })) {
-    if (after !== undefined && id <= after) continue
+  for await (const id of store.chunks.list(prefix, { signal: call.signal, after })) {
     if (ids.length === listPageIds) {
       more = true
       break

@@ -23,6 +23,10 @@ export interface FoundChunk {
   bytes: Uint8Array
 }
 
+export interface ListOptions extends CallOptions {
+  after?: ChunkId | undefined
+}
+
 export interface ChunkStore {
   /** For each id whether it is here. */
   has(ids: readonly ChunkId[], options?: CallOptions): Promise<boolean[]>
@@ -30,6 +34,6 @@ export interface ChunkStore {
   get(ids: readonly ChunkId[], options?: CallOptions): AsyncIterable<FoundChunk>
   /** Durable when it resolves. A chunk already here only gets the new pins. */
   put(chunks: readonly ChunkToPut[], options?: CallOptions): Promise<void>
-  /** Ids that begin with a hex prefix, ascending. */
-  list(prefix: string, options?: CallOptions): AsyncIterable<ChunkId>
+  /** Ids that begin with a hex prefix, ascending; those behind `after` when it is given. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<ChunkId>
 }

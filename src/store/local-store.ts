@@ -69,7 +69,7 @@ export class LocalStore implements Store {
       put: async (chunks) => {
         await Promise.all([...(await this.#stage(chunks)), this.commit({})])
       },
-      list: (prefix) => this.#list(prefix),
+      list: (prefix, options) => this.#list(prefix, options?.after),
     }
   }
 
@@ -250,15 +250,16 @@ export class LocalStore implements Store {
     }
   }
 
-  async *#list(prefix: string): AsyncGenerator<ChunkId> {
-    let from = prefix.padEnd(64, '0') as ChunkId
+  async *#list(prefix: string, after?: ChunkId): AsyncGenerator<ChunkId> {
     const to = prefix.padEnd(64, 'f') as ChunkId
-    for (;;) {
+    let last = after
+    while (last === undefined || last < to) {
+      const first = prefix.padEnd(64, '0') as ChunkId
+      const from = last === undefined || last < first ? first : nextId(last)
       const ids = this.read.idsBetween(from, to, listPage)
       yield* ids
-      const last = ids.at(-1)
-      if (ids.length < listPage || last === undefined || last === to) return
-      from = nextId(last)
+      if (ids.length < listPage) return
+      last = ids.at(-1)
     }
   }
 

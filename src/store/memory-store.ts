@@ -1,6 +1,6 @@
 /** Chunks in memory: what the conformance suite compares others with, and small tools use. */
 import type { CallOptions, ChunkId } from '../base/words.ts'
-import type { ChunkStore, ChunkToPut, FoundChunk, Pin } from './chunk-store.ts'
+import type { ChunkStore, ChunkToPut, FoundChunk, ListOptions, Pin } from './chunk-store.ts'
 
 export class MemoryStore implements ChunkStore {
   readonly #chunks = new Map<ChunkId, { bytes: Uint8Array; pins: Map<string, Pin> }>()
@@ -27,8 +27,8 @@ export class MemoryStore implements ChunkStore {
     return Promise.resolve()
   }
 
-  async *list(prefix: string): AsyncGenerator<ChunkId> {
-    yield* [...this.#chunks.keys()].filter((id) => id.startsWith(prefix)).sort()
+  async *list(prefix: string, { after = '' as ChunkId }: ListOptions = {}): AsyncGenerator<ChunkId> {
+    yield* [...this.#chunks.keys()].filter((id) => id.startsWith(prefix) && id > after).sort()
   }
 
   pins(id: ChunkId): Pin[] {

@@ -114,6 +114,19 @@ export function chunkStoreConformance(name: string, open: () => Promise<StoreUnd
         await listAll(store, prefix),
         ids.filter((id) => id.startsWith(prefix)),
       )
+    const [first, middle, last] = [ids[0]!, ids[150]!, ids.at(-1)!]
+    for (const [prefix, after] of [
+      ['', middle],
+      ['', last],
+      ['', middle.replace(/.$/, middle.endsWith('f') ? 'e' : 'f')],
+      [middle[0]!, middle],
+      ['f', first],
+      [first[0]!, last],
+    ] as [string, ChunkId][])
+      assert.deepEqual(
+        await Array.fromAsync(store.list(prefix, { after })),
+        ids.filter((id) => id.startsWith(prefix) && id > after),
+      )
   })
 
   conform('a read chunk belongs to its reader alone', async ({ store }) => {

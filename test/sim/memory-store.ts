@@ -10,7 +10,7 @@ import {
 import { fail } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { Batch } from '../../src/codec/record.ts'
-import type { ChunkStore, ChunkToPut, FoundChunk, Pin } from '../../src/store/chunk-store.ts'
+import type { ChunkStore, ChunkToPut, FoundChunk, ListOptions, Pin } from '../../src/store/chunk-store.ts'
 import type { Group, IndexWrite } from '../../src/store/store.ts'
 import type { PoolStore } from '../../src/pool/pool.ts'
 
@@ -72,8 +72,9 @@ export class MemoryStore implements PoolStore, ChunkStore {
     }
   }
 
-  async *list(prefix: string): AsyncGenerator<ChunkId> {
-    for (const id of [...this.bytes.keys()].sort()) if (id.startsWith(prefix)) yield await Promise.resolve(id)
+  async *list(prefix: string, { after = '' as ChunkId }: ListOptions = {}): AsyncGenerator<ChunkId> {
+    for (const id of [...this.bytes.keys()].sort())
+      if (id.startsWith(prefix) && id > after) yield await Promise.resolve(id)
   }
 
   async commit({ batches = [], pins = [], drops = [], index = [] }: Group): Promise<void> {
