@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import { BodyReader } from './body-reader.ts'
 import type { Call, Face } from './route.ts'
 
 /** The JSON body of a request as `schema` reads it; an empty body is `{}`. */
@@ -41,25 +42,26 @@ export function checked<Schema extends z.ZodType>(
 }
 
 /**
- * The bytes of a request as they come. The next piece is read only when it is asked for; a client
- * that sends nothing for `limits.stallTimeoutMs` is given up. Leaving early keeps the socket open.
+ * The bytes of a request as they come, or in blocks of at least `blockBytes`; each in memory of its own.
+ * A client that sends nothing for `limits.stallTimeoutMs` is given up. Leaving early keeps the socket open.
  */
-export async function* bodyBytes(face: Face, request: IncomingMessage): AsyncGenerator<Uint8Array> {
-  const pieces = request.iterator({ destroyOnReturn: false })
-  for (;;) {
-    const cancel = face.clock.after(limits.stallTimeoutMs, () =>
-      request.destroy(fail('TIMED_OUT', { what: 'the upload', timeoutMs: limits.stallTimeoutMs })),
-    )
-    const piece = await pieces.next().finally(cancel)
-    if (piece.done === true) return
-    yield piece.value as Uint8Array
+export async function* bodyBytes(
+  face: Face,
+  request: IncomingMessage,
+  blockBytes = 1,
+): AsyncGenerator<Uint8Array> {
+  const reader = new BodyReader(request, face.clock, blockBytes)
+  try {
+    for (let block = await reader.next(); block !== undefined; block = await reader.next()) yield block
+  } finally {
+    reader.close()
   }
 }
 
-/** `bodyBytes`; a client that waits for `100 Continue` hears it when the first byte is really wanted. */
+/** `bodyBytes` of an upload, in blocks; a client that waits for `100 Continue` hears it when the first byte is really wanted. */
 export async function* wantedBytes({ face, request, response }: Call): AsyncGenerator<Uint8Array> {
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue()
-  yield* bodyBytes(face, request)
+  yield* bodyBytes(face, request, limits.bodyBlockBytes)
 }
 
 function parseJson(text: string): unknown {

@@ -164,6 +164,8 @@ export const limits = {
   // HTTP
   httpHeaderBytes: 32 * KiB,
   httpJsonBytes: 1 * MiB,
+  /** Bytes of an upload that are gathered before they are cut. */
+  bodyBlockBytes: 512 * KiB,
   /** Sockets of the web face at once. */
   httpSockets: 4096,
   httpHeadTimeoutMs: 10 * second,

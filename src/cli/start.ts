@@ -75,7 +75,13 @@ async function serve(context: Context, peer: Peer, signal: AbortSignal): Promise
     const { settings, log } = peer
     const face = await startWebFace(peer, { host: settings.get('host'), port: settings.get('port'), log })
     const run = await readRun(context.home)
-    realClock.after(quietAfterMs, letYoungMemoryGrow)
+    const atRest = realClock.after(quietAfterMs, letYoungMemoryGrow)
+    const noWork = peer.events(undefined, ({ event }) => {
+      if (event.type !== 'upload' && event.type !== 'files') return
+      atRest()
+      noWork()
+      letYoungMemoryGrow()
+    })
     if (run !== undefined && !signal.aborted) await showStarted(context, peer, run)
     await aborted(signal)
     context.out.note('stopping …')

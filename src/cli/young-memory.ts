@@ -1,7 +1,7 @@
 /**
  * V8 doubles its space for young objects while a program loads, up to 64 MB that are never given
  * back. Held small until a started peer has come to rest, it grows when there is work. Later flags than the
- * command line's count here: V8 reads this one each time it would grow.
+ * command line's count here: V8 reads these each time it would grow.
  */
 import { setFlagsFromString } from 'node:v8'
 
@@ -9,7 +9,11 @@ export function keepYoungMemorySmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
 }
 
-/** V8's own way again. */
+/**
+ * V8's own way again. And its heap may double before it is collected whole: a peer's is small beside the
+ * buffers that pass through it, and V8 counts those, so that it began anew every few hundred milliseconds.
+ */
 export function letYoungMemoryGrow(): void {
   setFlagsFromString('--semi-space-growth-factor=2')
+  setFlagsFromString('--heap-growing-percent=100')
 }

@@ -20,6 +20,8 @@ export type Job =
       stream: number
       keys: KeysName
       size: number | undefined
+      /** Seals what was cut; undefined: not. */
+      compression: CompressionLevel | undefined
       pieces: Uint8Array[]
       end: boolean
     }
@@ -31,7 +33,7 @@ export type Job =
 export interface Results {
   keys: undefined
   forget: undefined
-  cut: Chunk[]
+  cut: (Chunk | SealedChunk)[]
   drop: undefined
   seal: SealedChunk
   verify: VerifiedBytes
@@ -84,7 +86,7 @@ class Desk {
     return undefined
   }
 
-  #cut(job: Job & { kind: 'cut' }, transfer: Transferable[]): Chunk[] {
+  #cut(job: Job & { kind: 'cut' }, transfer: Transferable[]): (Chunk | SealedChunk)[] {
     const keys = this.#keys.get(job.keys)!
     let cutter = this.#cutters.get(job.stream)
     if (cutter === undefined) {
@@ -101,18 +103,26 @@ class Desk {
       if (last !== undefined) cut.push(last)
       this.#cutters.delete(job.stream)
     }
-    return cut.map((bytes) => this.#chunk(keys, bytes, transfer))
-  }
-
-  #chunk(keys: FolderKeys, bytes: Uint8Array, transfer: Transferable[]): Chunk {
-    const { p } = chunkOf(keys, bytes)
-    return { bytes: sendOwn(bytes, transfer), p: small(p) }
+    return cut.map((bytes) => {
+      const { p } = chunkOf(keys, bytes)
+      if (job.compression === undefined) return { bytes: sendOwn(bytes, transfer), p: small(p) }
+      return this.#sealed(keys, { bytes, p }, job.compression, transfer)
+    })
   }
 
   #seal(job: Job & { kind: 'seal' }, transfer: Transferable[]): SealedChunk {
-    const { ref, p, sealed } = sealData(this.#keys.get(job.keys)!, job.chunk, job.compression)
-    this.#giveBack(job.chunk.bytes)
-    return { ref: { ...ref, ck: small(ref.ck) }, p, sealed: sendOwn(sealed, transfer) }
+    return this.#sealed(this.#keys.get(job.keys)!, job.chunk, job.compression, transfer)
+  }
+
+  #sealed(
+    keys: FolderKeys,
+    chunk: Chunk,
+    compression: CompressionLevel,
+    transfer: Transferable[],
+  ): SealedChunk {
+    const { ref, p, sealed } = sealData(keys, chunk, compression)
+    this.#giveBack(chunk.bytes)
+    return { ref: { ...ref, ck: small(ref.ck) }, p: small(p), sealed: sendOwn(sealed, transfer) }
   }
 
   #open(job: Job & { kind: 'open' }, transfer: Transferable[]): Results['open'] {

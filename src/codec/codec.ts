@@ -61,6 +61,16 @@ export interface Codec {
    * chunks are taken. A source of up to `limits.chunkMin` bytes is one chunk; an empty one is none.
    */
   cut(keys: FolderKeys, source: AsyncIterable<Uint8Array>, options?: CutOptions): AsyncIterable<Chunk>
+  /**
+   * Like `cut`, and seals each chunk where it was cut: one visit to a thread instead of two. `compression`
+   * is asked again and again; while it is undefined chunks come unsealed, as of a source that is known.
+   */
+  cutAndSeal(
+    keys: FolderKeys,
+    source: AsyncIterable<Uint8Array>,
+    compression: () => CompressionLevel | undefined,
+    options?: CutOptions,
+  ): AsyncIterable<Chunk | SealedChunk>
   /** Compresses where it pays, seals; level 0. */
   seal(keys: FolderKeys, chunk: Chunk, compression: CompressionLevel): Promise<SealedChunk>
   /** Compares the BLAKE3 of `bytes` with `id`; `CHUNK_DAMAGED` naming `source` when they differ. */

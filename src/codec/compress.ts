@@ -3,10 +3,8 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { limits } from '../base/limits.ts'
 import type { CompressionLevel } from './codec.ts'
 
-/** Odd, so that data in columns of 16 bytes is seen in every column. */
-const sampleStep = 17
-/** Up to this many bytes are all counted: fewer samples say nothing. */
-const countAllBytes = 16 * 1024
+/** Bytes looked at: of random data they show equal pairs up to 1 % more or less often than 1 in 256. */
+const samples = 8192
 /** Too small to tell by counting. */
 const alwaysTryBytes = 1024
 /** How much likelier than in random data two bytes must be equal for compression to be tried. */
@@ -49,14 +47,15 @@ const counts = new Uint32Array(256)
 /** Whether a count of sampled bytes looks unlike random data. Unbiased for small samples. */
 export function looksCompressible(bytes: Uint8Array): boolean {
   if (bytes.length < alwaysTryBytes) return true
-  const step = bytes.length <= countAllBytes ? 1 : sampleStep
+  // Odd, so that data in columns of 16 bytes is seen in every column.
+  const step = Math.floor(bytes.length / samples) | 1
   counts.fill(0)
   for (let i = 0; i < bytes.length; i += step) counts[bytes[i]!]!++
   let pairs = 0
-  let samples = 0
+  let seen = 0
   for (const count of counts) {
     pairs += count * (count - 1)
-    samples += count
+    seen += count
   }
-  return pairs * 256 >= triedFrom * samples * (samples - 1)
+  return pairs * 256 >= triedFrom * seen * (seen - 1)
 }

@@ -28,6 +28,18 @@ export class InlineCodec implements Codec {
     if (last !== undefined) yield chunkOf(keys, last)
   }
 
+  async *cutAndSeal(
+    keys: FolderKeys,
+    source: AsyncIterable<Uint8Array>,
+    compression: () => CompressionLevel | undefined,
+    options: CutOptions = {},
+  ): AsyncGenerator<Chunk | SealedChunk> {
+    for await (const chunk of this.cut(keys, source, options)) {
+      const level = compression()
+      yield level === undefined ? chunk : sealData(keys, chunk, level)
+    }
+  }
+
   seal(keys: FolderKeys, chunk: Chunk, compression: CompressionLevel): Promise<SealedChunk> {
     return Promise.try(sealData, keys, chunk, compression)
   }

@@ -51,6 +51,29 @@ test('threads give the ids and bytes that the calling thread gives', async () =>
   })
 })
 
+test('sealed where it was cut, or cut alone where nothing is to be sealed, a source gives the same', async () => {
+  const source = Buffer.concat([randomBytes(5_000_000), Buffer.alloc(1_500_000, 'text that packs well ')])
+  const expected = await sealAll(new InlineCodec(), source, 65_536)
+  await withWorkers(2, async (codec) => {
+    for (const each of [codec, new InlineCodec()]) {
+      let asked = 0
+      const ids: string[] = []
+      const sealing = each.cutAndSeal(keys, pieces(source, 700_000), () =>
+        asked++ % 2 === 0 ? 1 : undefined,
+      )
+      let count = 0
+      for await (const chunk of sealing) {
+        if ('sealed' in chunk) count += 1
+        const { ref, sealed } = 'sealed' in chunk ? chunk : await codec.seal(keys, chunk, 1)
+        await codec.verify(ref.id, sealed, 'memory')
+        ids.push(ref.id)
+      }
+      assert.deepEqual(ids, expected.ids)
+      assert.ok(count > 0 && count < ids.length)
+    }
+  })
+})
+
 test('a small source and an empty one need no thread', async () => {
   await withWorkers(1, async (codec) => {
     assert.deepEqual((await sealAll(codec, Buffer.from('small'), 3)).bytes.toString(), 'small')

@@ -29,7 +29,7 @@ export interface WorkerCodecOptions {
 }
 
 /** Bytes of a stream handed to its thread at once; two such blocks are under way. */
-const blockBytes = 512 * 1024
+const blockBytes = 1024 * 1024
 const blocksUnderWay = 2
 
 export class WorkerCodec implements Codec {
@@ -47,12 +47,21 @@ export class WorkerCodec implements Codec {
     source: AsyncIterable<Uint8Array>,
     options: CutOptions = {},
   ): AsyncGenerator<Chunk> {
+    yield* this.cutAndSeal(keys, source, () => undefined, options) as AsyncGenerator<Chunk>
+  }
+
+  async *cutAndSeal(
+    keys: FolderKeys,
+    source: AsyncIterable<Uint8Array>,
+    compression: () => CompressionLevel | undefined,
+    options: CutOptions = {},
+  ): AsyncGenerator<Chunk | SealedChunk> {
     const blocks = blocksOf(source, options.signal)
     const first = await blocks.next()
     if (first.done === true) return
     if (first.value.end && first.value.bytes < limits.codecInline)
       yield* this.#inline.cut(keys, ofArray(first.value.pieces))
-    else yield* this.#cutOnThread(keys, first.value, blocks, options.size)
+    else yield* this.#cutOnThread(keys, first.value, blocks, compression, options.size)
   }
 
   seal(keys: FolderKeys, chunk: Chunk, compression: CompressionLevel): Promise<SealedChunk> {
@@ -97,18 +106,20 @@ export class WorkerCodec implements Codec {
     keys: FolderKeys,
     first: Block,
     rest: AsyncIterable<Block>,
+    compression: () => CompressionLevel | undefined,
     size: number | undefined,
-  ): AsyncGenerator<Chunk> {
+  ): AsyncGenerator<Chunk | SealedChunk> {
     const thread = this.#leastBusy()
     const stream = ++this.#streams
-    const underWay: Promise<Chunk[]>[] = []
+    const underWay: Promise<(Chunk | SealedChunk)[]>[] = []
     let ended = false
     try {
       for await (const block of prepend(first, rest)) {
         const chunks = thread.run(block.bytes, keys, (name, transfer) => {
           ended = block.end
           const pieces = block.pieces.map((piece) => handOver(piece, transfer))
-          return { kind: 'cut', stream, keys: name!, size, pieces, end: block.end }
+          const job = { kind: 'cut', stream, keys: name!, size, pieces, end: block.end } as const
+          return { ...job, compression: compression() }
         })
         chunks.catch(() => undefined)
         underWay.push(chunks)
@@ -249,7 +260,8 @@ class CodecThread {
 
 /** Chunks arrive in buffers larger than themselves; marking them lets them go on without a copy. */
 function owned(result: Results[Job['kind']]): Results[Job['kind']] {
-  if (Array.isArray(result)) for (const { bytes } of result) markOwned(bytes)
+  if (Array.isArray(result))
+    for (const chunk of result) markOwned('sealed' in chunk ? chunk.sealed : chunk.bytes)
   else if (result !== undefined && 'bytes' in result) markOwned(result.bytes)
   return result
 }

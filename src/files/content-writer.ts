@@ -5,7 +5,14 @@
  */
 import { limits } from '../base/limits.ts'
 import type { ChunkId } from '../base/words.ts'
-import type { Chunk, ChunkRef, FolderKeys, SealedChunk } from '../codec/codec.ts'
+import type {
+  Chunk,
+  ChunkRef,
+  CompressionLevel,
+  CutOptions,
+  FolderKeys,
+  SealedChunk,
+} from '../codec/codec.ts'
 import { free } from '../base/handover.ts'
 import { ManifestBuilder } from '../codec/manifest.ts'
 import type { VersionContent } from '../codec/version-body.ts'
@@ -17,7 +24,7 @@ import type { UploadChunks } from './unfinished.ts'
 
 /** A chunk whose memory is accounted for until `release`. */
 export interface PaidChunk {
-  chunk: Chunk
+  chunk: Chunk | SealedChunk
   release: () => void
 }
 
@@ -56,6 +63,8 @@ export class ContentWriter {
   readonly #pins = new Map<ChunkId, { id: ChunkId; pin: Pin }>()
   /** The latest chunks of this source by `p`: a repeated one is stored once. */
   readonly #mine = new Map<string, ChunkRef>()
+  /** Whether the last chunk was not known: the next ones are then sealed as soon as they are cut. */
+  #isNews = true
   #index: IndexWrite[] = []
   #staged: ChunkId[] = []
   #stagedBytes = 0
@@ -71,21 +80,24 @@ export class ContentWriter {
     this.#manifest = new ManifestBuilder(keys, (node) => this.#stageNode(node))
   }
 
-  /** Takes memory for each chunk before the next is cut: a slow disk slows the source. */
-  async *paidFor(chunks: AsyncIterable<Chunk>, signal: AbortSignal | undefined): AsyncGenerator<PaidChunk> {
-    for await (const chunk of chunks)
-      yield { chunk, release: await this.#parts.budget.take(chunk.bytes.length, signal) }
+  /** Cuts a source; takes memory for each chunk before the next is cut: a slow disk slows the source. */
+  async *cut(source: AsyncIterable<Uint8Array>, options: CutOptions): AsyncGenerator<PaidChunk> {
+    const { codec, budget, compression } = this.#parts
+    const asNew = (): CompressionLevel | undefined => (this.#isNews ? compression() : undefined)
+    for await (const chunk of codec.cutAndSeal(this.#keys, source, asNew, options))
+      yield { chunk, release: await budget.take(bytesOf(chunk).length, options.signal) }
   }
 
   /** Finds or seals and writes one chunk; several at once. */
   async store({ chunk, release }: PaidChunk): Promise<StoredChunk> {
     try {
       const known = this.#known(chunk)
+      this.#isNews = known === undefined
       if (known !== undefined) {
-        free(chunk.bytes)
+        free(bytesOf(chunk))
         return { ref: known, p: chunk.p }
       }
-      const sealed = await this.#parts.codec.seal(this.#keys, chunk, this.#parts.compression())
+      const sealed = 'sealed' in chunk ? chunk : await this.#seal(chunk)
       await this.#stage(sealed)
       this.#index.push({ op: 'known', folder: this.#keys.folder, p: sealed.p, ref: sealed.ref })
       this.#remember(sealed)
@@ -149,15 +161,21 @@ export class ContentWriter {
     }
   }
 
+  #seal(chunk: Chunk): Promise<SealedChunk> {
+    return this.#parts.codec.seal(this.#keys, chunk, this.#parts.compression())
+  }
+
   /** A hit counts when the chunk is on this disk: it gets a new pin (crypto.md §2). */
-  #known({ p, bytes }: Chunk): ChunkRef | undefined {
+  #known(chunk: Chunk | SealedChunk): ChunkRef | undefined {
     const { store } = this.#parts
+    const { p } = chunk
+    const length = 'sealed' in chunk ? chunk.ref.length : chunk.bytes.length
     const mine = this.#mine.get(textOf(p))
     const known = mine ?? store.read.known(this.#keys.folder, p)
-    if (known === undefined || known.length !== bytes.length) return undefined
+    if (known === undefined || known.length !== length) return undefined
     if (mine === undefined && !store.has(known.id)) return undefined
     if (mine === undefined) this.#pinHere(known.id)
-    this.#savedBytes += bytes.length
+    this.#savedBytes += length
     return known
   }
 
@@ -213,6 +231,11 @@ export class ContentWriter {
 const checkpointBytes = 32 * 2 ** 20
 /** More than two checkpoints have; a repeated chunk of before is found in the index. */
 const rememberedChunks = 4096
+
+/** What of a chunk takes memory. */
+function bytesOf(chunk: Chunk | SealedChunk): Uint8Array {
+  return 'sealed' in chunk ? chunk.sealed : chunk.bytes
+}
 
 function textOf(p: Uint8Array): string {
   return Buffer.from(p.buffer, p.byteOffset, p.byteLength).toString('latin1')

@@ -22,7 +22,7 @@ import { headsOf, openPlace, requireFilePlace, shadowedAt, type Place } from './
 import { bodyOf, tombstone } from './version-bodies.ts'
 
 /** Chunks of one upload that are sealed and written at the same time. */
-const chunksInFlight = 8
+const chunksInFlight = 16
 
 export async function upload(
   parts: FilesParts,
@@ -132,7 +132,7 @@ async function storeContent(
   { size, link, signal, onProgress }: PutOptions,
 ): Promise<StoredContent> {
   if (link !== undefined) return { ...(await writer.end()), hash: hash(Buffer.from(link)) }
-  const chunks = writer.paidFor(parts.codec.cut(keys, source, { size, signal }), signal)
+  const chunks = writer.cut(source, { size, signal })
   let bytes = 0
   let count = 0
   for await (const stored of inOrder(chunks, chunksInFlight, (chunk) => writer.store(chunk))) {
