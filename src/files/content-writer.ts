@@ -23,8 +23,8 @@ import type { FilesParts } from './files-parts.ts'
 import type { UploadChunks } from './unfinished.ts'
 
 /** A chunk whose memory is accounted for until `release`. */
-export interface PaidChunk {
-  chunk: Chunk | SealedChunk
+export interface PaidChunk<Cut = Chunk> {
+  chunk: Cut
   release: () => void
 }
 
@@ -81,7 +81,10 @@ export class ContentWriter {
   }
 
   /** Cuts a source; takes memory for each chunk before the next is cut: a slow disk slows the source. */
-  async *cut(source: AsyncIterable<Uint8Array>, options: CutOptions): AsyncGenerator<PaidChunk> {
+  async *cut(
+    source: AsyncIterable<Uint8Array>,
+    options: CutOptions,
+  ): AsyncGenerator<PaidChunk<Chunk | SealedChunk>> {
     const { codec, budget, compression } = this.#parts
     const asNew = (): CompressionLevel | undefined => (this.#isNews ? compression() : undefined)
     for await (const chunk of codec.cutAndSeal(this.#keys, source, asNew, options))
@@ -89,7 +92,7 @@ export class ContentWriter {
   }
 
   /** Finds or seals and writes one chunk; several at once. */
-  async store({ chunk, release }: PaidChunk): Promise<StoredChunk> {
+  async store({ chunk, release }: PaidChunk<Chunk | SealedChunk>): Promise<StoredChunk> {
     try {
       const known = this.#known(chunk)
       this.#isNews = known === undefined
