@@ -34,10 +34,17 @@ function chance(seed: number): (below: number) => number {
 }
 
 /** A third are photos of a camera, the rest have names of two words and a number. */
-function nameOf(n: number, pick: (below: number) => number): { path: string; type: string; category: string } {
+function nameOf(
+  n: number,
+  pick: (below: number) => number,
+): { path: string; type: string; category: string } {
   const year = 2000 + pick(26)
   if (n % 3 === 0)
-    return { path: `camera/${year}/IMG_${String(n).padStart(7, '0')}.JPG`, type: 'image/jpeg', category: 'image' }
+    return {
+      path: `camera/${year}/IMG_${String(n).padStart(7, '0')}.JPG`,
+      type: 'image/jpeg',
+      category: 'image',
+    }
   const word = (): string => nouns[pick(nouns.length)] ?? ''
   const [ending, type, category] = endings[pick(endings.length)]!
   const inBig = n % 10 === 1 ? 'big' : `${word()}/${year}`
@@ -53,7 +60,13 @@ async function fill(store: LocalStore): Promise<void> {
     const index = records.map((record, at) => {
       const { path, type, category } = nameOf(numbers[at]!, pick)
       const modified = 946_684_800_000 + pick(800_000_000) * 1000
-      const more = { type, category, modified, size: pick(10_000_000), ...(pick(50) === 0 && { tags: ['blue'] }) }
+      const more = {
+        type,
+        category,
+        modified,
+        size: pick(10_000_000),
+        ...(pick(50) === 0 && { tags: ['blue'] }),
+      }
       return { op: 'version' as const, row: versionRow(record, path, more) }
     })
     await store.commit({ batches: [author.batch(...records)], index })

@@ -85,6 +85,7 @@ export class CatalogueState implements VersionParts {
   settle(): Settled {
     const judged = this.#judge || this.#recheckDevices.size > 0
     if (judged) this.authority.rejudge()
+    if (judged) this.#recheck(this.book.discarded())
     this.#judge = false
     this.#openSealed()
     const versions = this.#changedVersions()
@@ -140,7 +141,8 @@ export class CatalogueState implements VersionParts {
     }
     if (kind === recordKinds.folder || kind === recordKinds.name)
       this.#sealed.set(record.hash, { record, position })
-    if (kind === recordKinds.adopt) this.#recheckAdopted()
+    if (kind === recordKinds.adopt) this.#recheck(this.book.adopted())
+    if (kind === recordKinds.discard) this.#recheck(this.book.discarded())
   }
 
   #openSealed(): void {
@@ -156,8 +158,8 @@ export class CatalogueState implements VersionParts {
     }
   }
 
-  #recheckAdopted(): void {
-    for (const version of this.book.adopted()) this.#recheckVersions.add(version)
+  #recheck(versions: readonly RecordHash[]): void {
+    for (const version of versions) this.#recheckVersions.add(version)
   }
 
   /** Versions whose status may differ: their device stands otherwise, or their folder's owner does. */

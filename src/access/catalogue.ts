@@ -158,6 +158,8 @@ export interface Catalogue {
   revoke(devices: readonly DeviceId[]): Promise<Device[]>
   /** Held-back versions of a device that a writer takes over. */
   adopt(versions: readonly RecordHash[]): Promise<void>
+  /** Gives up replaced versions of a folder before its retention ends. */
+  discard(folder: FolderId, versions: readonly RecordHash[]): Promise<void>
 
   /** Signs this device's changing state; `statement.ts`. */
   makeStatement(state: DeviceState): Uint8Array

@@ -18,7 +18,7 @@ import { compareTimes, recordKinds, type Hlc, type SignedRecord } from '../codec
 import type { Authority, Placed } from './authority.ts'
 import { defaultPolicy, type Policy } from './catalogue.ts'
 import type { HybridClock } from './hybrid-clock.ts'
-import { adoptBody, folderBody, nameBody, policyBody, printedBody } from './record-bodies.ts'
+import { adoptBody, discardBody, folderBody, nameBody, policyBody, printedBody } from './record-bodies.ts'
 
 interface Saying<T> extends Placed {
   time: Hlc
@@ -44,6 +44,7 @@ export class FolderBook {
   readonly #policies = new Map<FolderId, Saying<Policy>[]>()
   readonly #names = new Map<DeviceId, Saying<string>[]>()
   readonly #adoptions = new Map<RecordHash, (Placed & { folder: FolderId })[]>()
+  readonly #discards = new Map<RecordHash, (Placed & { folder: FolderId })[]>()
   readonly #printed: Saying<DeviceId>[] = []
 
   constructor(authority: Authority, time: HybridClock, directory: FolderId) {
@@ -64,6 +65,9 @@ export class FolderBook {
     } else if (kind === recordKinds.adopt && folder !== undefined) {
       const { versions } = decode(adoptBody, record.body!, 'an adoption', limits.recordBody)
       for (const version of versions) push(this.#adoptions, version, { ...place, folder })
+    } else if (kind === recordKinds.discard && folder !== undefined) {
+      const { versions } = decode(discardBody, record.body!, 'a discard', limits.recordBody)
+      for (const version of versions) push(this.#discards, version, { ...place, folder })
     } else if (kind === recordKinds.printed) {
       const { device } = decode(printedBody, record.body!, 'a printed record', limits.recordHead)
       this.#printed.push({ ...place, says: device })
@@ -127,12 +131,24 @@ export class FolderBook {
     return this.#latest(this.#names.get(device), may)
   }
 
+  /** Every version that some record discards, whoever wrote it. */
+  discarded(): RecordHash[] {
+    return [...this.#discards.keys()]
+  }
+
+  /** Whether a writer of the folder gave this version up; undefined when no record speaks of it. */
+  isDiscarded(version: RecordHash, folder: FolderId): boolean | undefined {
+    return this.#discards.get(version)?.some((discard) => this.#isWriters(discard, folder))
+  }
+
   /** A writer of the folder took this held-back version over. */
   isAdopted(version: RecordHash, folder: FolderId): boolean {
-    return (this.#adoptions.get(version) ?? []).some((adoption) => {
-      const user = this.#authority.memberActing(adoption)
-      return adoption.folder === folder && user !== undefined && this.isMember(folder, user)
-    })
+    return (this.#adoptions.get(version) ?? []).some((adoption) => this.#isWriters(adoption, folder))
+  }
+
+  #isWriters(act: Placed & { folder: FolderId }, folder: FolderId): boolean {
+    const user = this.#authority.memberActing(act)
+    return act.folder === folder && user !== undefined && this.isMember(folder, user)
   }
 
   /** Its owner has confirmed the paper of this recovery key. */

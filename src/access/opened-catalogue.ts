@@ -1,5 +1,6 @@
 /** The catalogue: what people and the rooms above ask of the records, and what they write. */
 import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
 import {
   idOf,
   type DeviceId,
@@ -34,6 +35,7 @@ import { folderIdOf } from './folder-book.ts'
 import { keyUnavailable } from './folder-keys.ts'
 import {
   adoptBody,
+  discardBody,
   folderBody,
   nameBody,
   policyBody,
@@ -169,6 +171,15 @@ export class OpenedCatalogue implements Catalogue {
     const keys = await this.writeKeys(folder)
     await this.append([{ kind: 'folder', folder, keys, body: encode(folderBody, { name, removed: true }) }])
     this.#ledger.emit({ type: 'folders' })
+  }
+
+  async discard(folder: FolderId, versions: readonly RecordHash[]): Promise<void> {
+    const drafts: Draft[] = []
+    for (let from = 0; from < versions.length; from += limits.discardVersions) {
+      const part = versions.slice(from, from + limits.discardVersions)
+      drafts.push({ kind: 'discard', folder, body: encode(discardBody, { versions: part }) })
+    }
+    await this.append(drafts)
   }
 
   async adopt(versions: readonly RecordHash[]): Promise<void> {

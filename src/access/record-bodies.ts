@@ -35,6 +35,7 @@ export const loadedKinds: readonly RecordKind[] = [
   'wrap',
   'wrapRefused',
   'name',
+  'discard',
 ]
 
 const publicKey = bytes(32)
@@ -103,6 +104,11 @@ export const policyBody = fields({
 export const printedBody = fields({ device: field(0, id<DeviceId>()) })
 
 export const adoptBody = fields({ versions: field(0, list(id<RecordHash>(), limits.adoptVersions)) })
+
+/** Only what a later version replaced is given up. */
+export const discardBody = fields({
+  versions: field(0, list(id<RecordHash>(), limits.discardVersions)),
+})
 
 /** Sealed. */
 export const folderBody = fields({

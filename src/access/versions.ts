@@ -59,7 +59,8 @@ export function openVersion(parts: VersionParts, record: SignedRecord, position:
     if (parts.naming.checkPath(body.path) !== body.path)
       throw fail('BAD_PATH', { path: body.path, reason: 'it is not in its normal form' })
     const placed = { hash: record.hash, head: record.head, position }
-    return [{ op: 'version', row: rowOf(parts, placed, body) }, ...contentOf(record.hash, body)]
+    const row: IndexWrite = { op: 'version', row: rowOf(parts, placed, body) }
+    return [row, ...contentOf(record.hash, body), ...discardWrites(parts, [placed])]
   } catch (thrown) {
     return [{ op: 'invalid', version: record.hash, reason: asPeerStorError(thrown).message }]
   }
@@ -105,9 +106,18 @@ export function statusWrites(parts: VersionParts, records: readonly PlacedRecord
     records.filter(({ head }) => isVersion(head)),
     (record) => statusOf(parts, record),
   )
-  return [...byStatus].map(([status, group]) => ({
+  const statuses = [...byStatus].map(([status, group]): IndexWrite => ({
     op: 'status',
     status,
     versions: group.map(({ hash }) => hash),
   }))
+  return [...statuses, ...discardWrites(parts, records)]
+}
+
+/** Which of these versions a writer gave up, as far as records speak of them. */
+function discardWrites({ book }: VersionParts, records: readonly PlacedRecord[]): IndexWrite[] {
+  return records.flatMap(({ hash, head }): IndexWrite[] => {
+    const gone = isVersion(head) ? book.isDiscarded(hash, head.folder!) : undefined
+    return gone === undefined ? [] : [{ op: 'gone', cause: 'discarded', versions: [hash], gone }]
+  })
 }

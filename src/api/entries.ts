@@ -13,6 +13,8 @@ export const entriesRoutes: Route[] = [
   { method: 'POST', path: '/api/v1/files/*', scope: 'write', handle: makeFolder },
   { method: 'GET', path: '/api/v1/versions/*', scope: 'read', handle: versions },
   { method: 'GET', path: '/api/v1/trash/*', scope: 'read', handle: trash },
+  { method: 'DELETE', path: '/api/v1/versions/*', scope: 'write', handle: discardVersions },
+  { method: 'DELETE', path: '/api/v1/trash/*', scope: 'write', handle: emptyTrash },
   { method: 'POST', path: '/api/v1/restore/*', scope: 'write', handle: restore },
 ]
 
@@ -68,6 +70,16 @@ const trashQuery = z.strictObject(pageQuery)
 
 function trash(call: Call): unknown {
   return call.peer.files.trash(call.path, { ...queryOf(call, trashQuery), signal: call.signal })
+}
+
+const discardQuery = z.strictObject({ version: recordHash })
+
+function discardVersions(call: Call): unknown {
+  return call.peer.files.discardVersions(call.path, [queryOf(call, discardQuery).version])
+}
+
+function emptyTrash(call: Call): unknown {
+  return call.peer.files.emptyTrash(call.path)
 }
 
 const restoreBody = z.strictObject({ version: recordHash.optional() })

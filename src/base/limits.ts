@@ -48,6 +48,8 @@ export const limits = {
   revocationHeads: 256,
   /** Versions that one record adopts. */
   adoptVersions: 4096,
+  /** Versions that one record discards. */
+  discardVersions: 4096,
   /** Epochs that one epoch seals. */
   epochParents: 256,
 

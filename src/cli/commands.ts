@@ -18,7 +18,7 @@ export const commands: Record<string, CommandEntry> = {
   describe: { summary: 'say what a file is about', load: () => import('./describe.ts') },
   mv: { summary: 'move or rename', load: () => import('./mv.ts') },
   rm: { summary: 'move to the trash', load: () => import('./rm.ts') },
-  trash: { summary: 'list what was removed, bring it back', load: () => import('./trash.ts') },
+  trash: { summary: 'list what was removed, bring it back, give it up', load: () => import('./trash.ts') },
   versions: { summary: 'list the versions of a file', load: () => import('./versions.ts') },
   restore: { summary: 'make an earlier version the newest', load: () => import('./restore.ts') },
   status: {

@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts'
 import type { PutResult, VersionInfo } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
-import { timeText } from './words.ts'
+import { plural, timeText } from './words.ts'
 
 interface Options {
   version?: string
@@ -42,7 +42,18 @@ export async function restoreVersion(
     body: { version },
     signal: context.signal,
   })
-  context.out.answer(result, () => context.out.line(`restored ${result.path}`))
+  const files = result.restored === undefined ? '' : ` with ${plural(result.restored, 'file')}`
+  context.out.answer(result, () => context.out.line(`restored ${result.path}${files}`))
+}
+
+/** The versions of a path: one by the beginning of its id. */
+export async function versionOf(
+  client: Client,
+  path: string,
+  id: string,
+  signal: AbortSignal,
+): Promise<string> {
+  return pick(client, path, { version: id }, signal)
 }
 
 async function pick(client: Client, path: string, options: Options, signal: AbortSignal): Promise<string> {

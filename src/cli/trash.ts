@@ -4,6 +4,7 @@ import type { VersionInfo } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples, wholeNumber } from './options.ts'
 import { type PageOptions, readList } from './pages.ts'
+import { plural } from './words.ts'
 import { restoreVersion } from './restore.ts'
 import { versionColumns } from './version-table.ts'
 
@@ -23,6 +24,24 @@ export const build: BuildCommand = (command, act) => {
     .argument('<path...>', 'FOLDER/PATH')
     .description('bring files back')
     .action(act(restore))
+  command
+    .command('empty')
+    .argument('[path...]', 'FOLDER[/PATH]; without it the trash of the folder')
+    .option('--folder <NAME>', 'of this folder')
+    .description('give up what lies in the trash, unasked')
+    .action(act(empty))
+}
+
+async function empty(context: Context, paths: string[], options: Options): Promise<void> {
+  const client = await context.client()
+  for (const path of paths.length > 0 ? paths : [options.folder ?? 'files']) {
+    const result = await client.call<{ removed: number }>('DELETE', `/api/v1/trash/${encodePath(path)}`, {
+      signal: context.signal,
+    })
+    context.out.answer({ path, ...result }, () =>
+      context.out.line(`gone for good: ${plural(result.removed, 'file')} of ${path}`),
+    )
+  }
 }
 
 async function trash(context: Context, options: Options): Promise<void> {

@@ -19,6 +19,8 @@ export const recordKinds = {
   link: 13,
   /** The name of a device, sealed under the pool directory folder. */
   name: 14,
+  /** Versions that a writer of the folder gives up before their retention ends. */
+  discard: 15,
 } as const
 
 export type RecordKind = keyof typeof recordKinds

@@ -45,6 +45,8 @@ export interface PutResult {
   /** Sealed bytes stored anew; plaintext bytes that were known already. */
   sentBytes: number
   savedBytes: number
+  /** `restore` of a folder: files that came back; the rest speaks of all together. */
+  restored?: number
 }
 
 export interface Holder {
@@ -285,11 +287,15 @@ export interface Files {
     options?: CallOptions & { recursive?: boolean | undefined },
   ): Promise<{ removed: number }>
   trash(folder: string, options?: ListOptions): Promise<Page<VersionInfo>>
+  /** What lies in the trash at or below a path is given up now. */
+  emptyTrash(path: string): Promise<{ removed: number }>
   versions(path: string): Promise<VersionInfo[]>
+  /** Earlier and conflicting versions are given up now; `BAD_INPUT` for the current one. */
+  discardVersions(path: string, versions: readonly RecordHash[]): Promise<{ removed: number }>
   /** Uploads that go on where they stopped. */
   readonly uploads: Uploads
   /** Uploads in numbered parts. */
   readonly multipart: Multipart
-  /** Writes an earlier version (or the last one of a removed file) as the newest. */
+  /** Writes an earlier version (or the last one of a removed file, or of all below a removed folder) as the newest. */
   restore(path: string, options?: CallOptions & { version?: RecordHash | undefined }): Promise<PutResult>
 }

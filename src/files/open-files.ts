@@ -2,6 +2,7 @@
 import { change } from './change.ts'
 import { copy } from './copy.ts'
 import { describe } from './describe.ts'
+import { discardVersions, emptyTrash } from './discard.ts'
 import { download } from './download.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { Files } from './files.ts'
@@ -38,7 +39,9 @@ export function openFiles(parts: FilesParts): Files {
     copy: (from, to, options) => copy(parts, from, to, options),
     remove: (path, options) => remove(parts, path, options),
     trash: (folder, options) => trash(parts, folder, options),
+    emptyTrash: (path) => emptyTrash(parts, path),
     versions: (path) => versions(parts, path),
+    discardVersions: (path, found) => discardVersions(parts, path, found),
     uploads: openUploads(parts),
     multipart: openMultipart(parts),
     restore: (path, options) => restore(parts, path, options),

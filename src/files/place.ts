@@ -97,7 +97,7 @@ export function everythingAt(parts: FilesParts, place: Place): EntryRow[] {
 export function versionAt(parts: FilesParts, place: Place, version: RecordHash | undefined): VersionRow {
   if (version === undefined) return entryAt(parts, place)
   const row = parts.store.read.version(version)
-  const here = row !== undefined && row.folder === place.id && hadPath(parts, place, row)
+  const here = row !== undefined && row.gone !== true && row.folder === place.id && hadPath(parts, place, row)
   if (!here) throw fail('NOT_FOUND', { what: 'version', name: `${version} of ${place.text}` })
   return row
 }

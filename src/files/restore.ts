@@ -8,6 +8,7 @@ import type { FilesParts } from './files-parts.ts'
 import type { PutResult } from './files.ts'
 import { headsOf, openPlace, requireFoldersAbove, versionAt, type Place } from './place.ts'
 import { lastContent } from './trash.ts'
+import { trashedAt } from './discard.ts'
 import { bodyOf, chunksOf } from './version-bodies.ts'
 
 export interface RestoreOptions extends CallOptions {
@@ -23,6 +24,7 @@ export async function restore(
   requireFoldersAbove(parts, place)
   const row =
     options.version === undefined ? lastRemoved(parts, place) : versionAt(parts, place, options.version)
+  if (row === undefined) return restoreBelow(parts, place)
   if (row.kind === 'removed') throw fail('NOT_FOUND', { what: 'content in version', name: row.version })
   const [written] = await parts.catalogue.write([again(parts, place, row)])
   const version = written?.version as RecordHash
@@ -51,13 +53,36 @@ function again(parts: FilesParts, place: Place, row: VersionRow): NewVersion {
   }
 }
 
+/** A removed folder: of everything removed below it what was removed last, where nothing shows now. */
+async function restoreBelow(parts: FilesParts, place: Place): Promise<PutResult> {
+  const again = new Map<string, NewVersion>()
+  let size = 0
+  for (const entry of trashedAt(parts, place)) {
+    const row = lastContent(parts, entry)
+    const taken = again.has(entry.path) || parts.store.read.entryAt(place.id, entry.path) !== undefined
+    if (row === undefined || taken) continue
+    requireFoldersAbove(parts, { ...place, path: entry.path })
+    again.set(entry.path, {
+      folder: place.id,
+      entry: entry.entry,
+      parents: headsOf(entry),
+      body: { ...bodyOf(row), path: entry.path },
+      chunks: chunksOf(parts, row),
+    })
+    size += row.size
+  }
+  if (again.size === 0) throw fail('NOT_FOUND', { what: 'removed file', name: place.text })
+  const written = await parts.catalogue.write([...again.values()])
+  const version = written[0]!.version
+  const facts = { hash: '', version, copies: 0, sentBytes: 0, savedBytes: size }
+  return { path: place.text, size, ...facts, restored: written.length }
+}
+
 /** What was removed last at this path. */
-function lastRemoved(parts: FilesParts, place: Place): VersionRow {
+function lastRemoved(parts: FilesParts, place: Place): VersionRow | undefined {
   const removed = parts.store.read
     .entriesAt(place.id, place.path)
     .filter((entry) => entry.kind === 'removed' && entry.path === place.path)
     .sort((a: EntryRow, b: EntryRow) => b.time.ms - a.time.ms || b.time.counter - a.time.counter)[0]
-  const row = removed && lastContent(parts, removed)
-  if (row === undefined) throw fail('NOT_FOUND', { what: 'removed file', name: place.text })
-  return row
+  return removed && lastContent(parts, removed)
 }

@@ -31,5 +31,5 @@ export async function trash(
 export function lastContent(parts: FilesParts, entry: EntryRow): VersionRow | undefined {
   return parts.store.read
     .versions(entry.folder, entry.entry)
-    .find((row) => row.kind !== 'removed' && row.status === 'counted')
+    .find((row) => row.kind !== 'removed' && row.status === 'counted' && row.gone !== true)
 }

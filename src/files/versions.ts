@@ -18,6 +18,7 @@ export function versionsOf(parts: FilesParts, place: Place): VersionInfo[] {
   const lines = read
     .entriesAt(place.id, place.path)
     .flatMap((entry) => read.versions(place.id, entry.entry).map((row) => ({ row, entry })))
+    .filter(({ row }) => row.gone !== true)
   lines.sort((a, b) => later(a.row, b.row))
   return lines.map(({ row, entry }) => versionInfo(parts, place.folder, row, stateOf(row, entry, place)))
 }

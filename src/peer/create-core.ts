@@ -27,6 +27,7 @@ import { checkPath } from '../files/paths.ts'
 import { Unfinished } from '../files/unfinished.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import { UploadKeeper } from '../files/upload-keeper.ts'
+import { Retention } from '../files/retention.ts'
 import { SearchIndex } from '../files/search-index.ts'
 import type { Network } from '../net/network.ts'
 import { openPool } from '../pool/open-pool.ts'
@@ -235,6 +236,7 @@ class OpenCore implements Core {
     catalogue.on((event) => {
       if (event.type === 'alarm') onAlarm?.(event.kind, event.device)
       else pool.announce()
+      if (event.type === 'folders') workers.wake('retention')
       if (event.type !== 'versions') return
       workers.wake('manifests')
       workers.wake('search')
@@ -244,6 +246,7 @@ class OpenCore implements Core {
     workers.add(new ChunksOf(this.#filesParts))
     workers.add(new UploadKeeper(this.#filesParts))
     workers.add(new SearchIndex(this.#filesParts))
+    workers.add(new Retention(this.#filesParts))
     workers.add(space)
     workers.add(unfinished)
     workers.add(new Compaction(this.store, clock))

@@ -67,6 +67,8 @@ export class FilesObserver {
           return result
         }),
       trash: (folder, options) => counted(() => files().trash(folder, options)),
+      emptyTrash: (path) => counted(() => files().emptyTrash(path)),
+      discardVersions: (path, versions) => counted(() => files().discardVersions(path, versions)),
       versions: (path) => counted(() => files().versions(path)),
       uploads: this.#uploads(() => files().uploads, counted),
       multipart: this.#multipart(() => files().multipart, counted),

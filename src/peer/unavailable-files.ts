@@ -23,7 +23,9 @@ export function unavailableFiles(reason: Error): Files {
     copy: refuse,
     remove: refuse,
     trash: refuse,
+    emptyTrash: refuse,
     versions: refuse,
+    discardVersions: refuse,
     multipart: {
       begin: refuse,
       put: refuse,

@@ -61,6 +61,16 @@ export interface Found {
   entry: EntryRow
 }
 
+/** A version that a later one replaced. */
+export interface ReplacedVersion {
+  /** Its number, to go on after. */
+  n: number
+  version: RecordHash
+  /** When, wall milliseconds; undefined while only versions from the future replace it. */
+  since: number | undefined
+  expired: boolean
+}
+
 /** What one bounded look found; `next`: there may be more behind this number. */
 export interface FoundStep {
   found: Found[]
@@ -156,7 +166,7 @@ export interface IndexReader {
   tree(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<EntryRow>
   /** Everything from `path` on, itself included, by path; `next` goes on there. */
   from(folder: FolderId, path: string, limit: number): Page<EntryRow>
-  /** Removed entries, newest first. */
+  /** Removed entries that can come back, newest first. */
   trash(folder: FolderId, cursor: string | undefined, limit: number): Page<EntryRow>
   /** One bounded look (some milliseconds) for up to `limit` entries behind `from`. */
   find(
@@ -170,6 +180,8 @@ export interface IndexReader {
   categories(folder: FolderId): CategoryTotal[]
   /** Entries whose words are not in the index of groups yet; a search looks through them one by one. */
   searchWaiting(): number
+  /** Replaced versions in order of their numbers, those after `after`. */
+  replaced(folder: FolderId, after: number, limit: number): ReplacedVersion[]
   held(folder: FolderId): VersionRow[]
   /** Versions of status `future`, earliest first: a restarted peer must know when their time comes. */
   future(limit: number): VersionRow[]

@@ -115,6 +115,12 @@ CREATE INDEX changes_dropped ON changes (ref) WHERE kind = 2;
 /** First records of incarnations: few, and one that comes twice is forged. */
 const beginnings = `CREATE INDEX records_begin ON records (incarnation, device) WHERE seq = 0;`
 
+/** Bit 1: expired, bit 2: discarded. */
+const goneVersions = `
+ALTER TABLE versions ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX versions_replaced ON versions (folder, n) WHERE replaced = 1;
+`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -123,6 +129,7 @@ export const indexMigrations: readonly string[] = [
   searchTables,
   namedChunks,
   beginnings,
+  goneVersions,
 ]
 
 export const ownMigrations: readonly string[] = [

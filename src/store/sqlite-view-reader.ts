@@ -15,6 +15,7 @@ import type {
   Listed,
   MadeFolder,
   Page,
+  ReplacedVersion,
   SearchFilter,
   SearchStage,
 } from './index-reader.ts'
@@ -22,7 +23,7 @@ import { SqliteSearchReader } from './sqlite-search-reader.ts'
 import type { SoughtWords } from './search-text.ts'
 import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
-import { statusNames } from './sqlite-view.ts'
+import { goneBits, statusNames } from './sqlite-view.ts'
 import type { EntryKind, EntryRow, VersionRow } from './view.ts'
 
 /** A version with what its record's head says. */
@@ -38,6 +39,10 @@ FROM search s CROSS JOIN entries e ON e.n = s.entry CROSS JOIN versions v ON v.n
 /** Every path below `path` lies between these two. */
 const rangeBelow = (path: string): [string, string] =>
   path === '' ? ['', '\u{10FFFF}'] : [`${path}/`, `${path}0`]
+/** Whether a removed entry has a version that `restore` can bring back. */
+const recoverable = `EXISTS (SELECT 1 FROM versions c WHERE c.folder = e.folder AND c.entry = e.entry
+  AND c.kind <> 'removed' AND c.status = 0 AND c.gone = 0)`
+
 
 export class SqliteViewReader {
   protected readonly sql: Sqlite
@@ -163,7 +168,7 @@ export class SqliteViewReader {
 
   trash(folder: FolderId, cursor: string | undefined, limit: number): Page<EntryRow> {
     const [ms, n] = (cursor ?? '').split(':').map(Number)
-    const where = `WHERE e.folder = ? AND e.removed = 1 AND (e.ms < ? OR (e.ms = ? AND e.n > ?))
+    const where = `WHERE e.folder = ? AND e.removed = 1 AND ${recoverable} AND (e.ms < ? OR (e.ms = ? AND e.n > ?))
       ORDER BY e.ms DESC, e.n LIMIT ?`
     const from = cursor === undefined || n === undefined ? Number.MAX_SAFE_INTEGER : ms!
     const rows = this.sql.all(`${entrySelect} ${where}`, this.#folder(folder), from, from, n ?? 0, limit + 1)
@@ -187,6 +192,19 @@ export class SqliteViewReader {
 
   searchWaiting(): number {
     return this.#search.waiting()
+  }
+
+  replaced(folder: FolderId, after: number, limit: number): ReplacedVersion[] {
+    const sql = `SELECT v.n, r.hash, v.gone, (SELECT min(cr.ms) FROM replaces p JOIN versions c ON c.n = p.child
+        JOIN records cr ON cr.n = c.n
+        WHERE p.parent = r.hash AND c.status = 0 AND c.folder = v.folder AND c.entry = v.entry) since
+      FROM versions v JOIN records r ON r.n = v.n WHERE v.folder = ? AND v.replaced = 1 AND v.n > ? ORDER BY v.n LIMIT ?`
+    return this.sql.all(sql, this.#folder(folder), after, limit).map((row) => ({
+      n: num(row['n']),
+      version: idIn<RecordHash>(row['hash']),
+      since: row['since'] === null ? undefined : num(row['since']),
+      expired: (num(row['gone']) & goneBits.expired) !== 0,
+    }))
   }
 
   held(folder: FolderId): VersionRow[] {
@@ -319,6 +337,7 @@ function versionRow(row: Row): VersionRow {
     description: text(row['description']),
     target: row['target'] === null ? undefined : text(row['target']),
     content: blob(row['content']),
+    ...(num(row['gone']) !== 0 && num(row['replaced']) === 1 ? { gone: true } : {}),
   }
 }
 

@@ -12,7 +12,10 @@ import type { VersionRow, VersionStatus } from './view.ts'
 export const statusNumbers: Record<VersionStatus, number> = { counted: 0, held: 1, future: 2 }
 export const statusNames: readonly VersionStatus[] = ['counted', 'held', 'future']
 
-type ViewWrite = IndexWrite & { op: 'version' | 'invalid' | 'status' | 'content' | 'search' }
+/** Causes for which a replaced version is gone, bits of a column. */
+export const goneBits = { expired: 1, discarded: 2 } as const
+
+type ViewWrite = IndexWrite & { op: 'version' | 'invalid' | 'status' | 'content' | 'search' | 'gone' }
 
 interface Touched {
   folder: number
@@ -98,6 +101,8 @@ export class SqliteView {
         return op.versions.forEach((version) => this.#status(version, statusNumbers[op.status]))
       case 'content':
         return this.#content(op.version, op.ids)
+      case 'gone':
+        return op.versions.forEach((version) => this.#gone(version, goneBits[op.cause], op.gone))
       case 'search':
         return this.#search.tend(op.limit)
     }
@@ -174,6 +179,11 @@ export class SqliteView {
     if (changed === 0) return
     this.#markParents(record)
     this.#touch(record)
+  }
+
+  #gone(version: RecordHash, bit: number, gone: boolean): void {
+    const sql = `UPDATE versions SET gone = ${gone ? 'gone | ?' : 'gone & ~?'} WHERE n = (SELECT n FROM records WHERE hash = ?)`
+    this.#sql.run(sql, bit, idBytes(version))
   }
 
   #content(version: RecordHash, ids: readonly ChunkId[]): void {

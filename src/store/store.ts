@@ -37,6 +37,8 @@ export type IndexWrite =
   | { op: 'invalid'; version: RecordHash; reason: string }
   /** The verdict or the clock changed which versions count. */
   | { op: 'status'; versions: readonly RecordHash[]; status: VersionStatus }
+  /** Versions past their retention, or given up by a writer; what nothing replaced shows all the same. */
+  | { op: 'gone'; cause: 'expired' | 'discarded'; versions: readonly RecordHash[]; gone: boolean }
   /** The chunks of a version, manifest nodes included. */
   | { op: 'content'; version: RecordHash; ids: readonly ChunkId[] }
   /** Words of up to so many entries go into the index of groups (`IndexReader.searchWaiting`). */

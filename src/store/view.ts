@@ -47,6 +47,8 @@ export interface VersionRow {
   target: string | undefined
   /** The version's content references, encoded (codec/version-body.ts): inline list or manifest root. */
   content: Uint8Array
+  /** Replaced, and past its retention or given up: no longer listed nor read. Set by the index alone. */
+  gone?: boolean
 }
 
 /** What an entry shows now. */
