@@ -43,7 +43,6 @@ const rangeBelow = (path: string): [string, string] =>
 const recoverable = `EXISTS (SELECT 1 FROM versions c WHERE c.folder = e.folder AND c.entry = e.entry
   AND c.kind <> 'removed' AND c.status = 0 AND c.gone = 0)`
 
-
 export class SqliteViewReader {
   protected readonly sql: Sqlite
   protected readonly numbers: Numbers
