@@ -252,6 +252,12 @@ export const catalogue = {
   HOME_LOCKED: row(409, 'another process uses {home}', 'stop it, or choose another --home'),
   PORT_BUSY: row(500, 'no free port from {port} on {host}', 'choose another with --port'),
   SETTING_UNKNOWN: row(400, 'no setting is named {key}{hint}', 'list them: peerstor config', 2),
+  SETTING_LATER: row(
+    501,
+    'setting {key} is not available yet',
+    'leave it out; what there is: peerstor config',
+    2,
+  ),
   SETTING_INVALID: row(
     400,
     'setting {key} = {value} is not valid: {reason}',

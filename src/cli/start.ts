@@ -5,7 +5,7 @@ import { realClock } from '../base/clock.ts'
 import { createPeer } from '../peer/create-peer.ts'
 import type { Peer } from '../peer/peer.ts'
 import { type RunFile, readRun } from '../peer/run-file.ts'
-import { type SettingKey, type SettingsValues, settingKeys, settingsTable } from '../peer/settings.ts'
+import { laterSettings, type SettingsValues, settingKeys, settingsTable } from '../peer/settings.ts'
 import { codeArgument } from './code-argument.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
@@ -20,7 +20,10 @@ type Options = Record<string, unknown>
 const quietAfterMs = 10_000
 
 export const build: BuildCommand = (command, act) => {
-  for (const key of settingKeys) addFlag(command, key)
+  for (const key of settingKeys) addFlag(command, key, settingsTable[key])
+  for (const [key, later] of Object.entries(laterSettings))
+    addFlag(command, key, { ...later, help: 'not available yet' })
+  command.addOption(new Option('--metrics <ADDR:PORT>', 'not available yet').hideHelp())
   command
     .option('--join <CODE>', 'join the pool of a code first; - reads it from standard input')
     .option(
@@ -36,12 +39,15 @@ export const build: BuildCommand = (command, act) => {
     .action(act(start))
 }
 
-function addFlag(command: Command, key: SettingKey): void {
-  const setting: { help: string; value?: string; flagless?: true; negated?: true } = settingsTable[key]
+type Flag = { help: string; value?: string; flagless?: true; negated?: true }
+
+/** Flags of what is to come are taken, so that the peer can say so, and not shown. */
+function addFlag(command: Command, key: string, setting: Flag): void {
   if (setting.flagless === true) return
   const name = setting.negated === true ? `no-${key}` : key
   const help = setting.negated === true ? `do not ${setting.help}` : setting.help
-  command.addOption(new Option(`--${name}${setting.value === undefined ? '' : ` <${setting.value}>`}`, help))
+  const option = new Option(`--${name}${setting.value === undefined ? '' : ` <${setting.value}>`}`, help)
+  command.addOption(Object.hasOwn(laterSettings, key) ? option.hideHelp() : option)
 }
 
 async function start(context: Context, options: Options): Promise<void> {
@@ -94,9 +100,10 @@ async function serve(context: Context, peer: Peer, signal: AbortSignal): Promise
 /** The settings that the command line gave, as text and switches; the peer checks them. */
 function flagsOf(options: Options): Partial<SettingsValues> {
   const flags: Record<string, unknown> = {}
-  for (const key of settingKeys) {
+  const table: Readonly<Record<string, object>> = { ...settingsTable, ...laterSettings }
+  for (const [key, setting] of Object.entries(table)) {
     const value = options[camelCase(key)]
-    const negated = 'negated' in settingsTable[key]
+    const negated = 'negated' in setting
     if (value !== undefined && !(negated && value === true)) flags[key] = value
   }
   if (options['verbose'] === true || options['debug'] === true) flags['log'] = 'debug'

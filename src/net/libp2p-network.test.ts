@@ -162,6 +162,39 @@ test('a caller may give up, and time runs out', async (t) => {
   )
 })
 
+test('a request whose connection breaks is asked again, as often as it may', async (t) => {
+  let asked = 0
+  const server = await startNetwork(t, {
+    prepare: (network) =>
+      network.serve('hello', async (call) => {
+        asked += 1
+        if (asked % 3 !== 0) await network.disconnect(call.from)
+        return { head }
+      }),
+  })
+  const patient = await startNetwork(t, { retries: 2 })
+  introduce(patient, server)
+  await patient.dial(server.addresses()[0]!)
+  assert.equal(Buffer.from((await patient.request(server.peer, 'hello', head)).head).toString(), 'head')
+  assert.equal(asked, 3)
+  const impatient = await startNetwork(t)
+  introduce(impatient, server)
+  await impatient.dial(server.addresses()[0]!)
+  await assert.rejects(impatient.request(server.peer, 'hello', head), { code: 'PEER_UNREACHABLE' })
+  assert.equal(asked, 4)
+})
+
+test('how long an answer may take to begin is a setting', async (t) => {
+  const server = await startNetwork(t, {
+    prepare: (network) => network.serve('hello', () => new Promise(() => undefined)),
+  })
+  const client = await startNetwork(t, { requestTimeoutMs: 50 })
+  await assert.rejects(client.request(introduce(client, server), 'hello', head), {
+    code: 'TIMED_OUT',
+    data: { what: `request hello to ${server.peer}`, timeoutMs: 50 },
+  })
+})
+
 test('dialling an address tells who answered', async (t) => {
   const server = await startNetwork(t)
   const client = await startNetwork(t)

@@ -6,6 +6,7 @@
  */
 import type { Stream } from '@libp2p/interface'
 import type { Clock } from '../base/clock.ts'
+import { isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -52,7 +53,14 @@ export interface Libp2pNetworkOptions {
   advertise: readonly string[]
   /** Default `limits.dialTimeoutMs`. */
   dialTimeoutMs?: number | undefined
+  /** Time for an answer to begin; default `limits.requestTimeoutMs`. */
+  requestTimeoutMs?: number | undefined
+  /** How often a request is asked again when its connection breaks; default 0. */
+  retries?: number | undefined
 }
+
+/** Before a request is asked again; doubled each time. */
+const retryFirstMs = 100
 
 export class Libp2pNetwork implements Network {
   readonly peer: PeerId
@@ -139,10 +147,29 @@ export class Libp2pNetwork implements Network {
     head: Uint8Array,
     options: RequestOptions = {},
   ): Promise<Reply> {
-    const { clock } = this.#options
+    const { clock, retries = 0 } = this.#options
+    for (let tried = 0; ; tried++) {
+      let reached = this.isConnected(peer)
+      const leave = this.on((event) => (reached ||= event.type === 'connect' && event.peer === peer))
+      try {
+        return await this.#ask(peer, name, head, options)
+      } catch (error) {
+        // All requests may be repeated; a body can not be read twice. Whom nothing reaches is left to backoff.
+        const again = reached && options.body === undefined && isCode(error, 'PEER_UNREACHABLE')
+        if (!again || tried >= retries) throw error
+        await clock.sleep(retryFirstMs * 2 ** tried, options.signal)
+      } finally {
+        leave()
+      }
+    }
+  }
+
+  #ask(peer: PeerId, name: RequestName, head: Uint8Array, options: RequestOptions): Promise<Reply> {
+    const { clock, requestTimeoutMs: timeoutMs = limits.requestTimeoutMs } = this.#options
     const lane = registry[name].bulk ? this.#lanes.take(peer) : undefined
     const agent = lane?.agent ?? this.#agent
-    return await ask({ agent, clock, peer, name, head, options, onDone: lane?.free })
+    const timed = { timeoutMs, ...options }
+    return ask({ agent, clock, peer, name, head, options: timed, onDone: lane?.free })
   }
 
   async dial(address: string, { signal }: CallOptions = {}): Promise<PeerId> {

@@ -64,6 +64,9 @@ export interface CoreParts {
   onAlarm?: ((kind: string, device: DeviceId) => void) | undefined
   /** Bulk buffers; one for the whole process. */
   budget?: Budget | undefined
+  /** See `PoolParts`. */
+  repairGraceMs?: number | undefined
+  sourcesAtOnce?: (() => number) | undefined
 }
 
 /** What this device says of itself; asked anew each time. */

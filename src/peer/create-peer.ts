@@ -55,6 +55,8 @@ async function realParts(home: Home, settings: Settings, { log, setLevel }: Peer
     bootstrap: settings.get('bootstrap'),
     advertise: settings.get('advertise'),
     dialTimeoutMs: settings.get('net.dial_timeout'),
+    requestTimeoutMs: settings.get('net.request_timeout'),
+    retries: settings.get('net.retries'),
   })
   return {
     home,
@@ -79,6 +81,8 @@ async function realParts(home: Home, settings: Settings, { log, setLevel }: Peer
     },
     contributed: () => settings.get('contribute'),
     compression: () => settings.get('compression') as CompressionLevel,
+    repairGraceMs: settings.get('repair.grace'),
+    sourcesAtOnce: () => settings.get('transfer.parallel'),
     budget: new Budget(limits.bulkBytes),
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { openSettings } from './open-settings.ts'
+import { environmentName, laterSettings, settingKeys } from './settings.ts'
 
 async function configFile(t: TestContext, text?: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'settings-'))
@@ -78,6 +79,20 @@ test('unknown keys and wrong values are refused everywhere, and change nothing',
   await assert.rejects(open(await configFile(t, 'port = "x"\n')), { code: 'SETTING_INVALID' })
   await assert.rejects(open(await configFile(t, 'port = = 1\n')), { code: 'BAD_INPUT' })
   await assert.rejects(open(file, { environment: { PEERSTOR_LOG: 'loud' } }), { code: 'SETTING_INVALID' })
+})
+
+test('a setting whose feature is to come says so, wherever it is named', async (t) => {
+  const file = await configFile(t)
+  const later = { code: 'SETTING_LATER' }
+  const settings = await open(file)
+  for (const key of Object.keys(laterSettings)) {
+    assert.ok(!settingKeys.includes(key as never), key)
+    await assert.rejects(settings.set(key, 'true'), later)
+    await assert.rejects(open(file, { environment: { [environmentName(key)]: 'true' } }), later)
+  }
+  await assert.rejects(open(file, { flags: { dht: false } as never }), later)
+  await assert.rejects(open(await configFile(t, '[versions]\nkeep = "30d"\n')), later)
+  await assert.rejects(settings.set('metrics', '127.0.0.1:9000'), { message: /not available yet/ })
 })
 
 test('changes at once are all kept', async (t) => {

@@ -4,6 +4,7 @@ import { parse, stringify, type TomlTable } from 'smol-toml'
 import { fail } from '../base/errors.ts'
 import {
   environmentName,
+  laterSettings,
   settingKey,
   settingKeys,
   settingsTable,
@@ -31,6 +32,7 @@ interface Held {
 /** Reads and checks all tiers; `SETTING_UNKNOWN` or `SETTING_INVALID` when one does not fit. */
 export async function openSettings(sources: SettingsSources): Promise<Settings> {
   for (const key of Object.keys(sources.flags)) settingKey(key)
+  for (const key of Object.keys(laterSettings)) if (sources.environment[environmentName(key)]) settingKey(key)
   return new OpenSettings(sources, await readConfig(sources.file))
 }
 

@@ -43,6 +43,11 @@ const onOff = z.preprocess(
   (value) => (value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value),
   z.boolean(),
 )
+/** A switch; a listener of its own, `--metrics ADDR:PORT`, is to come. */
+const metricsSwitch = z.preprocess(
+  (value) => (value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value),
+  z.boolean('must be true or false: an address of its own is not available yet'),
+)
 const list = z.preprocess(
   (value) =>
     typeof value === 'string'
@@ -104,7 +109,7 @@ export const settingsTable = {
   }),
   advertise: setting(list.default([]), 'more addresses to announce', { value: 'ADDR,…' }),
   mdns: setting(onOff.default(true), 'find peers on the local network', { negated: true }),
-  metrics: setting(onOff.default(true), 'serve /metrics', { negated: true }),
+  metrics: setting(metricsSwitch.default(true), 'serve /metrics', { negated: true }),
   client: setting(onOff.default(false), 'keep and serve nothing for others'),
   compression: setting(level.default(1), 'zstd level 1 to 9, or off', { value: 'LEVEL', live: true }),
   log: setting(z.enum(['debug', 'info', 'warn', 'error']).default('info'), 'log level', {
@@ -115,20 +120,46 @@ export const settingsTable = {
   'quiet-token': setting(onOff.default(false), 'print no link with a token'),
   cors: setting(list.default([]), 'origins that may call the API', { flagless: true }),
   'net.dial_timeout': setting(duration.default(10_000), 'time to reach a peer', { flagless: true }),
-  'net.retries': setting(z.coerce.number().int().min(0).max(100).default(3), 'tries of a failed request', {
-    flagless: true,
-  }),
+  'net.retries': setting(
+    z.coerce.number().int().min(0).max(100).default(3),
+    'how often a request is asked again when its connection breaks',
+    { flagless: true },
+  ),
   'net.request_timeout': setting(duration.default(30_000), 'time for a peer to answer', { flagless: true }),
-  'transfer.parallel': setting(z.coerce.number().int().min(1).max(64).default(5), 'sources used at once', {
-    flagless: true,
-  }),
-  'versions.keep': setting(duration.default(limits.keepMs), 'how long replaced versions are kept', {
-    flagless: true,
-  }),
+  'transfer.parallel': setting(
+    z.coerce.number().int().min(1).max(64).default(5),
+    'devices that one transfer reads from at once',
+    { flagless: true, live: true },
+  ),
   'repair.grace': setting(duration.default(limits.graceMs), 'absence before a device counts as lost', {
     flagless: true,
   }),
 } as const satisfies Record<string, Setting>
+
+/**
+ * Settings of the contract whose feature does not exist yet. Naming one is an error that says so, wherever
+ * it stands: taken silently, it would promise what does not happen.
+ */
+export const laterSettings: Readonly<Record<string, Pick<Setting, 'value' | 'flagless' | 'negated'>>> = {
+  'public-ip': {},
+  pex: { negated: true },
+  dht: { negated: true },
+  upnp: { negated: true },
+  relay: { negated: true },
+  'limit-up': { value: 'RATE' },
+  'limit-down': { value: 'RATE' },
+  interactive: {},
+  restore: { value: 'FILE' },
+  'tls-cert': { value: 'FILE' },
+  'tls-key': { value: 'FILE' },
+  'versions.keep': { flagless: true },
+  'gc.first': { flagless: true },
+  'gc.every': { flagless: true },
+  'gc.quarantine': { flagless: true },
+  'scrub.cycle': { flagless: true },
+  'alert.webhook': { flagless: true },
+  'alert.command': { flagless: true },
+}
 
 export type SettingKey = keyof typeof settingsTable
 export type SettingsValues = { [Key in SettingKey]: z.output<(typeof settingsTable)[Key]['schema']> }
@@ -136,9 +167,10 @@ export type SettingOrigin = 'flag' | 'environment' | 'config' | 'default'
 
 export const settingKeys = Object.keys(settingsTable) as SettingKey[]
 
-/** The setting of that name, or `SETTING_UNKNOWN` with the nearest name. */
+/** The setting of that name, `SETTING_LATER`, or `SETTING_UNKNOWN` with the nearest name. */
 export function settingKey(name: string): SettingKey {
   if (Object.hasOwn(settingsTable, name)) return name as SettingKey
+  if (Object.hasOwn(laterSettings, name)) throw fail('SETTING_LATER', { key: name })
   const nearest = settingKeys
     .map((key) => ({ key, away: distance(name.toLowerCase().replaceAll('_', '-'), key) }))
     .sort((a, b) => a.away - b.away)[0]
@@ -164,7 +196,7 @@ function distance(from: string, to: string): number {
 }
 
 /** `peer-port` → `PEERSTOR_PEER_PORT`, `net.dial_timeout` → `PEERSTOR_NET_DIAL_TIMEOUT`. */
-export function environmentName(key: SettingKey): string {
+export function environmentName(key: string): string {
   return `PEERSTOR_${key.toUpperCase().replaceAll(/[-.]/g, '_')}`
 }
 

@@ -32,6 +32,8 @@ export interface FetcherParts {
   remote: (peer: PeerId) => RemoteStore
   clock: Clock
   log: Log
+  /** Devices that one transfer reads from at once. */
+  sourcesAtOnce: () => number
   /** A holder does not have a chunk any more, or has other bytes. */
   onMissing: (peer: PeerId, id: ChunkId) => void
   /** A chunk on this disk does not match its id. */
@@ -44,6 +46,8 @@ interface Transfer {
   signal: AbortSignal
   /** Peers that sent wrong data. */
   banned: Set<PeerId>
+  /** Peers it reads from, until one fails it. */
+  sources: Set<PeerId>
   onSource: (peer: PeerId) => void
 }
 
@@ -105,7 +109,7 @@ export class Fetcher {
     more: AbortSignal[],
   ): Transfer {
     const signals = [this.#stopping.signal, ...more, ...(signal === undefined ? [] : [signal])]
-    return { priority, signal: AbortSignal.any(signals), banned: new Set(), onSource }
+    return { priority, signal: AbortSignal.any(signals), banned: new Set(), sources: new Set(), onSource }
   }
 
   async #fill(coming: Coming[], source: Lookahead, transfer: Transfer): Promise<void> {
@@ -163,7 +167,7 @@ export class Fetcher {
         let open = 0
         const askNext = (): void => {
           if (stop.signal.aborted) return
-          const peer = left.find((peer) => !transfer.banned.has(peer))
+          const peer = this.#nextOf(left, transfer)
           if (peer === undefined) {
             if (open === 0)
               reject(
@@ -172,6 +176,7 @@ export class Fetcher {
             return
           }
           left.splice(left.indexOf(peer), 1)
+          transfer.sources.add(peer)
           open += 1
           const cancel = this.#parts.clock.after(hedgeMs, askNext)
           this.#of(peer)
@@ -197,8 +202,17 @@ export class Fetcher {
     }
   }
 
+  /** The next to ask; with enough sources in use one of them, unless none of them has the chunk. */
+  #nextOf(left: readonly PeerId[], { banned, sources }: Transfer): PeerId | undefined {
+    const able = left.filter((peer) => !banned.has(peer))
+    const used =
+      sources.size < this.#parts.sourcesAtOnce() ? undefined : able.find((peer) => sources.has(peer))
+    return used ?? able[0]
+  }
+
   #note(peer: PeerId, id: ChunkId, error: unknown, transfer: Transfer, causes: string[]): void {
     const { code, message } = asPeerStorError(error)
+    if (code !== 'NOT_FOUND') transfer.sources.delete(peer)
     causes.push(`${peer}: ${message}`)
     if (code === 'CHUNK_DAMAGED' || code === 'NOT_FOUND') this.#parts.onMissing(peer, id)
     if (code === 'CHUNK_DAMAGED' || code === 'PEER_MISBEHAVED') {

@@ -41,7 +41,7 @@ class OpenPool implements Pool {
     const { membership, store, clock } = parts
     const remote = (peer: PeerId): RemoteStore => this.#remote(peer)
     const health = (this.#health = new Health(clock, store))
-    const roster = (this.#roster = new Roster(membership, health, store.read))
+    const roster = (this.#roster = new Roster(membership, health, store.read, parts.repairGraceMs))
     const replicator = (this.#replicator = new Replicator({
       ...parts,
       roster,
@@ -59,6 +59,7 @@ class OpenPool implements Pool {
     })
     this.#fetcher = new Fetcher({
       ...parts,
+      sourcesAtOnce: parts.sourcesAtOnce ?? (() => Number.POSITIVE_INFINITY),
       roster,
       health,
       remote,

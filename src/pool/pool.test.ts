@@ -112,6 +112,39 @@ test('a peer that is away for less than its grace causes no copies, for longer i
   await all.close()
 })
 
+test('the grace of an absent device is a setting', async () => {
+  const all = new Peers(9)
+  all.repairGraceMs = 3_600_000
+  const [a, b] = await all.addAll(['a', 'b', 'c', 'd'])
+  await all.advance(1_000)
+  const ids = await a!.upload(40)
+  await all.advance(10_000)
+  await b!.crash()
+  const live = (id: ChunkId): number => all.holders(id).filter((name) => name !== 'b').length
+  await all.advance(3_000_000)
+  assert.ok(ids.some((id) => live(id) === 2))
+  await all.advance(1_800_000)
+  for (const id of ids) assert.equal(live(id), 3)
+  await all.close()
+})
+
+test('a transfer reads from as many devices at once as it may', async () => {
+  for (const most of [1, 2]) {
+    const all = new Peers(10)
+    all.sourcesAtOnce = () => most
+    const [a] = await all.addAll(['a', 'b', 'c'])
+    const reader = await all.add('reader', { keeps: false })
+    await all.advance(1_000)
+    const ids = await a!.upload(400)
+    await all.advance(10_000)
+    const sources = new Set<string>()
+    const reading = Array.fromAsync(reader.pool.getAll(ids, { onSource: (peer) => sources.add(peer) }))
+    assert.equal((await all.clock.until(reading, 600_000)).length, ids.length)
+    assert.equal(sources.size, most)
+    await all.close()
+  }
+})
+
 test('durable waits for holders and reports what was reached', async () => {
   const all = new Peers(7)
   const [a] = await all.addAll(['a', 'b', 'c'])

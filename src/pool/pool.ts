@@ -85,6 +85,10 @@ export interface PoolParts {
   log: Log
   /** Ends a worker's wait; `WorkerRunner.wake`. */
   wake: (worker: string) => void
+  /** Absence after which a device counts as lost; default `limits.graceMs`. */
+  repairGraceMs?: number | undefined
+  /** Devices that one transfer reads from at once; default all. */
+  sourcesAtOnce?: (() => number) | undefined
   /** Those of some offered chunks that this device has no use for. */
   unwanted: (offered: readonly { id: ChunkId; pins: readonly Pin[] }[]) => ReadonlySet<ChunkId>
 }

@@ -214,7 +214,7 @@ export class Repair {
     for (const { peer } of roster.others()) {
       const absentMs = health.absentMs(peer)
       if (absentMs === 0) continue
-      for (const graceMs of [limits.graceLastCopyMs, limits.graceMs]) {
+      for (const graceMs of [limits.graceLastCopyMs, roster.graceMs]) {
         const leftMs = graceMs - absentMs
         if (leftMs < 0 || leftMs + 1 >= waitMs) continue
         waitMs = leftMs + 1

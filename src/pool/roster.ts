@@ -7,6 +7,8 @@ import { plan, wanted, type Plan } from './plan.ts'
 import type { Member, Membership, PoolStore } from './pool.ts'
 
 export class Roster {
+  /** Absence after which a peer's copies count no more. */
+  readonly graceMs: number
   readonly #membership: Membership
   readonly #health: Health
   readonly #read: PoolStore['read']
@@ -15,7 +17,13 @@ export class Roster {
   #placement: Placement | undefined
   #folders: ReturnType<Membership['folders']> | undefined
 
-  constructor(membership: Membership, health: Health, read: PoolStore['read']) {
+  constructor(
+    membership: Membership,
+    health: Health,
+    read: PoolStore['read'],
+    graceMs: number = limits.graceMs,
+  ) {
+    this.graceMs = graceMs
     this.#membership = membership
     this.#health = health
     this.#read = read
@@ -53,7 +61,7 @@ export class Roster {
   }
 
   /** Keepers that are not away longer than `graceMs`. */
-  counted(graceMs: number = limits.graceMs): PeerId[] {
+  counted(graceMs: number = this.graceMs): PeerId[] {
     return this.keepers()
       .map(({ peer }) => peer)
       .filter((peer) => peer === this.self || this.#health.absentMs(peer) <= graceMs)
@@ -97,7 +105,7 @@ export class Roster {
    */
   plan(id: ChunkId, holders: readonly PeerId[], want: number, closed: Iterable<PeerId> = []): Plan {
     const reachable = holders.filter((peer) => this.isLive(peer) && this.member(peer)?.keeps === true)
-    const graceMs = reachable.length <= 1 ? limits.graceLastCopyMs : limits.graceMs
+    const graceMs = reachable.length <= 1 ? Math.min(limits.graceLastCopyMs, this.graceMs) : this.graceMs
     const refused = this.members()
       .filter(({ peer, full }) => full || this.#health.isClosed(peer))
       .map(({ peer }) => peer)

@@ -266,6 +266,7 @@ test('settings are shown, saved and forgotten', async () => {
   assert.equal(settings.find(({ key }) => key === 'port')?.origin, 'flag')
   await failure(2, 'SETTING_UNKNOWN', 'config', 'set', 'nonsense', '1')
   await failure(2, 'SETTING_INVALID', 'config', 'set', 'port', 'x')
+  await failure(2, 'SETTING_LATER', 'config', 'set', 'dht', 'false')
 })
 
 test('the lists of devices, peers, folders, tokens and work', async () => {

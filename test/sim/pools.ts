@@ -40,6 +40,9 @@ export interface PeersOptions {
 }
 
 export class Peers {
+  /** Settings of the peers started after they were set. */
+  repairGraceMs: number | undefined
+  sourcesAtOnce: (() => number) | undefined
   readonly disks: boolean
   readonly clock = new ManualClock()
   readonly random: SeededRandom
@@ -163,6 +166,8 @@ export class TestPeer {
       random: all.random.fork(),
       log: silentLog,
       unwanted: () => new Set(),
+      repairGraceMs: all.repairGraceMs,
+      sourcesAtOnce: all.sourcesAtOnce,
       wake: (name) => this.#runner.wake(name),
     })
     await this.network.start()
