@@ -66,8 +66,10 @@ const usual: Record<OperationKind, number> = {
   revoke: 1,
   collect: 3,
 }
-/** A pool of three is what most people have; large ones cost most time. */
-const poolSizes = [3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 7, 8, 9]
+/** Of 40 pools so many have so many peers: three is what most people have, large ones cost most time. */
+const poolSizes = Object.entries({ 3: 14, 4: 10, 5: 8, 6: 4, 7: 2, 8: 1, 9: 1 }).flatMap(([peers, pools]) =>
+  Array.from({ length: pools }, () => Number(peers)),
+)
 
 export interface Asked {
   peers?: number | undefined

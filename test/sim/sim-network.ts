@@ -328,6 +328,24 @@ export class SimNetwork implements Network {
   }
 }
 
+/**
+ * Requests that end with a signal: one listener for all, since a peer gives the same signal to hundreds
+ * and each listener makes adding and removing the others slower.
+ */
+const bySignal = new WeakMap<AbortSignal, Set<Exchange>>()
+
+/** The exchange ends with `signal`; the returned function says that it is over. */
+function abortedBy(signal: AbortSignal, exchange: Exchange): () => void {
+  let exchanges = bySignal.get(signal)
+  if (exchanges === undefined) {
+    const all = (exchanges = new Set())
+    bySignal.set(signal, all)
+    signal.addEventListener('abort', () => all.forEach((one) => one.abort(signal.reason)), { once: true })
+  }
+  const mine = exchanges.add(exchange)
+  return () => void mine.delete(exchange)
+}
+
 /** Why what a request left behind ends; one for all, since each costs a stack. */
 const over = fail('INTERRUPTED', { what: 'a request that is over' })
 
@@ -349,10 +367,8 @@ class Exchange {
     this.#name = name
     this.#leave = [from, world.at(to)].flatMap((end) => (end === undefined ? [] : end.living(this)))
     if (signal === undefined) return
-    const abort = (): void => this.abort(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    this.#leave.push(() => signal.removeEventListener('abort', abort))
-    if (signal.aborted) abort()
+    this.#leave.push(abortedBy(signal, this))
+    if (signal.aborted) this.abort(signal.reason)
   }
 
   get signal(): AbortSignal {
