@@ -23,6 +23,9 @@ test('the open routes are these and no more', () => {
     'GET /health',
     'GET /health/ready',
     'POST /api/v1/sessions',
+    'GET /api/openapi.json',
+    'GET /api/v1/openapi.json',
+    'GET /api/docs',
     'GET /*',
   ])
 })

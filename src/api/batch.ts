@@ -15,7 +15,7 @@ export const batchRoutes: Route[] = [
   { method: 'POST', path: '/api/v1/batch', scope: 'write', checksPaths: true, handle: batch },
 ]
 
-const batchQuery = z.strictObject({ durability: z.coerce.number().int().min(1).max(64).optional() })
+export const batchQuery = z.strictObject({ durability: z.coerce.number().int().min(1).max(64).optional() })
 
 async function batch(call: Call): Promise<typeof answered> {
   const { durability } = queryOf(call, batchQuery)

@@ -10,7 +10,7 @@ export const chunksRoutes: Route[] = [
   { method: 'GET', path: '/api/v1/chunks/*', scope: 'read', handle: getChunk },
 ]
 
-const chunkQuery = z.strictObject({
+export const chunkQuery = z.strictObject({
   n: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
   version: recordHash.optional(),
 })

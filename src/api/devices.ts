@@ -11,13 +11,15 @@ export const devicesRoutes: Route[] = [
   { method: 'PATCH', path: '/api/v1/devices/:name', scope: 'admin', handle: rename },
 ]
 
-const revokeBody = z.strictObject({ devices: z.array(line(limits.deviceNameBytes)).min(1).max(limits.peers) })
+export const revokeBody = z.strictObject({
+  devices: z.array(line(limits.deviceNameBytes)).min(1).max(limits.peers),
+})
 
 async function revoke(call: Call): Promise<unknown> {
   return call.peer.pool.revoke((await jsonBody(call, revokeBody)).devices)
 }
 
-const renameBody = z.strictObject({ name: line(limits.deviceNameBytes) })
+export const renameBody = z.strictObject({ name: line(limits.deviceNameBytes) })
 
 async function rename(call: Call): Promise<unknown> {
   return call.peer.pool.rename(call.params['name'] ?? '', (await jsonBody(call, renameBody)).name)

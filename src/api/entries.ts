@@ -18,13 +18,13 @@ export const entriesRoutes: Route[] = [
   { method: 'POST', path: '/api/v1/restore/*', scope: 'write', handle: restore },
 ]
 
-const listQuery = z.strictObject({ ...pageQuery, recursive: flag })
+export const listQuery = z.strictObject({ ...pageQuery, recursive: flag })
 
 function list(call: Call): unknown {
   return call.peer.files.list(call.path, { ...queryOf(call, listQuery), signal: call.signal })
 }
 
-const infoQuery = z.strictObject({ chunks: flag, sha256: flag })
+export const infoQuery = z.strictObject({ chunks: flag, sha256: flag })
 
 function info(call: Call): unknown {
   return call.peer.files.info(call.path, { ...queryOf(call, infoQuery), signal: call.signal })
@@ -40,7 +40,7 @@ const facts = {
   type: z.string().min(3).max(limits.typeBytes).optional(),
   category: z.enum(categories).nullish(),
 }
-const changeBody = z.union([z.strictObject({ path: filePath }), z.strictObject(facts)])
+export const changeBody = z.union([z.strictObject({ path: filePath }), z.strictObject(facts)])
 
 /** Another place, or what is said of the file. */
 async function change(call: Call): Promise<unknown> {
@@ -54,7 +54,7 @@ async function move(call: Call, path: string): Promise<unknown> {
   return { path, from: call.path, moved }
 }
 
-const makeBody = z.strictObject({ kind: z.literal('folder') })
+export const makeBody = z.strictObject({ kind: z.literal('folder') })
 
 async function makeFolder(call: Call): Promise<unknown> {
   await jsonBody(call, makeBody)
@@ -66,13 +66,13 @@ async function versions(call: Call): Promise<unknown> {
   return { entries: await call.peer.files.versions(call.path) }
 }
 
-const trashQuery = z.strictObject(pageQuery)
+export const trashQuery = z.strictObject(pageQuery)
 
 function trash(call: Call): unknown {
   return call.peer.files.trash(call.path, { ...queryOf(call, trashQuery), signal: call.signal })
 }
 
-const discardQuery = z.strictObject({ version: recordHash })
+export const discardQuery = z.strictObject({ version: recordHash })
 
 function discardVersions(call: Call): unknown {
   return call.peer.files.discardVersions(call.path, [queryOf(call, discardQuery).version])
@@ -82,7 +82,7 @@ function emptyTrash(call: Call): unknown {
   return call.peer.files.emptyTrash(call.path)
 }
 
-const restoreBody = z.strictObject({ version: recordHash.optional() })
+export const restoreBody = z.strictObject({ version: recordHash.optional() })
 
 async function restore(call: Call): Promise<unknown> {
   const { version } = await jsonBody(call, restoreBody)

@@ -20,7 +20,7 @@ export const filesRoutes: Route[] = [
   { method: 'DELETE', path: '/files/*', scope: 'write', handle: deleteFile },
 ]
 
-const getQuery = z.strictObject({ version: recordHash.optional() })
+export const getQuery = z.strictObject({ version: recordHash.optional() })
 
 export async function getFile(call: Call): Promise<unknown> {
   const { request, path } = call
@@ -158,7 +158,7 @@ function finish(call: Call, status: number): typeof answered {
   return answered
 }
 
-const putQuery = z.strictObject({ durability: z.coerce.number().int().min(1).max(64).optional() })
+export const putQuery = z.strictObject({ durability: z.coerce.number().int().min(1).max(64).optional() })
 
 async function putFile(call: Call): Promise<unknown> {
   const { request, path } = call
@@ -220,7 +220,7 @@ export function mediaType(header: string | undefined): string | undefined {
   return /^[\w.+-]+\/[\w.+-]+(; ?charset=[\w-]+)?$/.test(type) ? type : undefined
 }
 
-const deleteQuery = z.strictObject({ recursive: z.enum(['1', 'true']).optional() })
+export const deleteQuery = z.strictObject({ recursive: z.enum(['1', 'true']).optional() })
 
 async function deleteFile(call: Call): Promise<unknown> {
   const { recursive } = queryOf(call, deleteQuery)

@@ -23,8 +23,8 @@ const policy = {
   keepMs: z.number().int().min(0).optional(),
 }
 
-const newFolder = z.strictObject({ name: line(limits.nameBytes), ...policy })
-const changedFolder = z.strictObject(policy)
+export const newFolder = z.strictObject({ name: line(limits.nameBytes), ...policy })
+export const changedFolder = z.strictObject(policy)
 
 async function create(call: Call): Promise<unknown> {
   const { name, ...rest } = await jsonBody(call, newFolder)

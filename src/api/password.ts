@@ -20,7 +20,7 @@ export const passwordRoutes: Route[] = [
   },
 ]
 
-const passwordBody = z.strictObject({ password: z.string().min(1).max(limits.passwordBytes) })
+export const passwordBody = z.strictObject({ password: z.string().min(1).max(limits.passwordBytes) })
 
 async function set(call: Call): Promise<void> {
   await call.peer.tokens.setPassword((await jsonBody(call, passwordBody)).password)

@@ -19,20 +19,20 @@ export const poolRoutes: Route[] = [
   { method: 'POST', path: '/api/v1/join', scope: 'admin', handle: join },
 ]
 
-const peerBody = z.strictObject({ address: line(1024) })
+export const peerBody = z.strictObject({ address: line(1024) })
 
 async function addPeer(call: Call): Promise<unknown> {
   const { address } = await jsonBody(call, peerBody)
   return call.peer.pool.addPeer(address, { signal: call.signal })
 }
 
-const inviteBody = z.strictObject({ storageOnly: z.boolean().default(false) })
+export const inviteBody = z.strictObject({ storageOnly: z.boolean().default(false) })
 
 async function invite(call: Call): Promise<unknown> {
   return new Reply(201, await call.peer.pool.invite(await jsonBody(call, inviteBody)))
 }
 
-const joinBody = z.strictObject({ code: line(4096), bringFiles: z.boolean().default(false) })
+export const joinBody = z.strictObject({ code: line(4096), bringFiles: z.boolean().default(false) })
 
 async function join(call: Call): Promise<unknown> {
   const { code, bringFiles } = await jsonBody(call, joinBody)

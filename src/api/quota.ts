@@ -8,7 +8,7 @@ export const quotaRoutes: Route[] = [
   { method: 'PUT', path: '/api/v1/quota', scope: 'admin', handle: setQuota },
 ]
 
-const quotaBody = z.strictObject({ contributed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER) })
+export const quotaBody = z.strictObject({ contributed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER) })
 
 async function setQuota(call: Call): Promise<unknown> {
   const { contributed } = await jsonBody(call, quotaBody)

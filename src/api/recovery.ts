@@ -9,13 +9,13 @@ export const recoveryRoutes: Route[] = [
   { method: 'POST', path: '/api/v1/recovery/confirm', scope: 'admin', handle: confirm },
 ]
 
-const printBody = z.strictObject({ renew: z.boolean().default(false) })
+export const printBody = z.strictObject({ renew: z.boolean().default(false) })
 
 async function print(call: Call): Promise<unknown> {
   return call.peer.recovery.print(await jsonBody(call, printBody))
 }
 
-const confirmBody = z.strictObject({ code: z.string().min(1).max(limits.inviteText).optional() })
+export const confirmBody = z.strictObject({ code: z.string().min(1).max(limits.inviteText).optional() })
 
 async function confirm(call: Call): Promise<unknown> {
   return call.peer.recovery.confirm((await jsonBody(call, confirmBody)).code)

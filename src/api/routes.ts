@@ -4,6 +4,7 @@ import { batchRoutes } from './batch.ts'
 import { davRoutes } from './dav.ts'
 import { chunksRoutes } from './chunks.ts'
 import { devicesRoutes } from './devices.ts'
+import { docsRoutes } from './docs.ts'
 import { entriesRoutes } from './entries.ts'
 import { eventsRoutes } from './events.ts'
 import { filesRoutes } from './files.ts'
@@ -42,5 +43,6 @@ export const routes: readonly Route[] = [
   ...passwordRoutes,
   ...eventsRoutes,
   ...metricsRoutes,
+  ...docsRoutes(() => routes),
   ...assetsRoutes,
 ]

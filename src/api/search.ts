@@ -42,7 +42,7 @@ const tagList = z
   )
   .optional()
 
-const searchQuery = (now: number) => {
+export const searchQuery = (now: number) => {
   const time = z
     .string()
     .max(64)
@@ -74,7 +74,7 @@ function search(call: Call): unknown {
   return filesOf(call).find({ ...query, tags: tag, signal: call.signal })
 }
 
-const totalsQuery = z.strictObject({ folder: filePath.optional() })
+export const totalsQuery = z.strictObject({ folder: filePath.optional() })
 
 function totals(call: Call): unknown {
   return filesOf(call).categories(queryOf(call, totalsQuery).folder)

@@ -29,7 +29,7 @@ function list(call: Call): unknown {
   return { sessions: sessions.map((line) => ({ ...line, current: line.id === call.subject?.id })) }
 }
 
-const signInBody = z.union([
+export const signInBody = z.union([
   z.strictObject({ token: z.string().min(1).max(512) }),
   z.strictObject({ password: z.string().min(1).max(limits.passwordBytes) }),
 ])

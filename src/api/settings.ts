@@ -19,7 +19,7 @@ export const settingsRoutes: Route[] = [
   },
 ]
 
-const settingBody = z.strictObject({ value: z.string().max(16 * 1024) })
+export const settingBody = z.strictObject({ value: z.string().max(16 * 1024) })
 
 async function set(call: Call): Promise<unknown> {
   return call.peer.settings.set(call.params['key'] ?? '', (await jsonBody(call, settingBody)).value)

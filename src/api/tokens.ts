@@ -20,7 +20,7 @@ export const tokensRoutes: Route[] = [
   },
 ]
 
-const tokenBody = z.strictObject({
+export const tokenBody = z.strictObject({
   name: line(128),
   scopes: z
     .array(z.enum(['read', 'write', 'admin', 'metrics']))

@@ -96,7 +96,7 @@ function plannedFile(call: Call, part: boolean): NewUpload {
 
 const defaultFolder = 'files'
 
-const statesQuery = z.strictObject({ durability: z.coerce.number().int().min(1).max(64).optional() })
+export const statesQuery = z.strictObject({ durability: z.coerce.number().int().min(1).max(64).optional() })
 
 /** Where it stands, for `HEAD` and `GET`. */
 async function stands(call: Call): Promise<unknown> {

@@ -1,4 +1,5 @@
 /** A real peer in a temporary home with its web face on 127.0.0.1, and raw requests to it. */
+import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { type IncomingHttpHeaders, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
@@ -8,6 +9,12 @@ import type { TestContext } from 'node:test'
 import { createPeer } from '../peer/create-peer.ts'
 import type { Peer, Scope } from '../peer/peer.ts'
 import type { SettingsValues } from '../peer/settings.ts'
+import { problem } from './answers.ts'
+import { type Description, descriptionOf } from './descriptions.ts'
+import { statusesOf } from './openapi.ts'
+import { parseRequestPath } from './request-path.ts'
+import { matchRoute } from './router.ts'
+import { routes } from './routes.ts'
 import { type WebFace, startWebFace } from './server.ts'
 
 export interface Asked {
@@ -63,10 +70,12 @@ export class WebFaceFixture {
         response.on('error', reject)
         response.on('data', (part: Buffer) => parts.push(part))
         response.on('end', () =>
-          resolve({
-            ...answerOf(response.statusCode ?? 0, response.headers, Buffer.concat(parts)),
-            trailers: response.trailers,
-          }),
+          resolve(
+            requireDescribed(method, isSigned(path, headers) ? '' : path, {
+              ...answerOf(response.statusCode ?? 0, response.headers, Buffer.concat(parts)),
+              trailers: response.trailers,
+            }),
+          ),
         )
       })
       request.end(body)
@@ -93,6 +102,35 @@ export class WebFaceFixture {
   async requireAlive(): Promise<void> {
     const { status } = await this.ask({ path: '/health', token: null })
     if (status !== 200) throw new Error(`the peer is not healthy any more: ${status}`)
+  }
+}
+
+/** What is signed as S3 signs is S3's, whatever its path. */
+const isSigned = (path: string, headers: Record<string, string>): boolean =>
+  path.includes('X-Amz-') || headers['authorization']?.startsWith('AWS4') === true
+
+/** Holds an answer against what openapi.json says of its route. */
+function requireDescribed(method: string, path: string, answer: Answer): Answer {
+  const { status, headers, json } = answer
+  const isProblem = headers['content-type'] === 'application/problem+json'
+  if (isProblem && answer.text !== '') problem.parse(json)
+  const description = /^\/(?:api|files|uploads|health|metrics)\b/.test(path)
+    ? describedAt(method, path)
+    : undefined
+  if (description === undefined || status >= 400 || isProblem) return answer
+  assert.ok(
+    statusesOf(description).includes(status),
+    `${method} ${path} answers ${status}, which is not described`,
+  )
+  if (typeof description.answer === 'object' && answer.text !== '') description.answer.parse(json)
+  return answer
+}
+
+function describedAt(method: string, path: string): Description | undefined {
+  try {
+    return descriptionOf(matchRoute(routes, method, parseRequestPath(path).segments).route)
+  } catch {
+    return undefined
   }
 }
 

@@ -58,6 +58,7 @@ export class PutCache {
     if (found === undefined || listed === undefined || listed.conflict === true) return undefined
     const [name, look, hash, version] = found
     if (lookOf(stats).some((value, at) => value !== look[at])) return undefined
+    if (listed.hash !== undefined && listed.hash !== hex(hash)) return undefined
     const modified = listed.modified === null ? undefined : Date.parse(listed.modified)
     if (listed.size !== stats.size || modified !== Math.round(stats.mtimeMs)) return undefined
     this.#now.set(hex(name), found)

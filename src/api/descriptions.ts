@@ -1,0 +1,237 @@
+/**
+ * What each route takes and answers, in the very schemas that the routes read with: `openapi.ts` makes the
+ * document of it, and the tests hold every answer against it.
+ */
+import type { z } from 'zod'
+import * as answers from './answers.ts'
+import { batchQuery } from './batch.ts'
+import { chunkQuery } from './chunks.ts'
+import { renameBody, revokeBody } from './devices.ts'
+import {
+  changeBody,
+  discardQuery,
+  infoQuery,
+  listQuery,
+  makeBody,
+  restoreBody,
+  trashQuery,
+} from './entries.ts'
+import { deleteQuery, getQuery, putQuery } from './files.ts'
+import { changedFolder, newFolder } from './folders.ts'
+import { passwordBody } from './password.ts'
+import { inviteBody, joinBody, peerBody } from './pool.ts'
+import { quotaBody } from './quota.ts'
+import { confirmBody, printBody } from './recovery.ts'
+import type { Route } from './route.ts'
+import { searchQuery, totalsQuery } from './search.ts'
+import { signInBody } from './sessions.ts'
+import { settingBody } from './settings.ts'
+import { tokenBody } from './tokens.ts'
+import { statesQuery } from './uploads.ts'
+
+export interface Description {
+  summary: string
+  query?: z.ZodType
+  /** A schema of JSON, or the type of another body. */
+  body?: z.ZodType | string
+  /** A schema of JSON, the type of another answer, or nothing. */
+  answer?: z.ZodType | string
+  /** Statuses of success; 200, or 204 without an answer, unless said otherwise. */
+  statuses?: readonly number[]
+}
+
+const anyBytes = 'application/octet-stream'
+const xml = 'application/xml'
+const text = 'text/plain'
+
+const described: Record<string, Description> = {
+  'GET /files/*': {
+    summary: 'The content of a file, whole or in ranges',
+    query: getQuery,
+    answer: anyBytes,
+    statuses: [200, 206, 304],
+  },
+  'PUT /files/*': {
+    summary: 'Store a file',
+    query: putQuery,
+    body: anyBytes,
+    answer: answers.putResult,
+    statuses: [200, 201, 202],
+  },
+  'DELETE /files/*': {
+    summary: 'A file, or with `recursive` a folder, to the trash',
+    query: deleteQuery,
+    answer: answers.removed,
+  },
+  'POST /uploads': {
+    summary: 'Begin a resumable upload (tus 1.0)',
+    body: 'application/offset+octet-stream',
+    answer: answers.upload,
+    statuses: [201],
+  },
+  'GET /uploads/:id': {
+    summary: 'Where an upload stands; `HEAD` by tus 1.0',
+    query: statesQuery,
+    answer: answers.upload,
+    statuses: [200, 202],
+  },
+  'PATCH /uploads/:id': {
+    summary: 'Go on with an upload (tus 1.0)',
+    body: 'application/offset+octet-stream',
+  },
+  'DELETE /uploads/:id': { summary: 'Give an upload up (tus 1.0)' },
+  'GET /api/v1/uploads': { summary: 'Uploads under way and lately ended', answer: answers.uploads },
+  'DELETE /api/v1/uploads/:id': { summary: 'Give an upload up' },
+  'GET /api/v1/chunks/*': { summary: 'One chunk of a file', query: chunkQuery, answer: anyBytes },
+  'POST /api/v1/batch': {
+    summary: 'Store many small files in one stream (docs/FORMAT.md)',
+    query: batchQuery,
+    body: anyBytes,
+    answer: 'application/x-ndjson',
+  },
+  'GET /api/v1/list/*': {
+    summary: 'What is in a folder; without a path the folders',
+    query: listQuery,
+    answer: answers.listing,
+  },
+  'GET /api/v1/files/*': { summary: 'All about a file', query: infoQuery, answer: answers.fileInfo },
+  'PATCH /api/v1/files/*': {
+    summary: 'Move a file or folder, or say something of a file',
+    body: changeBody,
+    answer: answers.moved,
+  },
+  'POST /api/v1/files/*': {
+    summary: 'Make an empty folder',
+    body: makeBody,
+    answer: answers.madeFolder,
+    statuses: [201],
+  },
+  'GET /api/v1/versions/*': { summary: 'The versions of a file', answer: answers.versionList },
+  'GET /api/v1/trash/*': {
+    summary: 'What was removed from a folder',
+    query: trashQuery,
+    answer: answers.versionList,
+  },
+  'DELETE /api/v1/versions/*': {
+    summary: 'Discard one old version',
+    query: discardQuery,
+    answer: answers.removed,
+  },
+  'DELETE /api/v1/trash/*': { summary: 'Discard what was removed from a folder', answer: answers.removed },
+  'POST /api/v1/restore/*': {
+    summary: 'Make an earlier version, or a removed file, the newest',
+    body: restoreBody,
+    answer: answers.putResult,
+  },
+  'GET /api/v1/search': {
+    summary: 'Find files by words and facts',
+    query: searchQuery(0),
+    answer: answers.listing,
+  },
+  'GET /api/v1/categories': {
+    summary: 'Files and bytes of each category',
+    query: totalsQuery,
+    answer: answers.anything,
+  },
+  'GET /api/v1/folders': { summary: 'The folders of the pool', answer: answers.folders },
+  'POST /api/v1/folders': {
+    summary: 'Make a folder',
+    body: newFolder,
+    answer: answers.changedFolder,
+    statuses: [201],
+  },
+  'PATCH /api/v1/folders/:name': {
+    summary: "Change a folder's policy",
+    body: changedFolder,
+    answer: answers.changedFolder,
+  },
+  'DELETE /api/v1/folders/:name': { summary: 'Remove an empty folder' },
+  'GET /api/v1/pool': { summary: 'The pool', answer: answers.pool },
+  'POST /api/v1/pool/leave': { summary: 'Leave the pool and begin an empty one' },
+  'GET /api/v1/peers': { summary: 'The devices and how they are reached', answer: answers.peers },
+  'POST /api/v1/peers': { summary: 'Connect to an address', body: peerBody, answer: answers.addedPeer },
+  'GET /api/v1/discover': { summary: 'Who was found, and how', answer: answers.discovery },
+  'POST /api/v1/invites': {
+    summary: 'A code for a new device',
+    body: inviteBody,
+    answer: answers.invite,
+    statuses: [201],
+  },
+  'POST /api/v1/join': { summary: 'Join the pool of a code', body: joinBody, answer: answers.joined },
+  'GET /api/v1/devices': { summary: 'The devices of the pool', answer: answers.devices },
+  'POST /api/v1/devices/revoke': { summary: 'Expel devices', body: revokeBody, answer: answers.devices },
+  'PATCH /api/v1/devices/:name': {
+    summary: 'Rename a device',
+    body: renameBody,
+    answer: answers.renamedDevice,
+  },
+  'POST /api/v1/recovery/print': {
+    summary: 'The code of the recovery paper',
+    body: printBody,
+    answer: answers.paper,
+  },
+  'POST /api/v1/recovery/confirm': {
+    summary: 'The paper is in safe hands',
+    body: confirmBody,
+    answer: answers.devices,
+  },
+  'GET /api/v1/quota': { summary: 'The contributed space', answer: answers.quota },
+  'PUT /api/v1/quota': { summary: 'Change the contributed space', body: quotaBody, answer: answers.quota },
+  'GET /api/v1/settings': { summary: 'All settings and where they come from', answer: answers.settings },
+  'PUT /api/v1/settings/:key': {
+    summary: 'Change a setting',
+    body: settingBody,
+    answer: answers.changedSetting,
+  },
+  'DELETE /api/v1/settings/:key': {
+    summary: 'A setting back to its default',
+    answer: answers.changedSetting,
+  },
+  'GET /api/v1/status': { summary: 'This peer', answer: answers.status },
+  'GET /api/v1/safety': { summary: 'How many files have all their copies', answer: answers.safety },
+  'GET /api/v1/workers': { summary: 'Background work', answer: answers.workers },
+  'GET /health': { summary: 'Whether the peer works', answer: answers.health, statuses: [200, 503] },
+  'GET /health/ready': { summary: 'Whether the peer is ready', answer: answers.health, statuses: [200, 503] },
+  'GET /api/v1/tokens': { summary: 'API tokens', answer: answers.tokens },
+  'POST /api/v1/tokens': {
+    summary: 'Make an API token; it is answered once',
+    body: tokenBody,
+    answer: answers.newToken,
+    statuses: [201],
+  },
+  'DELETE /api/v1/tokens/:id': { summary: 'Revoke a token' },
+  'GET /api/v1/sessions': { summary: 'Browsers signed in', answer: answers.sessions },
+  'POST /api/v1/sessions': {
+    summary: 'Sign a browser in',
+    body: signInBody,
+    answer: answers.signedIn,
+    statuses: [201],
+  },
+  'DELETE /api/v1/sessions/current': { summary: 'Sign out' },
+  'DELETE /api/v1/sessions/:id': { summary: 'End a session' },
+  'GET /api/v1/password': { summary: 'Whether the page has a password', answer: answers.password },
+  'PUT /api/v1/password': { summary: 'Set the password of the page', body: passwordBody },
+  'DELETE /api/v1/password': { summary: 'No password any more' },
+  'POST /api/v1/events/tickets': {
+    summary: 'A ticket for the WebSocket /events',
+    answer: answers.ticket,
+    statuses: [201],
+  },
+  'GET /metrics': { summary: 'Metrics for Prometheus', answer: text },
+  'GET /metrics/json': { summary: 'Metrics', answer: answers.metrics },
+  'GET /metrics/human': { summary: 'Metrics for people', answer: text },
+  'GET /api/docs': { summary: 'These pages', answer: 'text/html' },
+  'GET /api/openapi.json': { summary: 'This document', answer: answers.anything },
+  'GET /api/v1/openapi.json': { summary: 'This document', answer: answers.anything },
+  'GET /*': { summary: 'The web page', answer: 'text/html', statuses: [200, 304] },
+}
+
+/** What is known of a route; WebDAV's methods share one description. */
+export function descriptionOf({ method, path }: Route): Description | undefined {
+  if (path === '/dav/*')
+    return { summary: `WebDAV ${method}`, body: xml, answer: xml, statuses: [200, 201, 204, 206, 207, 304] }
+  return described[`${method} ${path}`]
+}
+
+/** `METHOD /path` of everything that is described. */
+export const describedRoutes: readonly string[] = Object.keys(described)
