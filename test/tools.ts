@@ -28,6 +28,7 @@ const tools = {
   curl: { names: ['curl', 'curl.exe'] },
   litmus: { names: ['litmus'], platforms: ['linux'] },
   cadaver: { names: ['cadaver'], platforms: ['linux'] },
+  unzip: { names: ['unzip'], platforms: ['linux', 'darwin'] },
   rclone: { names: ['rclone', 'rclone.exe'] },
   restic: { names: ['restic'], platforms: ['linux'] },
   s3cmd: { names: ['s3cmd'], platforms: ['linux'] },

@@ -20,6 +20,7 @@ import { sessionsRoutes } from './sessions.ts'
 import { settingsRoutes } from './settings.ts'
 import { statusRoutes } from './status.ts'
 import { tokensRoutes } from './tokens.ts'
+import { zipRoutes } from './zip.ts'
 import { uploadsRoutes } from './uploads.ts'
 
 /** The app's own files come last: they match what is left. */
@@ -30,6 +31,7 @@ export const routes: readonly Route[] = [
   ...chunksRoutes,
   ...batchRoutes,
   ...entriesRoutes,
+  ...zipRoutes,
   ...searchRoutes,
   ...foldersRoutes,
   ...poolRoutes,

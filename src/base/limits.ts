@@ -214,6 +214,8 @@ export const limits = {
   davLockMs: hour,
   /** Entries of a folder that are read at once. */
   davPageEntries: 250,
+  /** Files of one zip archive: each is remembered until its directory is sent at the end. */
+  zipFiles: 250_000,
   /** S3: how far a signature's time may be from the clock here, and how long a signed address lives. */
   s3SkewMs: 15 * minute,
   s3AddressLifeMs: 7 * day,

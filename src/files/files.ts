@@ -80,6 +80,8 @@ export interface ListedEntry {
   /** Files and links. */
   hash?: string
   mode?: number
+  /** Links: where they lead. */
+  target?: string
   /** What programs keep with it (`change`), when there is any. */
   properties?: Properties
   copies?: { have: number; want: number }

@@ -171,6 +171,7 @@ export function fileLine(
     version: entry.version,
     created: timeText(entry.created),
     ...(entry.kind === 'folder' ? {} : { hash: entry.hash, mode: entry.mode }),
+    ...(entry.target === undefined ? {} : { target: entry.target }),
     ...withProperties(parts, place.id, entry.entry),
     ...(entry.kind === 'folder' || copies === undefined ? {} : { copies }),
     ...(tags.length === 0 ? {} : { tags }),

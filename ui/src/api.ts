@@ -137,6 +137,11 @@ export const api = {
   revoke: (peer: string) => call<unknown>('POST', '/api/v1/devices/revoke', { devices: [peer] }),
 }
 
+/** A folder with all below it, as one archive. */
+export function zipUrl(path: string): string {
+  return `/api/v1/zip?path=${encodeURIComponent(path)}`
+}
+
 export function downloadUrl(path: string): string {
   return `/files/${encodePath(path)}`
 }

@@ -1,6 +1,6 @@
 /** The folder that is open: path, toolbar, table of files with their copies. */
 import { useRef } from 'preact/hooks'
-import { api, downloadUrl, type Entry } from './api.ts'
+import { api, downloadUrl, type Entry, zipUrl } from './api.ts'
 import { baseName, dateText, sizeText } from './format.ts'
 import {
   attempt,
@@ -102,6 +102,9 @@ function Toolbar({ path }: { path: string }) {
       </button>
       <button onClick={() => folder.current?.click()}>{strings.uploadFolder}</button>
       <button onClick={makeFolder}>{strings.newFolder}</button>
+      <a class="button" href={zipUrl(path)} download={`${baseName(path)}.zip`}>
+        {strings.downloadZip}
+      </a>
       <input ref={files} type="file" multiple hidden onChange={(event) => take(event.currentTarget)} />
       <input
         ref={(element) => {
@@ -173,12 +176,13 @@ function Actions({ entry, name }: { entry: Entry; name: string }) {
   }
   return (
     <>
-      {entry.kind === 'file' && (
+      {entry.kind !== 'link' && (
         <a
           class="button"
-          href={downloadUrl(entry.path)}
-          download={name}
+          href={entry.kind === 'folder' ? zipUrl(entry.path) : downloadUrl(entry.path)}
+          download={entry.kind === 'folder' ? `${name}.zip` : name}
           aria-label={`${strings.download} ${name}`}
+          title={entry.kind === 'folder' ? strings.downloadZip : strings.download}
         >
           ↓
         </a>

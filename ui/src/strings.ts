@@ -23,6 +23,7 @@ export const strings = {
   copies: 'Copies',
   actions: 'Actions',
   download: 'Download',
+  downloadZip: 'Download as zip',
   details: 'Details',
   rename: 'Rename',
   renameTo: 'New name or path',
