@@ -1,7 +1,7 @@
 /** The page in a real browser: sign in by the link, upload by drop and by button, see copies, download, delete, undo; the pool's devices. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -65,6 +65,22 @@ describe('the page in a browser', needsTool('chromium'), () => {
     await page.dispatchEvent('main', 'dragover', { dataTransfer: data })
     await page.dispatchEvent('main', 'drop', { dataTransfer: data })
     await page.getByRole('button', { name: 'drop.txt', exact: true }).waitFor()
+  })
+
+  test('a folder goes up with its names and comes down as a zip', async () => {
+    const tree = join(folder, 'Bäume & #1')
+    await mkdir(join(tree, 'ä% 日本'), { recursive: true })
+    await writeFile(join(tree, 'ä% 日本', "it's + 1.txt"), 'leaf')
+    await page.locator('input[webkitdirectory]').setInputFiles(tree)
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Download Bäume & #1' }).click(),
+    ])
+    assert.equal(download.suggestedFilename(), 'Bäume & #1.zip')
+    const archive = await readFile((await download.path())!)
+    assert.equal(archive.readUInt32LE(0), 0x0403_4b50)
+    assert.ok(archive.includes("Bäume & #1/ä% 日本/it's + 1.txt"), 'the name stands in the archive')
+    assert.ok(archive.includes('leaf'))
   })
 
   test('details name the devices that hold the copies', async () => {
