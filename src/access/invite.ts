@@ -183,7 +183,7 @@ export class Invites {
 
   async #answer(row: InviteRow, certificate: RecordHash, request: Buffer): Promise<Welcome> {
     const { catalogue, store, poolSecret } = this.#parts
-    const { digest, batches } = await historyFor(store, catalogue.state.authority, certificate)
+    const { digest, batches } = await historyFor(catalogue, store.read, certificate)
     const message = encode(welcomePart, { certificate, poolSecret, batches: digest })
     const key = Buffer.from(row.welcomeKey, 'base64')
     const mac = macOf(key, catalogue.pool, request, hash(message))

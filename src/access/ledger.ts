@@ -16,7 +16,7 @@ import {
   type Role,
 } from '../base/words.ts'
 import type { FolderKeys } from '../codec/codec.ts'
-import type { Batch } from '../codec/record.ts'
+import type { Batch, RecordHead } from '../codec/record.ts'
 import type { IndexWrite, Store } from '../store/store.ts'
 import type { AdmitReport, CatalogueEvent } from './catalogue.ts'
 import { CatalogueState, type Settled } from './catalogue-state.ts'
@@ -327,10 +327,25 @@ export class Ledger {
     )
   }
 
-  /** Where this device's chain goes on; of several ends (a restored disk) the longest. */
+  /**
+   * Where this device's chain goes on; of several ends (a restored disk) the longest. What links to a
+   * record that rotted can be taken in by nobody: such an end only counts when there is no other.
+   */
   #chainEnd(): ChainEnd {
-    const [longest] = this.#parts.store.read.heads(this.device).sort((a, b) => b.position - a.position)
-    return { previous: longest?.hash, position: longest?.position ?? -1 }
+    const { read } = this.#parts.store
+    const ends = read.heads(this.device).sort((a, b) => b.position - a.position)
+    const end = ends.length > 1 ? (ends.find(({ head }) => this.#isAllHere(head)) ?? ends[0]) : ends[0]
+    return { previous: end?.hash, position: end?.position ?? -1 }
+  }
+
+  #isAllHere(last: RecordHead): boolean {
+    let { previous } = last
+    while (previous !== undefined) {
+      const record = this.#parts.store.read.record(previous)
+      if (record === undefined) return false
+      ;({ previous } = record.head)
+    }
+    return true
   }
 }
 

@@ -36,6 +36,18 @@ test('versions of this device that rotted are made again, byte for byte', async 
   }
 })
 
+test('what rotted is made again before it is handed to a new device', async (t) => {
+  const world = new PoolWorld(4)
+  t.after(() => world.close())
+  const device = await world.found()
+  const { version } = await device.put('notes.txt')
+  await device.catalogue.createFolder('photos')
+  rot(device, device.store.read.record(version)!.batch, entryHeaderBytes + 40)
+  const phone = await device.invite('device', 'phone')
+  assert.ok(phone.catalogue.folderNamed('photos'))
+  assert.equal((await device.catalogue.bodyOf(version)).path, 'notes.txt')
+})
+
 test('other records that rotted are taken in again from whoever has them', async (t) => {
   const world = new PoolWorld(2)
   t.after(() => world.close())
@@ -49,6 +61,24 @@ test('other records that rotted are taken in again from whoever has them', async
   assert.equal((await device.catalogue.admit(batches)).refused.length, 0)
   assert.equal((await device.store.batch(last)).records.at(-1)!.hash, last)
   assert.equal(device.catalogue.folderNamed('photos')?.id, folder.id)
+})
+
+test('after a start without index a device goes on before what it lost, so that others hear of it', async (t) => {
+  const world = new PoolWorld(5)
+  t.after(() => world.close())
+  const device = await world.found()
+  const phone = await device.invite('device', 'phone')
+  await world.sync()
+  const { version } = await device.put('lost.txt')
+  const many = device.store.read.recordsOfDevice(device.id).length
+  for (let more = 0; more < many + 3; more++) await device.put(`behind it ${more}.txt`)
+  rot(device, device.store.read.record(version)!.batch, entryHeaderBytes + 40)
+  await device.close()
+  await device.open()
+  await device.put('after.txt')
+  const { waiting } = await phone.catalogue.admit(await device.batches())
+  assert.ok(waiting > 0)
+  assert.ok(phone.shown('after.txt'))
 })
 
 test('a catalogue opens although records of its folders rotted', async (t) => {

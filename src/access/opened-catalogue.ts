@@ -1,5 +1,5 @@
 /** The catalogue: what people and the rooms above ask of the records, and what they write. */
-import { fail } from '../base/errors.ts'
+import { fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import {
   idOf,
@@ -14,6 +14,7 @@ import {
 } from '../base/words.ts'
 import { encode } from '../codec/cbor-schema.ts'
 import type { FolderKeys } from '../codec/codec.ts'
+import type { Batch } from '../codec/record.ts'
 import { decodeVersionBody, encodeVersionBody, type VersionBody } from '../codec/version-body.ts'
 import type { IndexWrite } from '../store/store.ts'
 import type { VersionRow } from '../store/view.ts'
@@ -93,6 +94,17 @@ export class OpenedCatalogue implements Catalogue {
 
   async mend(last: RecordHash): Promise<boolean> {
     return await this.#ledger.mend(last)
+  }
+
+  /** A stored batch; made again when it rotted, where that can be. */
+  async batch(last: RecordHash): Promise<Batch> {
+    const { store } = this.#parts
+    try {
+      return await store.batch(last)
+    } catch (thrown) {
+      if (!isCode(thrown, 'SEGMENT_DAMAGED') || !(await this.mend(last))) throw thrown
+      return store.batch(last)
+    }
   }
 
   async write(versions: readonly NewVersion[]): Promise<WrittenVersion[]> {
@@ -216,7 +228,9 @@ export class OpenedCatalogue implements Catalogue {
 
   /** A version's body, opened again from the record. */
   async bodyOf(version: RecordHash): Promise<VersionBody> {
-    const batch = await this.#parts.store.batchOf(version)
+    const last = this.#parts.store.read.record(version)?.batch
+    if (last === undefined) throw fail('RECORD_UNKNOWN', { hash: version })
+    const batch = await this.batch(last)
     const record = batch.records.find(({ hash }) => hash === version)
     const plaintext = record && this.state.ring.open(record)
     if (plaintext === undefined) throw keyUnavailable(record?.head.folder ?? ('' as FolderId))

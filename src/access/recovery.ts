@@ -165,7 +165,7 @@ export async function admitRecovery(
   await catalogue.admit([push])
   const made = catalogue.state.authority.devices().find(({ certificate }) => certificate === record!.hash)
   if (made === undefined || !made.counted || made.revoked) throw refused
-  const { digest, batches } = await historyFor(store, catalogue.state.authority, record!.hash)
+  const { digest, batches } = await historyFor(catalogue, store.read, record!.hash)
   return { head: encode(answerPart, { poolSecret, batches: digest }), batches }
 }
 

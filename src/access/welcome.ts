@@ -6,6 +6,7 @@ import type { SignedRecord } from '../codec/record.ts'
 import type { IndexedRecord, Store } from '../store/store.ts'
 import { Authority } from './authority.ts'
 import { Intake } from './intake.ts'
+import type { OpenedCatalogue } from './opened-catalogue.ts'
 import { loadedKinds } from './record-bodies.ts'
 import type { DeviceKind } from './verdict.ts'
 
@@ -22,26 +23,25 @@ export interface History {
  * chain ends with it, so that the same request gets the same answer.
  */
 export async function historyFor(
-  store: Pick<Store, 'read' | 'batch'>,
-  authority: Authority,
+  catalogue: Pick<OpenedCatalogue, 'state' | 'batch'>,
+  read: Store['read'],
   certificate: RecordHash,
 ): Promise<History> {
-  const last = store.read.record(certificate)
+  const last = read.record(certificate)
   if (last === undefined) throw fail('RECORD_UNKNOWN', { hash: certificate })
-  const kept = authority.keptHeads().flatMap((head) => store.read.record(head) ?? [])
-  const needed = Map.groupBy([...store.read.recordsOf(loadedKinds), ...kept], ({ head }) => head.device)
+  const kept = catalogue.state.authority.keptHeads().flatMap((head) => read.record(head) ?? [])
+  const needed = Map.groupBy([...read.recordsOf(loadedKinds), ...kept], ({ head }) => head.device)
   const batches = new Set<RecordHash>()
   for (const [device, records] of needed) {
     const end = device === last.head.device ? last.position : furthest(records)
-    for (const record of store.read.recordsOfDevice(device))
-      if (record.position <= end) batches.add(record.batch)
+    for (const record of read.recordsOfDevice(device)) if (record.position <= end) batches.add(record.batch)
   }
-  async function* read(): AsyncGenerator<Uint8Array> {
-    for (const batch of batches) yield (await store.batch(batch)).bytes
+  async function* bytesOf(): AsyncGenerator<Uint8Array> {
+    for (const batch of batches) yield (await catalogue.batch(batch)).bytes
   }
   const digest = new RunningHash()
-  for await (const bytes of read()) digest.add(hash(bytes))
-  return { digest: digest.digest(), batches: read() }
+  for await (const bytes of bytesOf()) digest.add(hash(bytes))
+  return { digest: digest.digest(), batches: bytesOf() }
 }
 
 /** Hash of the batches' hashes. */
