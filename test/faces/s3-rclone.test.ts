@@ -26,6 +26,8 @@ test('rclone: a tree there and back, checked, moved, removed', needsTool('rclone
   const { scene, rclone } = await start(t)
   await rclone('copy', realTree, 'ps:files/tree', '--transfers', '8')
   assert.match(await rclone('check', '--download', realTree, 'ps:files/tree'), /0 differences found/)
+  const again = await rclone('copy', '-v', realTree, 'ps:files/tree', '--modify-window', '1ms')
+  assert.match(again, /There was nothing to transfer/)
   const back = join(scene.folder, 'back')
   await rclone('copy', 'ps:files/tree', back, '--transfers', '8')
   const count = await requireSameTree(realTree, back)
@@ -53,4 +55,22 @@ test('rclone: a large file in parts, copied in parts', needsTool('rclone'), asyn
   await rclone('copyto', 'ps:files/again', back)
   assert.ok((await readFile(back)).equals(content))
   assert.deepEqual(scene.web.peer.files.multipart.open('files'), [])
+})
+
+test('rclone: with a key confined to a folder, there and nowhere else', needsTool('rclone'), async (t) => {
+  const { scene, rclone } = await start(t)
+  const { keyPair } = await scene.web.peer.tokens.create({
+    name: 'confined',
+    scopes: ['write'],
+    folder: 'files/mine',
+    s3: true,
+  })
+  const as = ['--s3-access-key-id', keyPair!.accessKeyId, '--s3-secret-access-key', keyPair!.secretAccessKey]
+  const confined = [...as, '--s3-env-auth=false', '--s3-no-check-bucket', '--retries', '1']
+  const file = join(scene.folder, 'file')
+  await writeFile(file, 'mine')
+  await rclone('copyto', file, 'ps:files/mine/file', ...confined)
+  assert.equal(await rclone('lsf', 'ps:files/mine', ...confined), 'file\n')
+  await assert.rejects(rclone('copyto', file, 'ps:files/file', ...confined), /AccessDenied|Forbidden|403/)
+  await assert.rejects(rclone('lsf', 'ps:files', ...confined), /AccessDenied/)
 })
