@@ -9,7 +9,20 @@ import { categories, categorySetBy, shownTags, tagOfCategory } from './mime.ts'
 import { entryAt, openPlace } from './place.ts'
 import { changed } from './version-bodies.ts'
 
-export async function describe(parts: FilesParts, path: string, description: Description): Promise<FileInfo> {
+/** What is being said now on each store: two sayings at once would both replace the same version. */
+const turns = new WeakMap<FilesParts['store'], Promise<unknown>>()
+
+export function describe(parts: FilesParts, path: string, description: Description): Promise<FileInfo> {
+  const say = (): Promise<FileInfo> => sayNow(parts, path, description)
+  const turn = (turns.get(parts.store) ?? Promise.resolve()).then(say, say)
+  turns.set(
+    parts.store,
+    turn.catch(() => undefined),
+  )
+  return turn
+}
+
+async function sayNow(parts: FilesParts, path: string, description: Description): Promise<FileInfo> {
   const place = openPlace(parts, 'write', path)
   const entry = entryAt(parts, place)
   const tags = tagsAfter(entry, description)

@@ -98,6 +98,78 @@ describe('the page in a browser', needsTool('chromium'), () => {
     await page.getByRole('button', { name: 'drop.txt', exact: true }).waitFor()
   })
 
+  test('tags and a description are said in the details, and found by the search box', async () => {
+    await page.getByRole('button', { name: 'drop.txt', exact: true }).click()
+    const details = page.getByLabel('Details')
+    await details.getByRole('textbox', { name: 'Add a tag' }).fill('holiday, blue sea')
+    await page.keyboard.press('Enter')
+    await details.getByRole('button', { name: 'blue sea', exact: true }).waitFor()
+    await details.getByRole('textbox', { name: 'Description' }).fill('what was dropped')
+    await page.keyboard.press('Tab')
+    await details.getByRole('button', { name: 'Save' }).waitFor({ state: 'detached' })
+    await details.getByRole('combobox', { name: 'Category' }).selectOption('archive')
+    await page.screenshot({ path: '.cache/details.png' })
+    assert.equal(
+      await page.getByRole('img', { name: /at the same time/ }).count(),
+      0,
+      'no conflict with oneself',
+    )
+    await page.keyboard.press('Escape')
+    await details.waitFor({ state: 'detached' })
+
+    await page.keyboard.press('/')
+    await page.keyboard.type('DROPPED')
+    const found = page.getByLabel('Search results')
+    await found.getByRole('button', { name: 'drop.txt', exact: true }).waitFor()
+    await found.getByRole('button', { name: /^Archives/ }).click()
+    await found.getByRole('button', { name: 'drop.txt', exact: true }).waitFor()
+    assert.match(page.url(), /#!search\?words=DROPPED&category=archive$/)
+    await page.screenshot({ path: '.cache/search.png' })
+    await page.reload()
+    await found.getByRole('button', { name: 'drop.txt', exact: true }).waitFor()
+    await found.getByRole('button', { name: 'holiday' }).click()
+    await found.getByRole('button', { name: 'Without the filter holiday' }).waitFor()
+    await page.getByRole('searchbox').fill('nothing like it')
+    await found.getByText('Nothing found.').waitFor()
+    await page.getByRole('searchbox').press('Escape')
+    await page.getByRole('button', { name: 'Upload files' }).waitFor()
+  })
+
+  test('an earlier version comes back; the trash gives back and is emptied', async () => {
+    const put = async (body: string): Promise<void> => {
+      const headers = { authorization: `Bearer ${first.started.token}` }
+      const url = `${first.started.url}/files/files/notes.txt`
+      assert.ok((await fetch(url, { method: 'PUT', body, headers })).ok)
+    }
+    await put('first')
+    await put('second one')
+    page.on('dialog', (dialog) => void dialog.accept())
+    await page.getByRole('button', { name: 'notes.txt', exact: true }).click()
+    const details = page.getByLabel('Details')
+    await details.getByRole('button', { name: 'Restore' }).click()
+    await details.getByText('5 B').nth(1).waitFor()
+    assert.equal(await details.locator('.versions li').count(), 3)
+    await details.getByRole('button', { name: 'Delete this version for good' }).first().click()
+    await details.locator('.versions li').nth(2).waitFor({ state: 'detached' })
+    await details.getByRole('button', { name: 'Close' }).click()
+
+    await page.getByRole('button', { name: 'Delete notes.txt' }).click()
+    await page.getByRole('button', { name: 'Trash', exact: true }).click()
+    const trash = page.getByLabel('Trash', { exact: true })
+    await trash.getByText('files/notes.txt').waitFor()
+    await page.setViewportSize({ width: 390, height: 780 })
+    await page.screenshot({ path: '.cache/trash-phone.png' })
+    await page.setViewportSize({ width: 1200, height: 800 })
+    await trash.getByRole('button', { name: 'Restore' }).click()
+    await trash.getByText('files/notes.txt').waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Files', exact: true }).click()
+    await page.getByRole('button', { name: 'Delete notes.txt' }).click()
+    await page.getByRole('button', { name: 'Trash', exact: true }).click()
+    await trash.getByRole('button', { name: 'Empty the trash' }).click()
+    await trash.getByText('The trash is empty').waitFor()
+    await page.getByRole('button', { name: 'Files', exact: true }).click()
+  })
+
   test('devices are shown, and an invite with its QR', async () => {
     await page.getByRole('button', { name: 'Devices', exact: true }).click()
     await page.getByRole('heading', { name: 'attic' }).waitFor()

@@ -49,6 +49,16 @@ test('tags, description, type and category change what is said and nothing else'
   await assert.rejects(p.files.describe('files/none', { tags: ['a'] }), { code: 'NOT_FOUND' })
 })
 
+test('what is said at the same time is said one after the other', async (t) => {
+  const p = await peer(t)
+  await p.files.put('files/a', text('a'))
+  const tags = Array.from({ length: 20 }, (_, n) => `tag ${n}`)
+  await Promise.all(tags.map((tag) => p.files.describe('files/a', { addTags: [tag] })))
+  const info = await p.files.info('files/a')
+  assert.deepEqual(info.tags, tags)
+  assert.ok(info.versions.every(({ state }) => state !== 'conflict'))
+})
+
 test('files of all folders are found by words and facts, page by page, as `ls` shows them', async (t) => {
   const p = await peer(t)
   await p.folders.create('photos', {})

@@ -10,6 +10,30 @@ export interface Entry {
   copies?: { have: number; want: number }
   files?: number
   conflict?: boolean
+  tags?: string[]
+}
+
+export const categories = ['image', 'video', 'audio', 'document', 'code', 'archive', 'other'] as const
+export type Category = (typeof categories)[number]
+
+export interface SearchQuery {
+  words: string
+  tag?: string
+  category?: Category
+}
+
+export interface CategoryTotal {
+  category: Category
+  files: number
+  bytes: number
+}
+
+/** What is said of a file; what is left out stays. */
+export interface Description {
+  addTags?: string[]
+  removeTags?: string[]
+  description?: string
+  category?: Category | null
 }
 
 export interface Version {
@@ -39,6 +63,9 @@ export interface FileInfo {
   created: string
   modified: string
   type: string
+  category: Category
+  tags: string[]
+  description: string
   author: string
   versions: Version[]
   copies: { have: number; want: number; possible: number; holders: Holder[] }
@@ -111,6 +138,12 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   return (response.status === 204 ? undefined : await response.json()) as T
 }
 
+/** The parameters that are given. */
+export function searchText(query: Record<string, string | undefined>): string {
+  const given = Object.entries(query).filter((pair): pair is [string, string] => Boolean(pair[1]))
+  return new URLSearchParams(given).toString()
+}
+
 const filesUrl = (path: string): string => `/api/v1/files/${encodePath(path)}`
 
 export const api = {
@@ -122,11 +155,22 @@ export const api = {
       `/api/v1/list/${encodePath(path)}?limit=500${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
     ),
   info: (path: string) => call<FileInfo>('GET', filesUrl(path)),
+  search: ({ words, tag, category }: SearchQuery, cursor?: string) =>
+    call<{ entries: Entry[]; next?: string }>(
+      'GET',
+      `/api/v1/search?${searchText({ words, tag, category, cursor })}`,
+    ),
+  categories: () => call<{ entries: CategoryTotal[] }>('GET', '/api/v1/categories'),
+  describe: (path: string, said: Description) => call<FileInfo>('PATCH', filesUrl(path), said),
   makeFolder: (path: string) => call<unknown>('POST', filesUrl(path), { kind: 'folder' }),
   move: (from: string, to: string) => call<unknown>('PATCH', filesUrl(from), { path: to }),
   remove: (path: string) => call<unknown>('DELETE', `${downloadUrl(path)}?recursive=1`),
+  folders: () => call<{ entries: Entry[] }>('GET', '/api/v1/list'),
   trash: (folder: string) =>
     call<{ entries: Version[]; next?: string }>('GET', `/api/v1/trash/${encodePath(folder)}`),
+  emptyTrash: (path: string) => call<{ removed: number }>('DELETE', `/api/v1/trash/${encodePath(path)}`),
+  discardVersion: (path: string, version: string) =>
+    call<unknown>('DELETE', `/api/v1/versions/${encodePath(path)}?version=${version}`),
   restore: (path: string, version?: string) =>
     call<unknown>('POST', `/api/v1/restore/${encodePath(path)}`, version === undefined ? {} : { version }),
   peers: () => call<{ peers: PeerLine[] }>('GET', '/api/v1/peers'),

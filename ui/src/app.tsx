@@ -3,6 +3,7 @@ import { Details } from './details.tsx'
 import { DevicesView } from './devices-view.tsx'
 import { dropTarget, FilesView } from './files-view.tsx'
 import { followEvents } from './live.ts'
+import { SearchBox, SearchView } from './search-view.tsx'
 import { SignIn } from './sign-in.tsx'
 import {
   attempt,
@@ -65,10 +66,13 @@ function Main() {
       )}
       <main>
         {here.view === 'files' && <FilesView path={here.path} />}
+        {here.view === 'search' && <SearchView query={here.query} />}
         {here.view === 'devices' && <DevicesView />}
         {here.view === 'trash' && <TrashView />}
       </main>
-      {here.view === 'files' && selected.value !== undefined && <Details path={selected.value} />}
+      {(here.view === 'files' || here.view === 'search') && selected.value !== undefined && (
+        <Details path={selected.value} />
+      )}
       <UploadTray />
       {dropping && <p class="drop-hint">{strings.dropHere}</p>}
     </div>
@@ -92,6 +96,7 @@ function Head() {
         {tab('devices', strings.devices, () => go({ view: 'devices' }))}
         {tab('trash', strings.trash, () => go({ view: 'trash' }))}
       </nav>
+      <SearchBox />
       <Safety />
     </header>
   )

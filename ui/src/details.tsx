@@ -1,8 +1,9 @@
 /** One file: where its copies are, its versions. */
 import { useEffect, useState } from 'preact/hooks'
-import { api, downloadUrl, type FileInfo } from './api.ts'
+import { api, downloadUrl, type FileInfo, type Version } from './api.ts'
 import { CopiesBadge } from './files-view.tsx'
 import { agoText, baseName, dateText, sizeText } from './format.ts'
+import { Said } from './description.tsx'
 import { attempt, entries, refresh, selected } from './state.ts'
 import { strings } from './strings.ts'
 
@@ -18,6 +19,13 @@ export function Details({ path }: { path: string }) {
       current = false
     }
   }, [path, entries.value])
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key === 'Escape') selected.value = undefined
+    }
+    addEventListener('keydown', onKey)
+    return () => removeEventListener('keydown', onKey)
+  }, [])
   const close = (): void => {
     selected.value = undefined
   }
@@ -29,12 +37,12 @@ export function Details({ path }: { path: string }) {
           ✕
         </button>
       </header>
-      {info === undefined ? <p>{strings.working}</p> : <Facts info={info} />}
+      {info === undefined ? <p>{strings.working}</p> : <Facts info={info} onChange={setInfo} />}
     </aside>
   )
 }
 
-function Facts({ info }: { info: FileInfo }) {
+function Facts({ info, onChange }: { info: FileInfo; onChange: (info: FileInfo) => void }) {
   return (
     <>
       <p>
@@ -54,6 +62,7 @@ function Facts({ info }: { info: FileInfo }) {
         <dt>{strings.contentHash}</dt>
         <dd class="hash">{info.hash}</dd>
       </dl>
+      <Said info={info} onChange={onChange} />
       <h3>
         {strings.holders} <CopiesBadge have={info.copies.have} want={info.copies.want} />
       </h3>
@@ -73,14 +82,15 @@ function Facts({ info }: { info: FileInfo }) {
             <span>
               {dateText(version.written)}{' '}
               <small>
+                {strings.versionStates[version.state] !== '' && (
+                  <strong class={version.state === 'conflict' ? 'conflict' : ''}>
+                    {strings.versionStates[version.state]} ·{' '}
+                  </strong>
+                )}
                 {sizeText(version.size)} · {version.author} · {agoText(version.written)}
               </small>
             </span>
-            {version.state === 'current' ? (
-              <small>✓</small>
-            ) : (
-              <RestoreButton path={info.path} version={version.version} />
-            )}
+            <VersionActions path={info.path} version={version} />
           </li>
         ))}
       </ul>
@@ -88,11 +98,25 @@ function Facts({ info }: { info: FileInfo }) {
   )
 }
 
-function RestoreButton({ path, version }: { path: string; version: string }) {
-  const restore = (): void =>
+/** The version that shows can be neither restored nor given up; a removed one holds nothing to restore. */
+function VersionActions({ path, version }: { path: string; version: Version }) {
+  if (version.state === 'current') return <small>✓</small>
+  const act = (change: () => Promise<unknown>): void =>
     void attempt(async () => {
-      await api.restore(path, version)
+      await change()
       await refresh()
     })
-  return <button onClick={restore}>{strings.restore}</button>
+  const discard = (): void => {
+    if (confirm(strings.removeVersionConfirm)) act(() => api.discardVersion(path, version.version))
+  }
+  return (
+    <span class="pair">
+      {version.kind !== 'removed' && (
+        <button onClick={() => act(() => api.restore(path, version.version))}>{strings.restore}</button>
+      )}
+      <button onClick={discard} aria-label={strings.removeVersion} title={strings.removeVersion}>
+        ✕
+      </button>
+    </span>
+  )
 }

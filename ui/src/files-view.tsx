@@ -12,6 +12,7 @@ import {
   notify,
   place,
   refresh,
+  search,
   selected,
 } from './state.ts'
 import { strings } from './strings.ts'
@@ -27,31 +28,40 @@ export function FilesView({ path }: { path: string }) {
       {entries.value.length === 0 && !loading.value ? (
         <p class="empty">{strings.emptyFolder}</p>
       ) : (
-        <table class="list">
-          <thead>
-            <tr>
-              <th scope="col">{strings.name}</th>
-              <th scope="col" class="number">
-                {strings.size}
-              </th>
-              <th scope="col" class="wide">
-                {strings.modified}
-              </th>
-              <th scope="col">{strings.copies}</th>
-              <th scope="col">
-                <span class="hidden">{strings.actions}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {entries.value.map((entry) => (
-              <Row key={entry.path} entry={entry} />
-            ))}
-          </tbody>
-        </table>
+        <EntryTable />
       )}
-      {nextPage.value !== undefined && <button onClick={() => void loadMore()}>{strings.loadMore}</button>}
     </section>
+  )
+}
+
+/** The entries that are shown, with what can be done to each; `whole`: with the folders they are in. */
+export function EntryTable({ whole = false }: { whole?: boolean }) {
+  return (
+    <>
+      <table class="list">
+        <thead>
+          <tr>
+            <th scope="col">{strings.name}</th>
+            <th scope="col" class="number">
+              {strings.size}
+            </th>
+            <th scope="col" class="wide">
+              {strings.modified}
+            </th>
+            <th scope="col">{strings.copies}</th>
+            <th scope="col">
+              <span class="hidden">{strings.actions}</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {entries.value.map((entry) => (
+            <Row key={entry.path} entry={entry} whole={whole} />
+          ))}
+        </tbody>
+      </table>
+      {nextPage.value !== undefined && <button onClick={() => void loadMore()}>{strings.loadMore}</button>}
+    </>
   )
 }
 
@@ -119,7 +129,7 @@ function Toolbar({ path }: { path: string }) {
   )
 }
 
-function Row({ entry }: { entry: Entry }) {
+function Row({ entry, whole }: { entry: Entry; whole: boolean }) {
   const name = baseName(entry.path)
   const open = (): void => {
     if (entry.kind === 'folder') go({ view: 'files', path: entry.path })
@@ -138,7 +148,13 @@ function Row({ entry }: { entry: Entry }) {
               ⚠
             </span>
           )}
+          {entry.tags?.map((tag) => (
+            <button key={tag} class="chip" onClick={() => search({ words: '', tag })}>
+              {tag}
+            </button>
+          ))}
         </div>
+        {whole && <small class="where">{entry.path.slice(0, -name.length - 1)}</small>}
       </td>
       <td class="number">
         {entry.kind === 'folder' && entry.files === undefined ? '' : sizeText(entry.size)}
@@ -214,11 +230,7 @@ async function remove(entry: Entry): Promise<void> {
         notify(strings.restored(name))
         await refresh()
       })
-    notify(
-      strings.removed(name),
-      'info',
-      entry.kind === 'folder' ? undefined : { label: strings.undo, run: undo },
-    )
+    notify(strings.removed(name), 'info', { label: strings.undo, run: undo })
   })
 }
 

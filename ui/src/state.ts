@@ -1,8 +1,23 @@
 /** What the whole page shows: signed in or not, where we are, what the peer says. */
 import { signal } from '@preact/signals'
-import { api, ApiError, type Entry, type PeerLine, type Status, type Version } from './api.ts'
+import {
+  api,
+  ApiError,
+  categories,
+  type CategoryTotal,
+  type Entry,
+  type PeerLine,
+  searchText,
+  type SearchQuery,
+  type Status,
+  type Version,
+} from './api.ts'
 
-export type Place = { view: 'files'; path: string } | { view: 'devices' } | { view: 'trash' }
+export type Place =
+  | { view: 'files'; path: string }
+  | { view: 'search'; query: SearchQuery }
+  | { view: 'devices' }
+  | { view: 'trash' }
 
 export const signedIn = signal<boolean | undefined>(undefined)
 export const place = signal<Place>({ view: 'files', path: 'files' })
@@ -10,6 +25,8 @@ export const status = signal<Status | undefined>(undefined)
 export const entries = signal<Entry[]>([])
 export const nextPage = signal<string | undefined>(undefined)
 export const loading = signal(false)
+/** Files of each category, while searching. */
+export const totals = signal<CategoryTotal[]>([])
 export const trashed = signal<Version[]>([])
 export const peers = signal<PeerLine[]>([])
 export const connected = signal(true)
@@ -51,16 +68,44 @@ export async function attempt(run: () => Promise<void>): Promise<void> {
 export function go(to: Place): void {
   selected.value = undefined
   place.value = to
-  const hash = to.view === 'files' ? `#/${to.path}` : `#!${to.view}`
+  const hash = hashOf(to)
   if (location.hash !== hash) history.pushState(undefined, '', hash)
+  void refresh()
+}
+
+function hashOf(to: Place): string {
+  if (to.view === 'files') return `#/${to.path}`
+  return to.view === 'search' ? `#!search?${searchText({ ...to.query })}` : `#!${to.view}`
+}
+
+/** Where the search began: leaving it leads back there. */
+let beforeSearch: Place = place.value
+
+/** Shows what is found; without anything to look for, the place before. Each letter replaces the last in the history. */
+export function search(query: SearchQuery): void {
+  const here = place.value
+  if (here.view !== 'search') beforeSearch = here
+  const isEmpty = query.words === '' && query.tag === undefined && query.category === undefined
+  if (isEmpty) return go(beforeSearch)
+  if (here.view !== 'search') return go({ view: 'search', query })
+  place.value = { view: 'search', query }
+  history.replaceState(undefined, '', hashOf(place.value))
   void refresh()
 }
 
 export function placeOfHash(hash: string): Place {
   if (hash === '#!devices') return { view: 'devices' }
   if (hash === '#!trash') return { view: 'trash' }
+  if (hash.startsWith('#!search?')) return { view: 'search', query: queryOf(hash.slice(9)) }
   const path = decodeURIComponent(hash.replace(/^#\/?/, ''))
   return { view: 'files', path: path === '' || path.startsWith('token=') ? 'files' : path }
+}
+
+function queryOf(text: string): SearchQuery {
+  const given = new URLSearchParams(text)
+  const tag = given.get('tag')
+  const category = categories.find((name) => name === given.get('category'))
+  return { words: given.get('words') ?? '', ...(tag && { tag }), ...(category && { category }) }
 }
 
 let refreshes = 0
@@ -81,20 +126,34 @@ export async function refresh(): Promise<void> {
       if (mine !== refreshes) return
       entries.value = page.entries
       nextPage.value = page.next
+    } else if (here.view === 'search') {
+      const [page, counted] = await Promise.all([api.search(here.query), api.categories()])
+      if (mine !== refreshes) return
+      entries.value = page.entries
+      nextPage.value = page.next
+      totals.value = counted.entries
     } else if (here.view === 'trash') {
-      const page = await api.trash('files')
-      if (mine === refreshes) trashed.value = page.entries
+      const found = await everyTrash()
+      if (mine === refreshes) trashed.value = found
     }
   })
   if (mine === refreshes) loading.value = false
 }
 
+/** The latest of every folder's trash. */
+async function everyTrash(): Promise<Version[]> {
+  const folders = await api.folders()
+  const pages = await Promise.all(folders.entries.map(({ path }) => api.trash(path)))
+  return pages.flatMap((page) => page.entries).sort((a, b) => b.written.localeCompare(a.written))
+}
+
 export async function loadMore(): Promise<void> {
   const here = place.value
   const cursor = nextPage.value
-  if (here.view !== 'files' || cursor === undefined) return
+  if (cursor === undefined || (here.view !== 'files' && here.view !== 'search')) return
   await attempt(async () => {
-    const page = await api.list(here.path, cursor)
+    const page =
+      here.view === 'files' ? await api.list(here.path, cursor) : await api.search(here.query, cursor)
     entries.value = [...entries.value, ...page.entries]
     nextPage.value = page.next
   })

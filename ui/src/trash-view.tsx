@@ -1,4 +1,4 @@
-/** Deleted files, each with restore. */
+/** Deleted files of all folders: bring one back, give one or all of them up. */
 import { api, type Version } from './api.ts'
 import { agoText, sizeText } from './format.ts'
 import { attempt, loading, notify, refresh, trashed } from './state.ts'
@@ -9,6 +9,7 @@ export function TrashView() {
     <section aria-label={strings.trash}>
       <div class="bar">
         <h2>{strings.trash}</h2>
+        {trashed.value.length > 0 && <button onClick={emptyAll}>{strings.emptyTrashNow}</button>}
       </div>
       {trashed.value.length === 0 && !loading.value && <p class="empty">{strings.emptyTrash}</p>}
       <ul class="versions">
@@ -20,6 +21,17 @@ export function TrashView() {
   )
 }
 
+function emptyAll(): void {
+  if (!confirm(strings.emptyTrashConfirm)) return
+  const folders = new Set(trashed.value.map(({ path }) => path.slice(0, path.indexOf('/'))))
+  void attempt(async () => {
+    let count = 0
+    for (const folder of folders) count += (await api.emptyTrash(folder)).removed
+    notify(strings.trashEmptied(count))
+    await refresh()
+  })
+}
+
 function Line({ version }: { version: Version }) {
   const restore = (): void =>
     void attempt(async () => {
@@ -27,6 +39,13 @@ function Line({ version }: { version: Version }) {
       notify(strings.restored(version.path))
       await refresh()
     })
+  const discard = (): void => {
+    if (!confirm(strings.deleteForGoodConfirm(version.path))) return
+    void attempt(async () => {
+      await api.emptyTrash(version.path)
+      await refresh()
+    })
+  }
   return (
     <li>
       <span>
@@ -35,7 +54,16 @@ function Line({ version }: { version: Version }) {
           {sizeText(version.size)} · {agoText(version.written)} · {version.author}
         </small>
       </span>
-      <button onClick={restore}>{strings.restore}</button>
+      <span class="pair">
+        <button onClick={restore}>{strings.restore}</button>
+        <button
+          onClick={discard}
+          aria-label={`${strings.deleteForGood} ${version.path}`}
+          title={strings.deleteForGood}
+        >
+          ✕
+        </button>
+      </span>
     </li>
   )
 }
