@@ -44,7 +44,7 @@ test('the reporter counts what passed, failed and was skipped, and shows each fa
 
 test('a test file belongs to one part', () => {
   assert.equal(partOf('src/base/errors.test.ts'), 'core')
-  assert.equal(partOf('test/sim/pool.test.ts'), 'safety')
+  assert.equal(partOf('test/safety/pool.test.ts'), 'safety')
   assert.equal(partOf('test/peer-authorisation.test.ts'), 'network')
   assert.throws(() => partOf('test/new.test.ts'), /belongs to no part/)
 })
