@@ -28,13 +28,18 @@ test('the backlog is bounded, and numbers grow over a restart', async () => {
   let last = 0
   log.subscribe(undefined, ({ seq }) => (last = seq))
   for (let count = 0; count < limits.eventBacklog + 10; count++) log.publish({ type: 'copies', data: {} })
-  let kept = 0
-  log.subscribe(0, () => kept++)
-  assert.equal(kept, limits.eventBacklog)
+  const kept: NumberedEvent[] = []
+  log.subscribe(0, (event) => kept.push(event))
+  assert.equal(kept.length, limits.eventBacklog + 1)
+  assert.equal(kept[0]?.event.type, 'gap')
+  assert.equal(kept[0].seq + 1, kept[1]?.seq)
   await clock.advance(1000)
   const next = new EventLog(clock)
   let first = 0
+  const missed: string[] = []
+  next.subscribe(last, ({ event }) => missed.push(event.type))
   next.subscribe(undefined, ({ seq }) => (first = seq))
   next.publish({ type: 'copies', data: {} })
   assert.ok(first > last)
+  assert.deepEqual(missed, ['gap', 'copies'])
 })

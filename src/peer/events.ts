@@ -22,8 +22,15 @@ export class EventLog {
 
   /** Hands over what is kept after `since` (undefined: nothing old), then each new event; the result ends it. */
   subscribe(since: number | undefined, listener: (event: NumberedEvent) => void): () => void {
-    if (since !== undefined) for (const event of this.#backlog) if (event.seq > since) listener(event)
+    if (since !== undefined) this.#repeat(since, listener)
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** What is kept after `since`; a `gap` first where some of it is not, or was before this start. */
+  #repeat(since: number, listener: (event: NumberedEvent) => void): void {
+    const first = (this.#backlog[0]?.seq ?? this.#seq + 1) - 1
+    if (since < first) listener({ seq: first, event: { type: 'gap', data: {} } })
+    for (const event of this.#backlog) if (event.seq > since) listener(event)
   }
 }

@@ -22,6 +22,12 @@ const shownBytes = 1024 * 1024
 /** Runs a verb and counts its failure. */
 type Counted = <T>(run: () => Promise<T>) => Promise<T>
 
+/** What the events of one transfer say. */
+interface Watched extends Pick<PutOptions, 'size' | 'onProgress'> {
+  id?: string
+  event?: 'upload' | 'download'
+}
+
 /** Watches every caller's verbs; `running` counts transfers in flight. */
 export class FilesObserver {
   readonly #parts: ObserverParts
@@ -124,7 +130,7 @@ export class FilesObserver {
     options: AppendOptions,
   ): Promise<UploadState> {
     const { path, size } = await uploads.state(id)
-    const progress = this.#progress(path, { ...options, size: size ?? options.size }, id)
+    const progress = this.#progress(path, { ...options, size: size ?? options.size, id })
     this.#running += 1
     try {
       const state = await uploads.append(id, offset, source, { ...options, onProgress: progress.on })
@@ -159,8 +165,11 @@ export class FilesObserver {
     }
   }
 
-  /** Events of one upload; none for a small one. */
-  #progress(path: string, { size, onProgress }: Pick<PutOptions, 'size' | 'onProgress'>, named?: string) {
+  /** Events of one upload or download; none for a small one. */
+  #progress(
+    path: string,
+    { size, onProgress, id: named, event = 'upload' }: Watched,
+  ): { on: NonNullable<PutOptions['onProgress']>; end: (state: 'done' | 'failed') => void } {
     const { events, clock, random } = this.#parts
     let id = named
     let bytes = 0
@@ -169,7 +178,7 @@ export class FilesObserver {
       if (Math.max(bytes, size ?? 0) < shownBytes) return
       told = clock.monotonicMs()
       id ??= random.bytes(8).toString('hex')
-      events.publish({ type: 'upload', data: { id, path, bytes, total: size ?? null, state } })
+      events.publish({ type: event, data: { id, path, bytes, total: size ?? null, state } })
     }
     const on: NonNullable<PutOptions['onProgress']> = (progress) => {
       bytes = progress.bytes
@@ -180,18 +189,28 @@ export class FilesObserver {
   }
 
   #download(download: Download): Download {
-    return { ...download, bytes: this.#read(download.bytes) }
+    return { ...download, bytes: this.#read(download) }
   }
 
-  async *#read(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async *#read({ path, bytes, first, last }: Download): AsyncGenerator<Uint8Array> {
+    const progress = this.#progress(path, { size: last - first + 1, event: 'download' })
+    let state: 'done' | 'failed' = 'failed'
+    let read = 0
     this.#running += 1
     try {
-      yield* bytes
+      for await (const piece of bytes) {
+        read += piece.length
+        yield piece
+        progress.on({ bytes: read, total: undefined, chunks: 0 })
+      }
+      state = 'done'
       this.#parts.metrics.count('retrieved')
     } catch (thrown) {
       this.#parts.metrics.countError(thrown)
       throw thrown
     } finally {
+      // Also where the reader has gone away.
+      progress.end(state)
       this.#running -= 1
     }
   }

@@ -141,7 +141,7 @@ export type PeerEvent =
   | { type: 'peers'; data: { peer: PeerId; state: 'online' | 'offline' } }
   | { type: 'pool'; data: { id: string } }
   | {
-      type: 'upload'
+      type: 'upload' | 'download'
       data: {
         id: string
         path: string
@@ -150,6 +150,8 @@ export type PeerEvent =
         state: 'running' | 'done' | 'failed'
       }
     }
+  /** What happened before was not kept: read everything again. */
+  | { type: 'gap'; data: Record<string, never> }
   | { type: 'alarm'; data: { kind: string; device: string } }
 
 export interface NumberedEvent {
