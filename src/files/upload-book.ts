@@ -70,6 +70,7 @@ export class UploadBook {
   readonly #own: () => OwnState
   readonly #clock: Clock
   readonly #random: Random
+  readonly #onUnclean: () => void
   /** Writers of numbered parts, and what resolves when each has left. */
   readonly #writers = new Map<string, Map<AbortController, Promise<void>>>()
   #lastOrder = 0
@@ -77,10 +78,12 @@ export class UploadBook {
   /** Rows that a former run of this peer may have been writing. */
   #former: Set<string> | undefined
 
-  constructor(own: () => OwnState, clock: Clock, random: Random) {
+  /** @param onUnclean an upload has ended whose leftovers are to be looked for */
+  constructor(own: () => OwnState, clock: Clock, random: Random, onUnclean: () => void = () => undefined) {
     this.#own = own
     this.#clock = clock
     this.#random = random
+    this.#onUnclean = onUnclean
   }
 
   /** The row of an upload that is neither given up nor expired. */
@@ -114,6 +117,7 @@ export class UploadBook {
     const unclean = row.unclean === true || this.#knowFormer().has(id)
     const written = { ...row, expires, ...(unclean ? { unclean } : {}) }
     await this.#own().put('upload', id, written)
+    if (ended && unclean) this.#onUnclean()
     return written
   }
 

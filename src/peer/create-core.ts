@@ -195,7 +195,12 @@ class OpenCore implements Core {
     this.workers = parts.workers
     this.#filesParts = {
       ...parts,
-      uploads: new UploadBook(() => parts.store.own, parts.clock, parts.random),
+      uploads: new UploadBook(
+        () => parts.store.own,
+        parts.clock,
+        parts.random,
+        () => parts.workers.wake('uploads'),
+      ),
       require: () => undefined,
       room: async () => ({ ...(await parts.space.room()), storage: parts.storage }),
       presence: (peer) => this.#presence(peer),
