@@ -11,6 +11,7 @@ import { openCatalogue } from '../access/open-catalogue.ts'
 import { zoneTag } from '../access/statement.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
+import { asPeerStorError, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -121,7 +122,7 @@ export async function createCore(parts: CoreParts): Promise<Core> {
     const space = await SpaceWatch.over(store, parts.contributed)
     const catalogue = await openCatalogue({ ...parts, store, naming: { checkPath, categoryOf } })
     if (parts.welcome !== undefined) await catalogue.admit(parts.welcome)
-    await nameItself(catalogue, parts.self)
+    await nameItself(catalogue, parts)
     const workers = new WorkerRunner(clock, log)
     const membership = membershipOf(catalogue, () => stateOf(parts, space))
     const budget = parts.budget ?? new Budget(limits.bulkBytes)
@@ -141,10 +142,16 @@ export async function createCore(parts: CoreParts): Promise<Core> {
 }
 
 /** A device's first name; storage-only devices can not write one. */
-async function nameItself(catalogue: Catalogue, self: SelfDescription): Promise<void> {
+async function nameItself(catalogue: Catalogue, { self, log }: CoreParts): Promise<void> {
   const own = catalogue.devices().find(({ device }) => device === catalogue.device)
-  if (own?.kind === 'device' && own.name === undefined && !own.revoked)
+  if (own?.kind !== 'device' || own.name !== undefined || own.revoked) return
+  try {
     await catalogue.setDeviceName(catalogue.device, self.name())
+  } catch (thrown) {
+    // The records with its keys, and its name, may have rotted here: other devices have them.
+    if (!isCode(thrown, 'KEY_UNAVAILABLE')) throw thrown
+    log.warn('the names of devices cannot be opened yet', { reason: asPeerStorError(thrown).message })
+  }
 }
 
 /** The signed statement of this device: what it gives, and where it is. */

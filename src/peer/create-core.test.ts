@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { drawProfile } from '../../test/sim/profile.ts'
+import { Scene } from '../../test/sim/scene.ts'
+import { SeededRandom } from '../../test/sim/seeded-random.ts'
+import type { SimPeer } from '../../test/sim/sim-peer.ts'
+import type { LocalStore } from '../store/local-store.ts'
+import { segmentFile } from '../store/segment-format.ts'
+
+/** Turns a bit in every batch that gives this device keys. */
+function rotKeys({ core, disk, name }: SimPeer): number {
+  const { read } = core!.store as LocalStore
+  const batches = new Set(read.recordsOf(['epoch', 'wrap']).map(({ batch }) => batch))
+  for (const last of batches) {
+    const { segment, offset } = read.batchPlace(last)!
+    disk.flip(`/${name}/${segmentFile(segment)}`, offset + 20)
+  }
+  return batches.size
+}
+
+test('a peer whose keys rotted with its index gone starts, and has them again from the others', async () => {
+  const random = new SeededRandom(1)
+  const scene = new Scene({ ...drawProfile(random, { peers: 3 }), storageShare: 0 }, random)
+  await scene.begin()
+  const [, peer] = scene.peers
+  peer!.crash({ power: false })
+  assert.ok(rotKeys(peer!) > 0)
+  await scene.clock.until(peer!.start(), 60_000)
+  assert.equal(peer!.core!.catalogue.folderNamed('files'), undefined)
+  await scene.clock.advance(60_000)
+  assert.equal(peer!.core!.catalogue.folderNamed('files')?.open, true)
+  assert.equal(scene.broken, undefined)
+  for (const one of scene.peers) one.crash({ power: false })
+  await scene.clock.advance(0)
+  for (const one of scene.peers) one.release()
+})
