@@ -264,7 +264,7 @@ class OpenCore implements Core {
     workers.add(new Retention(this.#filesParts))
     workers.add(space)
     workers.add(unfinished)
-    workers.add(new Compaction(this.store, clock))
+    workers.add(new Compaction(this.store, clock, () => space.isDiskShort))
   }
 
   async quiesce(): Promise<void> {

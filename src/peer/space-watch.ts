@@ -40,6 +40,11 @@ export class SpaceWatch implements Worker {
     return Math.min(this.#leftOfContribution, this.#leftOfDisk) < 4 * limits.sealedMax
   }
 
+  /** A few segments more, and the disk is full. */
+  get isDiskShort(): boolean {
+    return this.#leftOfDisk < 16 * limits.segmentBytes
+  }
+
   /** Bytes of chunks that may still be kept: as far as the contributed space goes, and the disk. */
   async room(): Promise<{ limit: number; contributed: number; disk: number }> {
     await this.refresh()

@@ -1,6 +1,6 @@
 /**
  * The worker that gives the disk back what dropped chunks took: one segment at a time, and as long a
- * rest as three times the work, so that people's reads and writes come first.
+ * rest as three times the work, so that people's reads and writes come first. On a full disk it does not rest.
  */
 import type { Clock } from '../base/clock.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
@@ -15,12 +15,15 @@ export class Compaction implements Worker {
   readonly name = 'compact'
   readonly #store: Pick<Store, 'compact'>
   readonly #clock: Clock
+  readonly #isShort: () => boolean
   #segments = 0
   #bytes = 0
 
-  constructor(store: Pick<Store, 'compact'>, clock: Clock) {
+  /** `isShort`: the disk has so little room left that people wait for it. */
+  constructor(store: Pick<Store, 'compact'>, clock: Clock, isShort: () => boolean) {
     this.#store = store
     this.#clock = clock
+    this.#isShort = isShort
   }
 
   status(): string {
@@ -33,6 +36,7 @@ export class Compaction implements Worker {
     if (freed === 0) return { waitMs: everyMs }
     this.#segments += 1
     this.#bytes += freed
+    if (this.#isShort()) return 'more'
     const tookMs = this.#clock.monotonicMs() - startedAt
     return { waitMs: Math.min(restMostMs, Math.max(1, restShare * tookMs)) }
   }

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { limits } from '../../src/base/limits.ts'
 import { createPeer } from '../../src/peer/create-peer.ts'
 import type { Peer } from '../../src/peer/peer.ts'
@@ -34,12 +35,14 @@ async function write(peer: Peer, round: string, lane: number): Promise<never> {
   }
 }
 
-/** What it writes is dropped again; tells how many segments were compacted. */
+/** What it writes is dropped again; tells how many segments were compacted, and stays close to that. */
 async function fail(peer: Peer): Promise<never> {
-  for (;;) {
+  const compacted = (): number =>
+    Number.parseInt(peer.workers().find(({ name }) => name === 'compact')!.status)
+  for (let number = 1; ; number++) {
     await peer.files.put('files/broken', sourceOf(randomBytes(4_000_000), true)).catch(() => undefined)
-    const { status } = peer.workers().find(({ name }) => name === 'compact')!
-    tell({ compacted: Number.parseInt(status) })
+    for (let waits = 0; compacted() < number * 2 && waits < 20; waits++) await wait(50)
+    tell({ compacted: compacted() })
   }
 }
 
@@ -65,7 +68,11 @@ async function bytesIn(home: string): Promise<number> {
 const [home, round, list] = process.argv.slice(2)
 if (import.meta.main && home !== undefined && round !== undefined) {
   const startedAt = performance.now()
-  const peer = await createPeer({ home, settings, onLog: () => undefined })
+  const peer = await createPeer({
+    home,
+    settings,
+    onLog: () => undefined,
+  })
   await peer.start()
   const startMs = performance.now() - startedAt
   flushCompileCache()
