@@ -21,12 +21,14 @@ export async function dispatch(
   request.on('error', () => undefined)
   response.on('error', () => undefined)
   const gone = new AbortController()
+  face.underWay.add(gone)
   response.once('close', () => {
+    face.underWay.delete(gone)
     if (!response.writableFinished) gone.abort(fail('INTERRUPTED', { what: 'the request' }))
   })
   try {
     setCommonHeaders(face, request, response)
-    await serve(face, routes, request, response, AbortSignal.any([gone.signal, face.stopping]))
+    await serve(face, routes, request, response, gone.signal)
   } catch (thrown) {
     const error = errorOf(thrown)
     if (error.status >= 500)

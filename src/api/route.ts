@@ -22,8 +22,8 @@ export interface Face {
   digests: KnownDigests
   /** Host and port it listens on. */
   bound: { host: string; port: number }
-  /** Aborted when the face closes. */
-  stopping: AbortSignal
+  /** Of each request under way: aborted when the face closes. */
+  underWay: Set<AbortController>
 }
 
 /** One request whose host, origin, token and scope were checked. */

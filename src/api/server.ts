@@ -40,7 +40,6 @@ export interface WebFace {
 
 /** Listens on `port` or the next free one; `PORT_BUSY` when there is none. */
 export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise<WebFace> {
-  const stopping = new AbortController()
   const clock = options.clock ?? realClock
   const random = options.random ?? systemRandom
   const face: Face = {
@@ -54,7 +53,7 @@ export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise
     locks: new DavLocks(clock, random),
     digests: new KnownDigests(),
     bound: { host: options.host, port: options.port },
-    stopping: stopping.signal,
+    underWay: new Set(),
   }
   const events = new Events(face)
   const server = createLimitedServer(face, events)
@@ -64,7 +63,7 @@ export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise
   return {
     url: localUrl(options.host, port),
     port,
-    close: () => close(server, events, stopping, clock),
+    close: () => close(server, events, face),
   }
 }
 
@@ -134,13 +133,13 @@ function tryListen(server: Server, host: string, port: number): Promise<number |
   })
 }
 
-async function close(server: Server, events: Events, stopping: AbortController, clock: Clock): Promise<void> {
+async function close(server: Server, events: Events, { underWay, clock }: Face): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   events.close()
   server.closeIdleConnections()
-  const cancelSoft = clock.after(limits.stopTimeoutMs / 4, () =>
-    stopping.abort(fail('INTERRUPTED', { what: 'the request' })),
-  )
+  const cancelSoft = clock.after(limits.stopTimeoutMs / 4, () => {
+    for (const request of underWay) request.abort(fail('INTERRUPTED', { what: 'the request' }))
+  })
   const cancelHard = clock.after(limits.stopTimeoutMs / 2, () => server.closeAllConnections())
   await closed
   cancelSoft()

@@ -76,6 +76,9 @@ export const limits = {
   segmentLiveMin: 0.5,
   /** Bulk buffers of all uploads, downloads, fetches and repairs together. */
   bulkBytes: 48 * MiB,
+  /** Content of a file up to this size is kept in memory after it was read, all of them together this much. */
+  smallFileBytes: 64 * KiB,
+  smallFilesBytes: 16 * MiB,
 
   // Versions
   keepMs: 30 * day,

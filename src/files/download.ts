@@ -53,6 +53,12 @@ export async function* contentOf(
   options: ReadOptions,
 ): AsyncGenerator<Uint8Array> {
   const { first, last } = options
+  const kept = parts.smallFiles.get(row.version)
+  if (kept !== undefined) {
+    options.onSource?.(parts.catalogue.peer)
+    yield kept.subarray(first, last + 1)
+    return
+  }
   const whole = first === 0 && last === row.size - 1
   const keys = whole ? keysFor(parts, row) : undefined
   const hash = new ContentHash()
@@ -61,6 +67,7 @@ export async function* contentOf(
   const opened = inOrder(fetched, chunksInFlight, (chunk) => open(parts, chunk, keys))
   for await (const { offset, bytes, p } of opened) {
     if (p !== undefined) hash.add(p, bytes.length)
+    if (whole && bytes.length === row.size) parts.smallFiles.keep(row.version, bytes)
     yield bytes.subarray(Math.max(0, first - offset), last + 1 - offset)
   }
   if (keys !== undefined && hash.digest().toString('hex') !== row.hash) alarm(parts, row)
@@ -103,17 +110,17 @@ async function open(
 }
 
 function fileAt(parts: FilesParts, place: Place, { version }: GetOptions): VersionRow {
-  if (version === undefined && isFolderOnly(parts, place)) throw fail('IS_FOLDER', { path: place.text })
-  const row = versionAt(parts, place, version)
+  const row = version === undefined ? shownAt(parts, place) : versionAt(parts, place, version)
   if (row.kind === 'folder') throw fail('IS_FOLDER', { path: place.text })
   if (row.kind === 'removed') throw fail('NOT_FOUND', { what: 'file', name: place.text })
   return row
 }
 
-/** A folder with no file of the same name. */
-function isFolderOnly(parts: FilesParts, place: Place): boolean {
-  if (place.path !== '' && parts.store.read.entryAt(place.id, place.path) !== undefined) return false
-  return isFolder(parts, place)
+/** What shows at a place; a folder that only paths imply is none. */
+function shownAt(parts: FilesParts, place: Place): VersionRow {
+  const shown = place.path === '' ? undefined : parts.store.read.entryAt(place.id, place.path)
+  if (shown === undefined && isFolder(parts, place)) throw fail('IS_FOLDER', { path: place.text })
+  return shown ?? versionAt(parts, place, undefined)
 }
 
 /** The bytes that are asked for: a range, or those of one chunk. */

@@ -228,5 +228,7 @@ async function copiesWhenDurable(
     return parts.pool.durable(content.chunks, durability, durabilityTimeoutMs ?? limits.durabilityTimeoutMs, {
       signal,
     })
+  // What was just committed lies here; where nobody else keeps chunks there is nothing to look up.
+  if (content.size > 0 && parts.pool.countedPeers().join() === parts.catalogue.peer) return 1
   return copiesOf(parts, place.id, [{ version, size: content.size }]).get(version)?.have ?? 0
 }

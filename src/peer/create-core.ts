@@ -23,6 +23,7 @@ import { ChunksOf } from '../files/chunks-of.ts'
 import type { FilesParts, PeerPresence } from '../files/files-parts.ts'
 import type { Files } from '../files/files.ts'
 import { categoryOf } from '../files/mime.ts'
+import { SmallFiles } from '../files/small-files.ts'
 import { openFiles } from '../files/open-files.ts'
 import { checkPath } from '../files/paths.ts'
 import { Unfinished } from '../files/unfinished.ts'
@@ -208,6 +209,7 @@ class OpenCore implements Core {
         parts.random,
         () => parts.workers.wake('uploads'),
       ),
+      smallFiles: new SmallFiles(),
       require: () => undefined,
       room: async () => ({ ...(await parts.space.room()), storage: parts.storage }),
       presence: (peer) => this.#presence(peer),
