@@ -3,7 +3,7 @@ import { fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { EntryId, FolderId } from '../base/words.ts'
 import type { MadeFolder, Page } from '../store/index-reader.ts'
-import type { EntryRow } from '../store/view.ts'
+import type { EntryRow, ShownRow } from '../store/view.ts'
 import { timeText } from '../base/clock.ts'
 import { copiesOf } from './copies.ts'
 import type { FilesParts } from './files-parts.ts'
@@ -108,7 +108,7 @@ async function everything(
   let next = cursor
   do {
     if (lines.length > 0) await parts.clock.sleep(0)
-    const step = parts.store.read.tree(
+    const step = parts.store.read.below(
       place.id,
       place.path,
       next,
@@ -146,7 +146,7 @@ export function mayRead(parts: FilesParts, folder: string): boolean {
 export function hidingOf(
   parts: FilesParts,
   place: Pick<Place, 'id'>,
-  entries: readonly EntryRow[],
+  entries: readonly ShownRow[],
 ): Set<string> {
   return parts.store.read.hidingAmong(
     place.id,
@@ -157,7 +157,7 @@ export function hidingOf(
 export function fileLine(
   parts: FilesParts,
   place: Pick<Place, 'id' | 'folder'>,
-  entry: EntryRow,
+  entry: ShownRow,
   copies: ListedEntry['copies'],
   hiding: ReadonlySet<string>,
 ): ListedEntry {

@@ -22,8 +22,8 @@ export function categorySetBy(tag: string): Category | undefined {
 }
 
 /** Tags that people see; the one that sets the category is shown as the category. */
-export function shownTags(tags: readonly string[]): string[] {
-  return tags.filter((tag) => categorySetBy(tag) === undefined)
+export function shownTags(tags: readonly string[]): readonly string[] {
+  return tags.length === 0 ? tags : tags.filter((tag) => categorySetBy(tag) === undefined)
 }
 
 /** What people look for: pictures, documents, code …; a tag may say so, else the type does. */

@@ -14,6 +14,8 @@ export function propertiesOf(
   folder: FolderId,
   entry: EntryId | '',
 ): Properties | undefined {
+  // Nearly always there are none, and every line of a listing asks.
+  if (store.own.count('property') === 0) return undefined
   return store.own.get<Properties>('property', `${folder}/${entry}`)
 }
 

@@ -17,7 +17,7 @@ import type { RecordKind } from '../codec/record.ts'
 import type { Pin } from './chunk-store.ts'
 import type { IndexedRecord } from './store.ts'
 import type { SoughtWords } from './search-text.ts'
-import type { EntryRow, VersionRow } from './view.ts'
+import type { EntryRow, ShownRow, VersionRow } from './view.ts'
 
 /** A page of a listing: `next` is given when there is more. */
 export interface Page<T> {
@@ -27,7 +27,7 @@ export interface Page<T> {
 
 /** A line of a folder listing: an entry, or a folder implied by paths. */
 export type Listed =
-  | { kind: 'entry'; entry: EntryRow }
+  | { kind: 'entry'; entry: ShownRow }
   | { kind: 'folder'; path: string; files: number; bytes: number; made?: MadeFolder }
 
 /** The entry of a folder that was made on purpose. */
@@ -164,6 +164,8 @@ export interface IndexReader {
   hasBelow(folder: FolderId, path: string): boolean
   /** Everything below `path`, by path. */
   tree(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<EntryRow>
+  /** The same as lines of a listing. */
+  below(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<ShownRow>
   /** Everything from `path` on, itself included, by path; `next` goes on there. */
   from(folder: FolderId, path: string, limit: number): Page<EntryRow>
   /** Removed entries that can come back, newest first. */

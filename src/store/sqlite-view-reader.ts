@@ -24,7 +24,7 @@ import type { SoughtWords } from './search-text.ts'
 import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
 import { goneBits, statusNames } from './sqlite-view.ts'
-import type { EntryKind, EntryRow, VersionRow } from './view.ts'
+import type { EntryKind, EntryRow, ShownRow, VersionRow } from './view.ts'
 
 /** A version with what its record's head says. */
 const versionColumns = `v.*, r.hash AS record_hash, r.epoch, r.parents, r.ms, r.counter, f.id AS folder_id, d.id AS device_id`
@@ -32,6 +32,10 @@ const versionJoins = `JOIN records r ON r.n = v.n JOIN folders f ON f.n = v.fold
 const versionSelect = `SELECT ${versionColumns} FROM versions v ${versionJoins}`
 const entrySelect = `SELECT ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
 FROM entries e JOIN versions v ON v.n = e.version ${versionJoins}`
+
+/** No more than a line of a listing needs. */
+const shownSelect = `SELECT r.hash AS record_hash, v.entry, v.kind, v.path, v.mode, v.modified, v.created, v.size, v.hash, v.type,
+  v.tags, v.target, e.conflicts FROM entries e JOIN versions v ON v.n = e.version JOIN records r ON r.n = e.version`
 
 const searchSelect = `SELECT s.at AS search_at, ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
 FROM search s CROSS JOIN entries e ON e.n = s.entry CROSS JOIN versions v ON v.n = e.version ${versionJoins}`
@@ -129,7 +133,7 @@ export class SqliteViewReader {
       after,
       limit + 1,
     )
-    const entries = this.#entries(
+    const entries = this.#shown(
       `WHERE e.folder = ? AND e.parent = ? AND e.path ${kind === 'd' ? '>=' : '>'} ? AND e.removed = 0 AND e.shadowed = 0
        AND v.kind <> 'folder' ORDER BY e.path LIMIT ?`,
       n,
@@ -137,7 +141,8 @@ export class SqliteViewReader {
       after,
       limit + 1,
     )
-    const listed = mergeByPath(folders.map(listedFolder), entries.map(listedEntry))
+    const files = entries.map(listedEntry)
+    const listed = folders.length === 0 ? files : mergeByPath(folders.map(listedFolder), files)
     return page(listed, limit, (last) => (last.kind === 'folder' ? `d:${last.path}` : `e:${last.entry.path}`))
   }
 
@@ -155,6 +160,14 @@ export class SqliteViewReader {
       limit,
       (last) => last.path,
     )
+  }
+
+  below(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<ShownRow> {
+    const where = `WHERE e.folder = ? AND e.path > ? AND e.path < ? AND e.removed = 0 AND e.shadowed = 0
+      ORDER BY e.path LIMIT ?`
+    const [from, to] = rangeBelow(path)
+    const rows = this.#shown(where, this.#folder(folder), cursor ?? from, to, limit + 1)
+    return page(rows, limit, (last) => last.path)
   }
 
   from(folder: FolderId, path: string, limit: number): Page<EntryRow> {
@@ -238,19 +251,18 @@ export class SqliteViewReader {
   }
 
   copies(versions: readonly RecordHash[], peers: readonly PeerId[]): Map<RecordHash, number> {
-    const among = this.peerNumbers(peers)
     const result = new Map<RecordHash, number>()
-    for (const version of versions) {
-      const row = this.sql.get(
-        `SELECT v.listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
-           AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = v.n) copies
-         FROM versions v JOIN records r ON r.n = v.n WHERE r.hash = ?`,
-        among,
-        idBytes(version),
-      )
-      if (row === undefined || row['listed'] === 0) continue
+    const rows = this.sql.all(
+      `SELECT j.value version, v.listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
+         AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = v.n) copies
+       FROM json_each(?) j CROSS JOIN records r ON r.hash = unhex(j.value) CROSS JOIN versions v ON v.n = r.n`,
+      this.peerNumbers(peers),
+      JSON.stringify(versions),
+    )
+    for (const { version, listed, copies } of rows) {
+      if (listed === 0) continue
       // A version without chunks is whole wherever its record is.
-      result.set(version, row['copies'] === null ? peers.length : num(row['copies']))
+      result.set(text(version) as RecordHash, copies === null ? peers.length : num(copies))
     }
     return result
   }
@@ -308,6 +320,10 @@ export class SqliteViewReader {
     return this.sql.all(`${versionSelect} ${where}`, ...values).map(versionRow)
   }
 
+  #shown(where: string, ...values: (string | number | Uint8Array)[]): ShownRow[] {
+    return this.sql.all(`${shownSelect} ${where}`, ...values).map(shownRow)
+  }
+
   #entries(where: string, ...values: (string | number | Uint8Array)[]): EntryRow[] {
     return this.sql.all(`${entrySelect} ${where}`, ...values).map(entryRow)
   }
@@ -329,15 +345,39 @@ function versionRow(row: Row): VersionRow {
     modified: num(row['modified']),
     created: num(row['created']),
     size: num(row['size']),
-    hash: Buffer.from(blob(row['hash'])).toString('hex'),
+    hash: idIn(row['hash']),
     type: text(row['type']),
     category: text(row['category']),
-    tags: JSON.parse(text(row['tags'])) as string[],
+    tags: tagsIn(row['tags']),
     description: text(row['description']),
     target: row['target'] === null ? undefined : text(row['target']),
     content: blob(row['content']),
     ...(num(row['gone']) !== 0 && num(row['replaced']) === 1 ? { gone: true } : {}),
   }
+}
+
+function shownRow(row: Row): ShownRow {
+  return {
+    version: idIn<RecordHash>(row['record_hash']),
+    entry: idIn<EntryId>(row['entry']),
+    kind: text(row['kind']) as EntryKind,
+    path: text(row['path']),
+    mode: num(row['mode']),
+    modified: num(row['modified']),
+    created: num(row['created']),
+    size: num(row['size']),
+    hash: idIn(row['hash']),
+    type: text(row['type']),
+    tags: tagsIn(row['tags']),
+    conflicts: splitIds<RecordHash>(row['conflicts']),
+    target: row['target'] === null ? undefined : text(row['target']),
+  }
+}
+
+const noTags: readonly string[] = []
+
+function tagsIn(value: Row[string] | undefined): readonly string[] {
+  return value === '[]' ? noTags : (JSON.parse(text(value)) as string[])
 }
 
 function entryRow(row: Row): EntryRow {
@@ -366,7 +406,7 @@ function listedFolder(row: Row): Listed {
   return { ...folder, made }
 }
 
-function listedEntry(entry: EntryRow): Listed {
+function listedEntry(entry: ShownRow): Listed {
   return { kind: 'entry', entry }
 }
 
