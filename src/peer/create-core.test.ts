@@ -7,10 +7,11 @@ import type { SimPeer } from '../../test/sim/sim-peer.ts'
 import type { LocalStore } from '../store/local-store.ts'
 import { segmentFile } from '../store/segment-format.ts'
 
-/** Turns a bit in every batch that gives this device keys. */
+/** Turns a bit in every batch that gives this device keys, but for those that say who it is. */
 function rotKeys({ core, disk, name }: SimPeer): number {
   const { read } = core!.store as LocalStore
-  const batches = new Set(read.recordsOf(['epoch', 'wrap']).map(({ batch }) => batch))
+  const certified = new Set(read.recordsOf(['certificate']).map(({ batch }) => batch))
+  const batches = new Set(read.recordsOf(['epoch']).map(({ batch }) => batch)).difference(certified)
   for (const last of batches) {
     const { segment, offset } = read.batchPlace(last)!
     disk.flip(`/${name}/${segmentFile(segment)}`, offset + 20)
