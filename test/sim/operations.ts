@@ -227,12 +227,14 @@ export class Operations {
   async #invite(peer: SimPeer): Promise<string> {
     const { profile, peers } = this.#scene
     if (peer.revoked || peers.length >= profile.peers) return 'not now'
-    const { name, kind } = await this.#scene.invite(peer)
-    return `${name}, a ${kind}`
+    const joined = await this.#scene.invite(peer)
+    // Its inviter was cut off meanwhile, perhaps before this: what counts is known at the end.
+    joined.revoked = peer.revoked
+    return `${joined.name}, a ${joined.kind}`
   }
 
   async #revoke(author: SimPeer): Promise<string> {
-    const { random, clock, ledger } = this.#scene
+    const { random, ledger } = this.#scene
     const most = this.#scene.unrevoked().length - 3
     const targets = this.#scene.unrevoked().filter((peer) => peer !== author && peer !== this.#scene.peers[0])
     if (author.revoked || most <= 0 || this.#revocations >= 2 || targets.length === 0) return 'not now'
@@ -248,11 +250,21 @@ export class Operations {
       const peer = this.#scene.peers.find((peer) => peer.device === device)
       if (peer === undefined) continue
       if (peer !== target) ledger.revoke(peer, author, this.#scene.dependable(peer))
-      peer.revoked = true
-      peer.revokedAt = clock.monotonicMs()
+      this.#cutOff(peer)
     }
+    // With them fall those whom they let in and the author has not heard of yet.
+    for (const peer of this.#scene.unrevoked())
+      if (peer.invitedBy?.revoked === true && author.core!.catalogue.deviceOf(peer.id) === undefined) {
+        ledger.revoke(peer, author, this.#scene.dependable(peer))
+        this.#cutOff(peer)
+      }
     this.#scene.count('revoked devices', fallen.length)
     return fallen.map(({ name }) => name).join(', ')
+  }
+
+  #cutOff(peer: SimPeer): void {
+    peer.revoked = true
+    peer.revokedAt = this.#scene.clock.monotonicMs()
   }
 
   /** A holder drops chunks that two others have, then gives the space back; repair brings them back. */

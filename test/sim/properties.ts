@@ -66,8 +66,12 @@ export class Properties {
     const votes = this.#scene.running(this.#scene.members())
     const [judge] = votes.filter(({ revokedAt }) => revokedAt === undefined)
     if (judge === undefined) return
-    for (const peer of this.#scene.peers)
-      if (peer.revokedAt === undefined) peer.revoked = judge.core!.catalogue.roleOf(peer.id) === 'ex-member'
+    for (const peer of this.#scene.peers) {
+      if (peer.revokedAt !== undefined) continue
+      const role = judge.core!.catalogue.roleOf(peer.id)
+      // Let in by a device after its cut: nobody ever hears of it.
+      peer.revoked = role === 'ex-member' || (role === 'stranger' && peer.invitedBy?.revoked === true)
+    }
   }
 
   #unrest(): [property: string, what: string] | undefined {

@@ -98,6 +98,7 @@ export class Scene {
     const joining = joinRequest(parseInvite(code), newSigningKey(random), name, random)
     const { keys, batches } = checkWelcome(joining, await received(invites.redeem(joining.request)))
     const peer = this.#add({ kind, keys, welcome: batches })
+    peer.invitedBy = inviter
     await peer.start()
     return peer
   }

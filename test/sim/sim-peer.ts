@@ -54,6 +54,8 @@ export class SimPeer {
   skewMs = 0
   /** Cut off by a revocation that somebody was told is done. */
   revoked = false
+  /** Whose invite it redeemed; undefined of the pool's first device. */
+  invitedBy: SimPeer | undefined
   /** When that was told, virtual milliseconds. */
   revokedAt: number | undefined
   /** What it was told is written since, with when it began. */
