@@ -12,15 +12,16 @@ export interface DavCall extends Call {
 
 export const xmlHead = '<?xml version="1.0" encoding="utf-8"?>\n'
 
-/** Says to a client that looks for WebDAV, here or at the top, what is spoken. */
-export function setDavHeaders(request: IncomingMessage, response: ServerResponse): void {
-  if (!/^\/(dav(\/|$)|$)/.test(request.url ?? '')) return
+/** `OPTIONS`: what is spoken here, for clients that look for WebDAV below `/dav` or, as Explorer, at the top. */
+export function answerOptions(request: IncomingMessage, response: ServerResponse): void {
+  if (!/^\/(dav(\/|$)|$)/.test(request.url ?? '')) return void response.writeHead(204).end()
   response.setHeader('dav', '1, 2')
   response.setHeader('ms-author-via', 'DAV')
   response.setHeader(
     'allow',
     'OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, MKCOL, COPY, MOVE, LOCK, UNLOCK',
   )
+  response.writeHead(200, { 'content-length': 0 }).end()
 }
 
 /** Ends a request with a status alone, or with XML. */

@@ -1,7 +1,7 @@
 /** `PROPFIND` and `PROPPATCH`: what is there, and what programs keep with it. */
 import { fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { Changes } from '../peer/peer.ts'
+import type { Changes, ListedEntry } from '../peer/peer.ts'
 import { type DavCall, DavRefusal, answer, xmlHead } from './dav-answer.ts'
 import { requireConditions, requireTokens } from './dav-conditions.ts'
 import {
@@ -39,22 +39,27 @@ export async function propfind(call: DavCall): Promise<unknown> {
   return answered
 }
 
+/** In pieces of bounded size: who asks for many long names gets as much for every child. */
 async function* responses(
   call: DavCall,
   member: Member,
   wanted: Wanted,
   withChildren: boolean,
 ): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(xmlHead + multistatus + memberResponse(member, wanted))
-  if (withChildren && member.line.kind === 'folder') yield* children(call, member, wanted)
-  yield Buffer.from('</D:multistatus>\n')
+  let text = xmlHead + multistatus + memberResponse(member, wanted)
+  if (withChildren && member.line.kind === 'folder')
+    for await (const line of children(call, member.path)) {
+      text += memberResponse({ ...member, path: line.path, line }, wanted)
+      if (text.length < pieceLength) continue
+      yield Buffer.from(text)
+      text = ''
+    }
+  yield Buffer.from(`${text}</D:multistatus>\n`)
 }
 
-async function* children(
-  call: DavCall,
-  { path, locks, quota }: Member,
-  wanted: Wanted,
-): AsyncGenerator<Buffer> {
+const pieceLength = 64 * 1024
+
+async function* children(call: DavCall, path: string): AsyncGenerator<ListedEntry> {
   let cursor: string | undefined
   do {
     const { entries, next } = await call.files.list(path, {
@@ -62,8 +67,7 @@ async function* children(
       limit: limits.davPageEntries,
       signal: call.signal,
     })
-    const texts = entries.map((line) => memberResponse({ path: line.path, line, locks, quota }, wanted))
-    yield Buffer.from(texts.join(''))
+    yield* entries
     // Others are served between two pages.
     await call.face.clock.sleep(0)
     cursor = next

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { fail } from '../base/errors.ts'
 import { authenticate, authenticateToken } from './auth.ts'
-import { setDavHeaders } from './dav-answer.ts'
+import { answerOptions } from './dav-answer.ts'
 import { errorOf, sendProblem } from './errors.ts'
 import { parseRequestPath } from './request-path.ts'
 import { type Call, type Face, type Route, Reply, answered } from './route.ts'
@@ -48,10 +48,7 @@ async function serve(
   setCorsHeaders(face, request, response)
   requireOrigin(face, request)
   if (isTus(request)) setTusHeaders(request, response)
-  if (request.method === 'OPTIONS') {
-    setDavHeaders(request, response)
-    return void response.writeHead(204).end()
-  }
+  if (request.method === 'OPTIONS') return answerOptions(request, response)
   if (isS3(request)) return serveS3(face, request, response, signal)
   const { segments, query } = parseRequestPath(request.url ?? '')
   const match = matchRoute(routes, isTus(request) ? tusMethod(request) : (request.method ?? ''), segments)

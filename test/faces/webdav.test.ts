@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cp, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import test from 'node:test'
 import { promisify } from 'node:util'
@@ -135,10 +136,29 @@ test('a tree of 3,000 names in one folder is listed in pages, and as one documen
     new Set(names.map((name) => `/dav/files/many/${encodeURIComponent(name)}`)),
   )
   assert.equal(hrefs.length, names.length + 1)
+  await requireBackPressure(web)
 })
 
 async function* none(): AsyncGenerator<Uint8Array> {}
 
 function propfind(web: WebFaceFixture, path: string, depth: string) {
   return web.ask({ method: 'PROPFIND', path, headers: { depth } })
+}
+
+/** Asks for 20,000 properties of each of 3,000 files, which are 3 GB, and reads none of it. */
+async function requireBackPressure(web: WebFaceFixture): Promise<void> {
+  const wanted = Array.from({ length: 20_000 }, (_, index) => `<n${index}/>`).join('')
+  const body = `<propfind xmlns="DAV:"><prop>${wanted}</prop></propfind>`
+  const socket = connect(web.face.port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.pause()
+  const before = process.memoryUsage().rss
+  socket.write(
+    `PROPFIND /dav/files/many HTTP/1.1\r\nhost: 127.0.0.1\r\ndepth: 1\r\nauthorization: Bearer ${web.token}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+  for (let index = 0; index < 50; index += 1) await web.requireAlive()
+  const grown = process.memoryUsage().rss - before
+  socket.destroy()
+  assert.ok(grown < 500 * 2 ** 20, `${Math.round(grown / 2 ** 20)} MB more`)
 }
