@@ -28,6 +28,7 @@ import { signInBody } from './sessions.ts'
 import { settingBody } from './settings.ts'
 import { tokenBody } from './tokens.ts'
 import { statesQuery } from './uploads.ts'
+import { zipQuery } from './zip.ts'
 
 export interface Description {
   summary: string
@@ -186,6 +187,11 @@ const described: Record<string, Description> = {
   'DELETE /api/v1/settings/:key': {
     summary: 'A setting back to its default',
     answer: answers.changedSetting,
+  },
+  'GET /api/v1/zip': {
+    summary: 'Folders and files as one zip',
+    query: zipQuery,
+    answer: 'application/zip',
   },
   'GET /api/v1/status': { summary: 'This peer', answer: answers.status },
   'GET /api/v1/safety': { summary: 'How many files have all their copies', answer: answers.safety },

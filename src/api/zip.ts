@@ -34,10 +34,10 @@ interface Packed extends ZipMember {
   target: string | undefined
 }
 
-const zipQuery = z.array(filePath).min(1).max(limits.listEntries)
+export const zipQuery = z.strictObject({ path: z.array(filePath).min(1).max(limits.listEntries) })
 
 async function zip(call: Call): Promise<unknown> {
-  const paths = checked(zipQuery, call.query.getAll('path'), 'path in the query')
+  const { path: paths } = checked(zipQuery, { path: call.query.getAll('path') }, 'the query')
   const files = call.subject === undefined ? call.peer.files : call.peer.filesFor(call.subject)
   const members = await membersOf(files, paths, call)
   const { response } = call
