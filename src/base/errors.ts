@@ -135,7 +135,7 @@ export const catalogue = {
   FORBIDDEN: row(403, '{role} may not {action}', 'ask an admin of the pool'),
   S3_KEY_UNKNOWN: row(
     403,
-    'S3 access key {key} is not known here, or has ended',
+    'the S3 access key {key} is not known here, or has ended',
     'make one: peerstor token create --s3',
   ),
   SIGNATURE_REFUSED: row(
