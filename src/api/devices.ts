@@ -2,13 +2,20 @@
 import { z } from 'zod'
 import { limits } from '../base/limits.ts'
 import { jsonBody } from './body.ts'
-import { line } from './inputs.ts'
+import { filePath, line } from './inputs.ts'
 import type { Call, Route } from './route.ts'
 
 export const devicesRoutes: Route[] = [
   { method: 'GET', path: '/api/v1/devices', scope: 'read', handle: (call) => call.peer.pool.devices() },
   { method: 'POST', path: '/api/v1/devices/revoke', scope: 'admin', handle: revoke },
   { method: 'PATCH', path: '/api/v1/devices/:name', scope: 'admin', handle: rename },
+  {
+    method: 'GET',
+    path: '/api/v1/devices/:name/held',
+    scope: 'read',
+    handle: (call) => call.peer.pool.held(call.params['name'] ?? ''),
+  },
+  { method: 'POST', path: '/api/v1/devices/:name/adopt', scope: 'admin', handle: adopt },
 ]
 
 export const revokeBody = z.strictObject({
@@ -23,4 +30,10 @@ export const renameBody = z.strictObject({ name: line(limits.deviceNameBytes) })
 
 async function rename(call: Call): Promise<unknown> {
   return call.peer.pool.rename(call.params['name'] ?? '', (await jsonBody(call, renameBody)).name)
+}
+
+const adoptBody = z.strictObject({ paths: z.array(filePath).max(1000).default([]) })
+
+async function adopt(call: Call): Promise<unknown> {
+  return call.peer.pool.adopt(call.params['name'] ?? '', (await jsonBody(call, adoptBody)).paths)
 }

@@ -34,6 +34,7 @@ export const commands: Record<string, CommandEntry> = {
   join: { summary: 'join the pool of a code', load: () => import('./join.ts') },
   pool: { summary: 'show or leave the pool', load: () => import('./pool.ts') },
   device: { summary: 'list, rename and revoke devices', load: () => import('./device.ts') },
+  adopt: { summary: 'take over what a revoked device wrote', load: () => import('./adopt.ts') },
   recovery: {
     summary: 'print the key that brings everything back',
     load: () => import('./recovery.ts'),

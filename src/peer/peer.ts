@@ -88,6 +88,13 @@ export interface DeviceLine {
   lastSeen: string | undefined
 }
 
+/** A version of a revoked device that does not show. */
+export interface HeldLine {
+  path: string
+  version: string
+  kind: string
+}
+
 /** contract.md `discover`. */
 export interface DiscoverReport {
   mdns: { peer: PeerId; name: string | undefined; addresses: string[]; lastSeen: string }[]
@@ -118,6 +125,10 @@ export interface PoolVerbs {
   /** By device id, peer id or unique name. Answers all devices that fall. */
   revoke(names: readonly string[]): Promise<{ devices: DeviceLine[] }>
   rename(name: string, newName: string): Promise<DeviceLine>
+  /** Versions that a revoked device wrote after its cut, as far as they are here. */
+  held(name: string): Promise<{ held: HeldLine[] }>
+  /** Takes them over: all of them, or those of `paths` and below. */
+  adopt(name: string, paths: readonly string[]): Promise<{ devices: DeviceLine[]; adopted: HeldLine[] }>
 }
 
 export interface RecoveryVerbs {

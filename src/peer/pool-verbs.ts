@@ -3,6 +3,7 @@ import { timeText } from '../base/clock.ts'
 import { fail } from '../base/errors.ts'
 import type { PeerId } from '../base/words.ts'
 import type { Network } from '../net/network.ts'
+import { adopt, heldOf } from './adopt.ts'
 import type { Core } from './create-core.ts'
 import { deviceLine, deviceLines, deviceNamed, nameOf, peerLines } from './devices.ts'
 import type { DiscoverReport, PoolVerbs } from './peer.ts'
@@ -35,6 +36,12 @@ export function poolVerbs(
       const fallen = await catalogue.revoke(devices.map(({ device }) => device))
       for (const { peer } of fallen) if (peer !== undefined) await network.disconnect(peer)
       return { devices: fallen.map((device) => deviceLine(device, undefined)) }
+    },
+    held: async (name) => ({ held: heldOf(core(), deviceNamed(core().catalogue, name).device) }),
+    adopt: async (name, paths) => {
+      const device = deviceNamed(core().catalogue, name)
+      const adopted = await adopt(core(), device.device, paths)
+      return { devices: [deviceLine(device, undefined)], adopted }
     },
     rename: async (name, newName) => {
       const { catalogue } = core()

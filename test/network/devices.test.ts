@@ -1,6 +1,6 @@
 /** Devices that are renamed, revoked, come back, or only store, with real processes. */
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import {
@@ -104,4 +104,41 @@ test('a storage-only device keeps copies, reads nothing, and says so', async (t)
     await refusal('STORAGE_ONLY', b, ...args)
   for (const args of [['invite'], ['folder', 'create', 'x'], ['device', 'revoke', a.started.peer]])
     await refusal('FORBIDDEN', b, ...args)
+})
+
+test('what a revoked device wrote unseen is held back, listed, and adopted by a writer', async (t) => {
+  const peers = await Peers.make(t)
+  const [a, b, c] = await peers.pool('a', 'b', 'c')
+  for (const peer of [a!, b!, c!]) await connectedTo(peer, 3)
+  await a!.stop()
+  const file = join(peers.folder, 'file')
+  await writeFile(file, numbered(300_000))
+  await b!.run(['put', file, '--to', 'files/late/one'])
+  await b!.run(['put', file, '--to', 'files/other'])
+  for (const path of ['files/late/one', 'files/other'])
+    await eventually(`${path} is on c`, async () => {
+      const info = await c!.json<{ copies: { have: number } }>(['info', path]).catch(() => undefined)
+      return info?.copies.have === 2
+    })
+  await b!.kill()
+  await c!.stop()
+  // It does not know what b wrote last, so its revocation keeps none of it.
+  await a!.start()
+  await a!.run(['device', 'revoke', 'b'])
+  await c!.start()
+  const held = async (peer: typeof a): Promise<string[]> =>
+    (await peer!.json<{ held: { path: string }[] }>(['adopt', 'b', '--list'])).held.map(({ path }) => path)
+  for (const peer of [a, c])
+    await eventually('both are held back', async () => (await held(peer)).length === 2)
+  await refusal('NOT_FOUND', a!, 'cat', 'files/late/one')
+  await refusal('NOT_FOUND', a!, 'adopt', 'b', 'files/nothing')
+  const done = await a!.json<{ adopted: { path: string }[] }>(['adopt', 'b', 'files/late'])
+  assert.deepEqual(
+    done.adopted.map(({ path }) => path),
+    ['files/late/one'],
+  )
+  for (const peer of [a, c])
+    await eventually('one is left', async () => (await held(peer)).join() === 'files/other')
+  await a!.run(['get', 'files/late/one', '-o', join(peers.folder, 'back')])
+  assert.deepEqual(await readFile(join(peers.folder, 'back')), numbered(300_000))
 })
