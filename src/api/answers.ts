@@ -122,6 +122,9 @@ const device = z.looseObject({
 })
 export const renamedDevice = device
 export const devices = z.looseObject({ devices: z.array(device) })
+const heldVersions = z.array(z.looseObject({ path: z.string(), version: z.string(), kind: z.string() }))
+export const held = z.looseObject({ held: heldVersions })
+export const adopted = devices.extend({ adopted: heldVersions })
 export const paper = devices.extend({ code: z.string() })
 
 export const quota = z.looseObject({

@@ -6,7 +6,7 @@ import type { z } from 'zod'
 import * as answers from './answers.ts'
 import { batchQuery } from './batch.ts'
 import { chunkQuery } from './chunks.ts'
-import { renameBody, revokeBody } from './devices.ts'
+import { adoptBody, renameBody, revokeBody } from './devices.ts'
 import {
   changeBody,
   discardQuery,
@@ -166,6 +166,8 @@ const described: Record<string, Description> = {
     body: renameBody,
     answer: answers.renamedDevice,
   },
+  'GET /api/v1/devices/:name/held': { summary: 'What a revoked device wrote unseen', answer: answers.held },
+  'POST /api/v1/devices/:name/adopt': { summary: 'Take it over', body: adoptBody, answer: answers.adopted },
   'POST /api/v1/recovery/print': {
     summary: 'The code of the recovery paper',
     body: printBody,

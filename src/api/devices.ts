@@ -32,7 +32,7 @@ async function rename(call: Call): Promise<unknown> {
   return call.peer.pool.rename(call.params['name'] ?? '', (await jsonBody(call, renameBody)).name)
 }
 
-const adoptBody = z.strictObject({ paths: z.array(filePath).max(1000).default([]) })
+export const adoptBody = z.strictObject({ paths: z.array(filePath).max(1000).default([]) })
 
 async function adopt(call: Call): Promise<unknown> {
   return call.peer.pool.adopt(call.params['name'] ?? '', (await jsonBody(call, adoptBody)).paths)

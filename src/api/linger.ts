@@ -16,7 +16,7 @@ export function closeLingering(
   clock: Clock,
 ): void {
   let drained = 0
-  response.setHeader('connection', 'close')
+  if (request.httpVersionMajor < 2) response.setHeader('connection', 'close')
   response.write(body)
   const end = (): void => {
     cancel()

@@ -15,6 +15,7 @@ import type { Face } from './route.ts'
 import { routes } from './routes.ts'
 import { SignInLimit } from './sign-in-limit.ts'
 import { Tickets } from './tickets.ts'
+import { type OtherConnections, speakBoth } from './two-schemes.ts'
 
 const portsTried = 100
 /** Wrong passwords from one address, in so long. */
@@ -56,18 +57,18 @@ export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise
     underWay: new Set(),
   }
   const events = new Events(face)
-  const server = createLimitedServer(face, events)
+  const { server, others } = createLimitedServer(face, events)
   const port = await listen(server, options.host, options.port)
   face.bound = { host: options.host, port }
   await peer.listening({ host: options.host, port })
   return {
     url: localUrl(options.host, port),
     port,
-    close: () => close(server, events, face),
+    close: () => close(server, others, events, face),
   }
 }
 
-function createLimitedServer(face: Face, events: Events): Server {
+function createLimitedServer(face: Face, events: Events): { server: Server; others: OtherConnections } {
   const serve = (request: IncomingMessage, response: ServerResponse): void =>
     void dispatch(face, routes, request, response)
   const server = createServer(
@@ -89,7 +90,8 @@ function createLimitedServer(face: Face, events: Events): Server {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
     events.upgrade(request, socket, head),
   )
-  return server
+  const certificate = once(() => face.peer.webCertificate())
+  return { server, others: speakBoth({ server, serve, certificate, log: face.log }) }
 }
 
 /** What is no HTTP, too long or too slow gets one line and is cut. */
@@ -133,14 +135,33 @@ function tryListen(server: Server, host: string, port: number): Promise<number |
   })
 }
 
-async function close(server: Server, events: Events, { underWay, clock }: Face): Promise<void> {
+/** Begun when first asked for; again when it failed. */
+function once<T>(run: () => Promise<T>): () => Promise<T> {
+  let begun: Promise<T> | undefined
+  return () =>
+    (begun ??= run().catch((thrown: unknown) => {
+      begun = undefined
+      throw thrown
+    }))
+}
+
+async function close(
+  server: Server,
+  others: OtherConnections,
+  events: Events,
+  { underWay, clock }: Face,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   events.close()
   server.closeIdleConnections()
+  others.close()
   const cancelSoft = clock.after(limits.stopTimeoutMs / 4, () => {
     for (const request of underWay) request.abort(fail('INTERRUPTED', { what: 'the request' }))
   })
-  const cancelHard = clock.after(limits.stopTimeoutMs / 2, () => server.closeAllConnections())
+  const cancelHard = clock.after(limits.stopTimeoutMs / 2, () => {
+    server.closeAllConnections()
+    others.destroy()
+  })
   await closed
   cancelSoft()
   cancelHard()

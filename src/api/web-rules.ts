@@ -24,7 +24,9 @@ const commonHeaders: Record<string, string> = {
 
 export function setCommonHeaders(face: Face, request: IncomingMessage, response: ServerResponse): void {
   for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value)
-  if (isHttps(face, request)) response.setHeader('strict-transport-security', 'max-age=31536000')
+  // The name is this peer's own only behind a proxy, or where it is said: other programs of this machine share its host.
+  if (isHttps(face, request) && !isOwnTls(face, request))
+    response.setHeader('strict-transport-security', 'max-age=31536000')
 }
 
 /** Fails unless the request names this peer as its host. */
@@ -83,6 +85,12 @@ export function setCorsHeaders(face: Face, request: IncomingMessage, response: S
 export function isHttps(face: Face, request: IncomingMessage): boolean {
   if ('encrypted' in request.socket) return true
   return trustsProxy(face) && lastOf(request.headers['x-forwarded-proto']) === 'https'
+}
+
+/** Of the port that speaks http too, under a name that was not said to be public. */
+function isOwnTls(face: Face, request: IncomingMessage): boolean {
+  const isPublic = face.peer.settings.get('public-url')?.startsWith('https:') === true
+  return 'encrypted' in request.socket && !isPublic
 }
 
 /** The address that asks; behind a trusted proxy the one that the proxy saw. */

@@ -174,6 +174,13 @@ export const limits = {
   /** Sockets of the web face at once. */
   httpSockets: 4096,
   httpHeadTimeoutMs: 10 * second,
+  /** Unread bytes of one stream of HTTP/2, and streams of one connection. */
+  http2Window: 1 * MiB,
+  http2Streams: 100,
+  http2IdleMs: minute,
+  /** Life of a certificate that this device makes for itself, as long as browsers take one; renewed before its end. */
+  webCertificateMs: 800 * day,
+  webCertificateRenewMs: 30 * day,
   eventSockets: 128,
   /** Unsent bytes after which a WebSocket that does not read is closed. */
   eventBufferBytes: 1 * MiB,

@@ -118,6 +118,9 @@ async function showStarted({ out, home }: Context, peer: Peer, run: RunFile): Pr
   if (out.json)
     return out.content(JSON.stringify({ url: run.url, token: quiet ? undefined : run.token, peer: id, home }))
   out.content(`Access at: ${quiet ? run.url : linkOf(run)}`)
+  const { fingerprint, selfSigned } = await peer.webCertificate()
+  const whose = selfSigned ? 'self-signed certificate' : 'certificate'
+  out.line(`https:// works on the same port; ${whose}, SHA-256 ${fingerprint}`)
   out.line(`Data in: ${home}`)
   out.line('Add a device: peerstor invite here, then peerstor start --join CODE there')
   out.line(`Keeps up to ${sizeText(storage.contributed)} for the pool; change it: peerstor quota set SIZE`)

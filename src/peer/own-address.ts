@@ -13,6 +13,14 @@ export function webAddresses(
   return { url: publicUrl?.replace(/\/$/, '') ?? lan, local }
 }
 
+/** Every IPv4 address of this device that others may reach. */
+export function ownAddresses(): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses = []) => addresses)
+    .filter(({ family, internal }) => family === 'IPv4' && !internal)
+    .map(({ address }) => address)
+}
+
 /** The first IPv4 address that other devices can reach; made-up networks of containers come last. */
 function lanAddress(): string | undefined {
   const found = Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>

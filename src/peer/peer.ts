@@ -8,11 +8,13 @@ import type { WorkerState } from '../base/worker.ts'
 import type { Folder, Policy } from '../access/catalogue.ts'
 import type { Fork } from '../access/forks.ts'
 import type { Subject, Tokens } from '../access/tokens.ts'
+import type { WebCertificate } from '../access/web-certificate.ts'
 import type { Files } from '../files/files.ts'
 import type { Settings, SettingsValues } from './settings.ts'
 
 // The words of the rooms below that this face speaks: who uses a peer imports them from here.
 export type { Folder, Policy } from '../access/catalogue.ts'
+export type { WebCertificate } from '../access/web-certificate.ts'
 export type { NewToken, S3Signer, Scope, SessionLine, Subject, TokenLine, Tokens } from '../access/tokens.ts'
 export { categories } from '../files/mime.ts'
 export { findOrders } from '../files/files.ts'
@@ -201,6 +203,8 @@ export interface Peer {
   events(since: number | undefined, listener: (event: NumberedEvent) => void): () => void
   /** The web face tells where it listens; resolves when run.json says so, before any link is printed. */
   listening(web: { host: string; port: number }): Promise<void>
+  /** The certificate for https: the one of the settings, else one that this device has made for itself. */
+  webCertificate(): Promise<WebCertificate>
 }
 
 /** Programs that embed a peer may set every setting and where log lines go. */

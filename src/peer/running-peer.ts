@@ -40,6 +40,8 @@ import type { Settings, SettingKey } from './settings.ts'
 import { SharedNetwork } from './shared-network.ts'
 import { countFilesOnlyHere, filesOf, isShutOut, recoveryWarning, safetyOf, warningsOf } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
+import { openWebCertificate } from './web-certificate.ts'
+import type { WebCertificate } from '../access/web-certificate.ts'
 
 /** Time for connected peers to read that this device has left. */
 const farewellMs = 2_000
@@ -218,6 +220,11 @@ export class RunningPeer implements Peer {
   async listening(web: { host: string; port: number }): Promise<void> {
     this.#web = webAddresses(web, this.settings.get('public-url'))
     await this.#parts.home.writeRun({ ...this.#web, token: this.tokens.launchToken, pid: process.pid })
+  }
+
+  webCertificate(): Promise<WebCertificate> {
+    const { clock, random } = this.#parts
+    return openWebCertificate(this.home, this.settings, clock, random)
   }
 
   async #open(): Promise<void> {

@@ -95,6 +95,10 @@ export const settingsTable = {
     value: 'PORT',
   }),
   'public-url': setting(z.url().optional(), 'address of this peer behind a reverse proxy', { value: 'URL' }),
+  'tls-cert': setting(text.optional(), 'certificate for https (PEM), in place of the own one', {
+    value: 'FILE',
+  }),
+  'tls-key': setting(text.optional(), 'its private key (PEM)', { value: 'FILE' }),
   'trust-proxy': setting(onOff.default(false), 'trust X-Forwarded-* headers'),
   name: setting(text.max(limits.deviceNameBytes).optional(), 'name of this device (default: host name)', {
     value: 'NAME',
@@ -150,8 +154,6 @@ export const laterSettings: Readonly<Record<string, Pick<Setting, 'value' | 'fla
   'limit-down': { value: 'RATE' },
   interactive: {},
   restore: { value: 'FILE' },
-  'tls-cert': { value: 'FILE' },
-  'tls-key': { value: 'FILE' },
   'versions.keep': { flagless: true },
   'gc.first': { flagless: true },
   'gc.every': { flagless: true },
