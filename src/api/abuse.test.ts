@@ -10,7 +10,6 @@ test('malformed bytes get an error and the peer lives', async (t) => {
   const auth = `authorization: Bearer ${web.token}\r\n`
   const cases: [string, string, RegExp][] = [
     ['noise', '\u0000\u0001\u0002\r\n\r\n', /^HTTP\/1\.1 400/],
-    ['TLS', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003', /^HTTP\/1\.1 400/],
     ['no host', 'GET /health HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400/],
     ['no host in 1.0', 'GET /health HTTP/1.0\r\n\r\n', /^HTTP\/1\.1 421/],
     [

@@ -10,7 +10,6 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { WebSocket } from 'ws'
 import { temporaryFolder } from '../../test/peer-fixture.ts'
 import { systemRandom } from '../base/random.ts'
-import { selfSigned } from '../codec/self-signed.ts'
 import { startFixture, type WebFaceFixture } from './web-face.fixture.ts'
 
 interface Answered {
@@ -172,11 +171,7 @@ test('what is neither TLS nor HTTP ends, and open connections do not hold a stop
 
 test('an own certificate takes the place of the self-signed one; a wrong one is named', async (t) => {
   const folder = await temporaryFolder(t)
-  const now = Date.now()
-  const made = selfSigned(
-    { name: 'own', hosts: ['127.0.0.1'], from: now - 1e6, until: now + 1e9 },
-    systemRandom,
-  )
+  const made = await (await startFixture(t)).peer.webCertificate()
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
   await writeFile(cert, made.certificate)
   await writeFile(key, made.key)

@@ -40,7 +40,7 @@ export function selfSigned({ name, hosts, from, until }: CertificateWish, random
   )
   const certificate = sequence(body, algorithm, bits(0, sign('sha256', body, privateKey)))
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' })
-  return { key: key.toString(), certificate: pem('CERTIFICATE', certificate) }
+  return { key, certificate: pem('CERTIFICATE', certificate) }
 }
 
 /** SHA-256 of a certificate, as browsers show it: `AB:CD:…`. */
