@@ -4,7 +4,7 @@
  * change at a time; versions of this device are written beside it.
  */
 import type { Clock } from '../base/clock.ts'
-import { asPeerStorError, fail } from '../base/errors.ts'
+import { asPeerStorError, fail, isCode } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import {
@@ -89,9 +89,9 @@ export class Ledger {
     this.#forks.begin()
     await this.admit(genesis)
     this.#chain = this.#newChain()
-    await this.#openUnopened()
+    await unlessAway(this.#openUnopened())
     this.#awaitFuture()
-    await this.inTurn(() => this.#tendKeys())
+    await unlessAway(this.inTurn(() => this.#tendKeys()))
   }
 
   async admit(batches: readonly Uint8Array[]): Promise<AdmitReport> {
@@ -362,4 +362,11 @@ function slicesOf(batches: readonly Uint8Array[]): Uint8Array[][] {
     bytes += batch.length
   }
   return slices
+}
+
+/** What has to wait for the storage folder waits for the next start. */
+async function unlessAway(work: Promise<void>): Promise<void> {
+  await work.catch((thrown: unknown) => {
+    if (!isCode(thrown, 'STORAGE_MISSING') && !isCode(thrown, 'STORAGE_FAILED')) throw thrown
+  })
 }

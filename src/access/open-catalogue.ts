@@ -1,5 +1,6 @@
 /** Builds the catalogue over a store: loads what is held, judges it, opens what the keys allow. */
 import type { Batch } from '../codec/record.ts'
+import type { Store } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { LedgerParts } from './ledger.ts'
 import { OpenedCatalogue } from './opened-catalogue.ts'
@@ -28,5 +29,14 @@ async function heldRecords(
     const batch = await readableBatch(parts, last)
     if (batch !== undefined) held.push({ batch, wanted })
   }
+  await keepSpare(store, held)
   return held
+}
+
+/** With these the catalogue opens also while the storage folder is away (store/index-only-store.ts). */
+async function keepSpare(store: Store, held: readonly { batch: Batch }[]): Promise<void> {
+  const lacking = held
+    .map(({ batch }) => ({ last: batch.records.at(-1)!.hash, bytes: batch.bytes }))
+    .filter(({ last }) => store.read.spareBatch(last) === undefined)
+  await store.index(lacking.map(({ last, bytes }) => ({ op: 'spare' as const, last, bytes })))
 }

@@ -12,6 +12,7 @@ import { zoneTag } from '../access/statement.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
 import { asPeerStorError, isCode } from '../base/errors.ts'
+import type { PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -35,7 +36,7 @@ import type { Network } from '../net/network.ts'
 import { openPool } from '../pool/open-pool.ts'
 import type { Membership, Pool } from '../pool/pool.ts'
 import { Compaction } from '../store/compaction.ts'
-import { openStore } from '../store/open-store.ts'
+import { openIndexOnly, openStore } from '../store/open-store.ts'
 import type { Store } from '../store/store.ts'
 import { serveInvites } from './join.ts'
 import { membershipOf } from './membership.ts'
@@ -109,23 +110,29 @@ export interface Core {
   stop(): Promise<void>
 }
 
-/** Opens store and catalogue; serves the pool's requests on `parts.network`, which starts later. */
-export async function createCore(parts: CoreParts): Promise<Core> {
+/**
+ * Opens store and catalogue; with `away`, the reason why the storage folder cannot be used, without its
+ * segments: files are listed, and read from other devices; nothing is written. Serves the pool's requests
+ * on `parts.network`, which starts later.
+ */
+export async function createCore(parts: CoreParts, away?: PeerStorError): Promise<Core> {
   const { clock, log, keys } = parts
-  const store = await openStore({
+  const options = {
     ...parts,
     folder: parts.storage,
     pool: keys.pool,
     peer: parts.network.peer,
     contributed: parts.contributed() ?? 0,
-  })
+  }
+  const store = away === undefined ? await openStore(options) : await openIndexOnly(options, away)
   try {
     const space = await SpaceWatch.over(store, parts.contributed)
     const catalogue = await openCatalogue({ ...parts, store, naming: { checkPath, categoryOf } })
     if (parts.welcome !== undefined) await catalogue.admit(parts.welcome)
     await nameItself(catalogue, parts)
     const workers = new WorkerRunner(clock, log)
-    const membership = membershipOf(catalogue, () => stateOf(parts, space))
+    const whole = membershipOf(catalogue, () => stateOf(parts, space, away))
+    const membership = away === undefined ? whole : keepingNothing(whole)
     const budget = parts.budget ?? new Budget(limits.bulkBytes)
     const wake = (worker: string): void => workers.wake(worker)
     const onDropped = (): void => {
@@ -135,7 +142,8 @@ export async function createCore(parts: CoreParts): Promise<Core> {
     const unfinished = new Unfinished({ store, catalogue, log, onDropped, wake })
     const unwanted: Unfinished['unwanted'] = (offered) => unfinished.unwanted(offered)
     const pool = openPool({ ...parts, store, membership, budget, wake, unwanted })
-    return new OpenCore({ ...parts, budget, store, space, catalogue, membership, workers, unfinished, pool })
+    const open = { budget, store, space, catalogue, membership, workers, unfinished, pool, away }
+    return new OpenCore({ ...parts, ...open })
   } catch (thrown) {
     await store.close()
     throw thrown
@@ -156,14 +164,14 @@ async function nameItself(catalogue: Catalogue, { self, log }: CoreParts): Promi
 }
 
 /** The signed statement of this device: what it gives, and where it is. */
-function stateOf({ self, network, keys }: CoreParts, space: SpaceWatch): DeviceState {
+function stateOf({ self, network, keys }: CoreParts, space: SpaceWatch, away?: PeerStorError): DeviceState {
   const zone = self.zone()
   return {
     contributed: space.contributed,
     // In steps, so that the statement is not signed again for every file.
     used: Math.round(space.used / limits.segmentBytes) * limits.segmentBytes,
     ...(zone === undefined ? {} : { zone: zoneTag(keys.pool, zone) }),
-    full: space.full,
+    full: space.full || away !== undefined,
     retiring: false,
     client: self.client(),
     addresses: network.addresses().slice(0, limits.peerAddresses),
@@ -171,7 +179,18 @@ function stateOf({ self, network, keys }: CoreParts, space: SpaceWatch): DeviceS
   }
 }
 
+/** What lies on a disk that is away is no copy now; others find out for themselves. */
+function keepingNothing(membership: Membership): Membership {
+  const isSelf = ({ peer }: { peer: PeerId }): boolean => peer === membership.self
+  return {
+    ...membership,
+    members: () =>
+      membership.members().map((member) => (isSelf(member) ? { ...member, keeps: false } : member)),
+  }
+}
+
 interface OpenCoreParts extends CoreParts {
+  away: PeerStorError | undefined
   budget: Budget
   store: Store
   space: SpaceWatch
@@ -211,7 +230,10 @@ class OpenCore implements Core {
       ),
       smallFiles: new SmallFiles(),
       require: () => undefined,
-      room: async () => ({ ...(await parts.space.room()), storage: parts.storage }),
+      room: async () => {
+        if (parts.away !== undefined) throw parts.away
+        return { ...(await parts.space.room()), storage: parts.storage }
+      },
       presence: (peer) => this.#presence(peer),
       alarm: (kind, device) => parts.onAlarm?.(kind, device),
     }
@@ -249,7 +271,7 @@ class OpenCore implements Core {
   }
 
   async start(): Promise<void> {
-    const { catalogue, clock, pool, workers, space, unfinished, onAlarm } = this.#parts
+    const { away, catalogue, clock, pool, workers, space, unfinished, onAlarm } = this.#parts
     catalogue.on((event) => {
       if (event.type === 'alarm') onAlarm?.(event.kind, event.device)
       else pool.announce()
@@ -259,6 +281,7 @@ class OpenCore implements Core {
       workers.wake('search')
     })
     await pool.start()
+    if (away !== undefined) return workers.add(new ChunksOf(this.#filesParts))
     for (const worker of pool.workers()) workers.add(worker)
     workers.add(new ChunksOf(this.#filesParts))
     workers.add(new UploadKeeper(this.#filesParts))

@@ -9,7 +9,7 @@ import { parsePaper } from '../access/recovery.ts'
 import { asPeerStorError, fail, isCode, type PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log, LogLevel } from '../base/log.ts'
-import type { CallOptions, PeerId, PoolId, Role } from '../base/words.ts'
+import type { CallOptions, DeviceId, PeerId, PoolId, Role } from '../base/words.ts'
 import type { WorkerState } from '../base/worker.ts'
 import { derive } from '../codec/hash.ts'
 import type { SigningKey } from '../codec/sign.ts'
@@ -38,7 +38,15 @@ import { recover } from './recover.ts'
 import { recoveryVerbs } from './recovery-verbs.ts'
 import type { Settings, SettingKey } from './settings.ts'
 import { SharedNetwork } from './shared-network.ts'
-import { countFilesOnlyHere, filesOf, isShutOut, recoveryWarning, safetyOf, warningsOf } from './status.ts'
+import {
+  awayWarning,
+  countFilesOnlyHere,
+  filesOf,
+  isShutOut,
+  recoveryWarning,
+  safetyOf,
+  warningsOf,
+} from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
 import { openWebCertificate } from './web-certificate.ts'
 import type { WebCertificate } from '../access/web-certificate.ts'
@@ -155,7 +163,7 @@ export class RunningPeer implements Peer {
   async status(): Promise<PeerStatus> {
     const core = this.#coreNow()
     const { catalogue, store } = core
-    const { usedBytes, freeBytes } = await store.use()
+    const { usedBytes, freeBytes, away } = await store.use()
     return {
       peer: catalogue.peer,
       name: this.#parts.self.name(),
@@ -173,6 +181,7 @@ export class RunningPeer implements Peer {
       transfers: this.#observer.running,
       uptimeSeconds: this.#uptimeSeconds(),
       warnings: [
+        ...awayWarning(this.#problem, away ? this.#parts.storage : undefined),
         ...warningsOf(core),
         ...[recoveryWarning(core, this.#keys?.recoverySeed), this.#former.warning].filter(
           (warning) => warning !== undefined,
@@ -195,7 +204,10 @@ export class RunningPeer implements Peer {
   }
 
   health(): { healthy: boolean; uptimeSeconds: number } {
-    return { healthy: this.#core !== undefined, uptimeSeconds: this.#uptimeSeconds() }
+    return {
+      healthy: this.#core !== undefined && this.#problem === undefined,
+      uptimeSeconds: this.#uptimeSeconds(),
+    }
   }
 
   metrics(): ReturnType<Peer['metrics']> {
@@ -256,6 +268,7 @@ export class RunningPeer implements Peer {
   /** Starts the pool that is open, and ends what a crash interrupted on the way to it. */
   async #begin(core: Core): Promise<void> {
     await core.start()
+    if (this.#problem !== undefined) return
     await this.#former.clear(core)
     this.#former.resume(core)
   }
@@ -278,7 +291,7 @@ export class RunningPeer implements Peer {
     return keys
   }
 
-  /** Without its storage folder a peer still shows its face and says what is wrong. */
+  /** Without its storage folder a peer lists its files, reads them from others, and says what is wrong. */
   async #openStorage(keys: PoolKeys): Promise<void> {
     try {
       await this.#openCore(keys, undefined)
@@ -287,18 +300,21 @@ export class RunningPeer implements Peer {
       this.#keys = keys
       this.#problem = asPeerStorError(thrown)
       this.#parts.log.error(this.#problem.message, { next: this.#problem.next })
+      await this.#openCore(keys, undefined, this.#problem).catch((thrown: unknown) =>
+        this.#parts.log.warn('nothing is listed without it', { reason: asPeerStorError(thrown).message }),
+      )
     }
   }
 
-  async #openCore(keys: PoolKeys, welcome: readonly Uint8Array[] | undefined): Promise<Core> {
+  async #openCore(
+    keys: PoolKeys,
+    welcome: readonly Uint8Array[] | undefined,
+    away?: PeerStorError,
+  ): Promise<Core> {
     const { network, enter } = this.#shared.forPool()
-    const core = await createCore({
-      ...this.#parts,
-      keys,
-      welcome,
-      network,
-      onAlarm: (kind, device) => this.#events.publish({ type: 'alarm', data: { kind, device } }),
-    })
+    const onAlarm = (kind: string, device: DeviceId): void =>
+      this.#events.publish({ type: 'alarm', data: { kind, device } })
+    const core = await createCore({ ...this.#parts, keys, welcome, network, onAlarm }, away)
     enter()
     this.#core = core
     this.#keys = keys
@@ -361,7 +377,7 @@ export class RunningPeer implements Peer {
     code: string,
     options: CallOptions & { bringFiles?: boolean | undefined },
   ): Promise<{ pool: string; peers: number }> {
-    const core = this.#coreNow()
+    const core = this.#wholeCore()
     const { pool, kind } = parseInvite(code)
     const again = pool === core.catalogue.pool
     const members = core.membership.members().length
@@ -412,7 +428,7 @@ export class RunningPeer implements Peer {
   }
 
   async #leave(): Promise<void> {
-    const core = this.#coreNow()
+    const core = this.#wholeCore()
     const only = await countFilesOnlyHere(core)
     if (only > 0) throw fail('LAST_COPIES', { count: only })
     if (core.membership.members().length > 1 && !isShutOut(core)) await this.#sayFarewell(core)
@@ -460,6 +476,12 @@ export class RunningPeer implements Peer {
     await codec.close()
   }
 
+  /** What changes pools needs the storage folder. */
+  #wholeCore(): Core {
+    if (this.#problem !== undefined) throw this.#problem
+    return this.#coreNow()
+  }
+
   #coreNow(): Core {
     if (this.#core !== undefined) return this.#core
     throw (
@@ -469,7 +491,7 @@ export class RunningPeer implements Peer {
   }
 
   #filesNow(open: (core: Core) => Files): Files {
-    if (this.#problem !== undefined) return unavailableFiles(this.#problem)
+    if (this.#problem !== undefined && this.#core === undefined) return unavailableFiles(this.#problem)
     const core = this.#coreNow()
     const isStorage = core.catalogue.roleOf(core.catalogue.peer) === 'storage'
     return isStorage ? unavailableFiles(fail('STORAGE_ONLY')) : open(core)

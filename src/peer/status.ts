@@ -1,5 +1,6 @@
 /** contract.md `status`: what this device is and how safe its files are, in numbers and in a sentence. */
 import { recoveryDeviceOf } from '../access/recovery.ts'
+import { fail, type PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Core } from './create-core.ts'
 import { nameOf } from './devices.ts'
@@ -62,6 +63,14 @@ function safetyInWords({ safe, degraded, lost }: FilesByCopies, needs: Safety['n
 
 function files(count: number): string {
   return count === 1 ? '1 file' : `${count} files`
+}
+
+/** The storage folder was missing at the start, or is now. */
+export function awayWarning(problem: PeerStorError | undefined, folder: string | undefined): string[] {
+  const error = problem ?? (folder === undefined ? undefined : fail('STORAGE_MISSING', { path: folder }))
+  if (error === undefined) return []
+  const { message, next } = error
+  return [`${message}: files are listed and read from other devices, nothing is stored here; ${next}`]
 }
 
 /** What a person should look at. */

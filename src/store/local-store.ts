@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts'
 import type { CallOptions, ChunkId, DatabaseId, RecordHash } from '../base/words.ts'
 import { hash } from '../codec/hash.ts'
 import { decodeBatch, isWhole } from '../codec/record-bytes.ts'
-import type { Batch } from '../codec/record.ts'
+import { recordKinds, type Batch } from '../codec/record.ts'
 import type { ChunkStore, ChunkToPut, FoundChunk } from './chunk-store.ts'
 import { compactSegment, type CompactionParts } from './compact.ts'
 import { InFlight, opsOf } from './in-flight.ts'
@@ -92,7 +92,7 @@ export class LocalStore implements Store {
       ...batches.map(batchEntry),
       ...dropEntries(this.#droppable(group.drops ?? [])),
     ]
-    await this.#append(entries, true, group.index ?? [])
+    await this.#append(entries, true, [...(group.index ?? []), ...spareCopies(batches)])
   }
 
   /** From its answer on nothing waits: what is here or news is decided in the step that appends. */
@@ -131,11 +131,14 @@ export class LocalStore implements Store {
 
   async use(): Promise<StorageUse> {
     const { space } = this.#parts
+    // The folder may have gone while the peer runs.
+    const freeBytes = await space.free().catch(() => undefined)
     return {
       usedBytes: space.used,
       chunks: space.chunks,
       diskBytes: this.read.segments().reduce((sum, segment) => sum + segment.bytes, 0),
-      freeBytes: await space.free(),
+      freeBytes: freeBytes ?? 0,
+      away: freeBytes === undefined,
     }
   }
 
@@ -290,6 +293,13 @@ export class LocalStore implements Store {
     if (header === undefined || !hash(payload).equals(header.hash)) throw damaged()
     return payload
   }
+}
+
+/** The catalogue opens from these also while the storage folder is away. */
+function spareCopies(batches: readonly Batch[]): IndexWrite[] {
+  return batches
+    .filter(({ records }) => records.some(({ head }) => head.kind !== recordKinds.version))
+    .map((batch) => ({ op: 'spare', last: lastOf(batch), bytes: batch.bytes }))
 }
 
 /** The id behind `id` in order; `id` is not the last one. */

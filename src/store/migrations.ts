@@ -121,6 +121,9 @@ ALTER TABLE versions ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX versions_replaced ON versions (folder, n) WHERE replaced = 1;
 `
 
+/** Copies of the batches that a catalogue cannot be opened without, for when the storage folder is away. */
+const spareBatches = `CREATE TABLE spare (last BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -130,6 +133,7 @@ export const indexMigrations: readonly string[] = [
   namedChunks,
   beginnings,
   goneVersions,
+  spareBatches,
 ]
 
 export const ownMigrations: readonly string[] = [

@@ -5,11 +5,12 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
-import { asPeerStorError, fail, isCode } from '../base/errors.ts'
+import { asPeerStorError, fail, isCode, type PeerStorError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import { idOf, type DatabaseId, type PeerId, type PoolId } from '../base/words.ts'
 import { removeSegment } from './compact.ts'
+import { IndexOnlyStore } from './index-only-store.ts'
 import type { IndexOp } from './index-group.ts'
 import { openIndexInline, openIndexThread, type IndexPlace, type IndexWriter } from './index-thread.ts'
 import { LocalStore } from './local-store.ts'
@@ -108,6 +109,24 @@ async function openBoth(options: StoreOptions): Promise<LocalStore> {
     await index.close()
     throw thrown
   }
+}
+
+/**
+ * Opens what can be used of a store whose folder is `away`; throws `away` when there is no index of this
+ * pool that was written before.
+ */
+export async function openIndexOnly(options: StoreOptions, away: PeerStorError): Promise<IndexOnlyStore> {
+  const { dir, base } = splitPath(options.database)
+  if (options.database === inMemory || !(await options.disk.list(dir)).includes(base)) throw away
+  const index = await openIndexOnce(options, options.random.bytes(32)).catch(() => {
+    throw away
+  })
+  if (index.state.pool !== options.pool || index.state.position === undefined) {
+    await index.close()
+    throw away
+  }
+  const read = new SqliteReader(new Sqlite(options.database, { synchronous: 'NORMAL', readOnly: true }))
+  return new IndexOnlyStore(index, read, away)
 }
 
 /** Reads the headers of all segment files. */

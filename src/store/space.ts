@@ -39,7 +39,9 @@ class FreeSpace {
   }
 
   async #ask(): Promise<void> {
-    this.#free = await this.#disk.freeBytes(this.#folder)
+    this.#free = await this.#disk.freeBytes(this.#folder).catch((thrown: unknown) => {
+      throw fail('STORAGE_MISSING', { path: this.#folder }, thrown)
+    })
     this.#askedMs = this.#clock.monotonicMs()
   }
 }

@@ -51,6 +51,8 @@ export type IndexWrite =
   | { op: 'forget-holdings'; peer: PeerId }
   /** How far a peer's feed was read. */
   | { op: 'feed'; peer: PeerId; database: DatabaseId; change: number }
+  /** A copy of a batch that the catalogue cannot be opened without; one that is kept already stays. */
+  | { op: 'spare'; last: RecordHash; bytes: Uint8Array }
   /** The latest signed statement of a device, as received. */
   | { op: 'statement'; device: DeviceId; bytes: Uint8Array }
   /** Last time a peer was connected, wall milliseconds, and the addresses it was seen at. */
@@ -64,6 +66,8 @@ export interface StorageUse {
   diskBytes: number
   /** Bytes free under the storage folder. */
   freeBytes: number
+  /** The storage folder is missing. */
+  away: boolean
 }
 
 export interface Store {

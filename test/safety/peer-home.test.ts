@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
-import { contentOf, sourceOf, startPeer, temporaryFolder, text } from '../peer-fixture.ts'
+import { contentOf, eventually, sourceOf, startPeer, temporaryFolder, text } from '../peer-fixture.ts'
 
 test('a lost or damaged index is built again from the segments', async (t) => {
   const home = await temporaryFolder(t)
@@ -45,8 +45,22 @@ test('without its storage folder a peer still runs and says what is wrong', asyn
   await writeFile(join(home, 'segments'), 'a file where the folder was')
   const blind = await startPeer(t, { home })
   assert.equal(blind.health().healthy, false)
-  await assert.rejects(blind.files.list('files'), { code: 'STORAGE_MISSING' })
-  await assert.rejects(blind.files.put('files/b', text('b')), { code: 'STORAGE_MISSING' })
+  assert.deepEqual(
+    (await blind.files.list('files')).entries.map(({ path }) => path),
+    ['files/a'],
+  )
+  assert.equal((await blind.files.info('files/a')).copies.have, 0)
+  const status = await blind.status()
+  assert.equal(status.files.count, 1)
+  assert.match(status.warnings[0]!, /storage folder .* is missing .* nothing is stored here/)
+  for (const write of [
+    blind.files.put('files/b', text('b')),
+    blind.files.put('files/b', sourceOf(Buffer.alloc(2 ** 20)), { size: 2 ** 20 }),
+    blind.files.remove('files/a'),
+    blind.files.move('files/a', 'files/c'),
+    blind.pool.leave(),
+  ])
+    await assert.rejects(write, { code: 'STORAGE_MISSING' })
   assert.equal(blind.settings.get('host'), '127.0.0.1')
   assert.ok(blind.tokens.ofToken(blind.tokens.launchToken))
   await blind.stop()
@@ -54,6 +68,49 @@ test('without its storage folder a peer still runs and says what is wrong', asyn
   await rename(join(home, 'elsewhere'), join(home, 'segments'))
   const again = await startPeer(t, { home })
   assert.equal((await contentOf(again, 'files/a')).toString(), 'a')
+})
+
+test('with its disk unplugged a device lists all and reads from the others; plugged in it has all again', async (t) => {
+  const folder = await temporaryFolder(t)
+  const home = join(folder, 'one')
+  const storage = join(folder, 'disk', 'segments')
+  const one = await startPeer(t, { home, settings: { storage } })
+  const { code } = await one.pool.invite({ storageOnly: false })
+  const two = await startPeer(t, { home: join(folder, 'two'), join: code })
+  const content = randomBytes(6_000_000)
+  await one.files.put('files/a', sourceOf(content), { durability: 2 })
+  await one.stop()
+  await rename(join(folder, 'disk'), join(folder, 'unplugged'))
+  const blind = await startPeer(t, { home, settings: { storage } })
+  const info = await blind.files.info('files/a')
+  assert.equal(info.size, content.length)
+  await eventually('the other device counts', async () => {
+    const { copies } = await blind.files.info('files/a')
+    return copies.have === 1
+  })
+  assert.ok((await contentOf(blind, 'files/a')).equals(content))
+  assert.equal((await blind.pool.peers()).peers.length, (await two.pool.peers()).peers.length)
+  await blind.stop()
+  await rm(join(folder, 'disk'), { recursive: true, force: true })
+  await rename(join(folder, 'unplugged'), join(folder, 'disk'))
+  const again = await startPeer(t, { home, settings: { storage } })
+  assert.deepEqual((await again.status()).warnings, [])
+  await eventually('both copies count', async () => (await again.files.info('files/a')).copies.have === 2)
+  await again.files.put('files/b', text('b'))
+})
+
+test('a disk unplugged while the peer runs leaves status, list and info', async (t) => {
+  const folder = await temporaryFolder(t)
+  const storage = join(folder, 'disk', 'segments')
+  const peer = await startPeer(t, { home: join(folder, 'home'), settings: { storage } })
+  await peer.files.put('files/a', text('a'))
+  await rename(join(folder, 'disk'), join(folder, 'unplugged'))
+  assert.match((await peer.status()).warnings[0]!, /is missing/)
+  assert.equal((await peer.files.list('files')).entries.length, 1)
+  assert.equal((await peer.files.info('files/a')).size, 1)
+  await rename(join(folder, 'unplugged'), join(folder, 'disk'))
+  assert.doesNotMatch((await peer.status()).warnings.join(), /is missing/)
+  await peer.files.put('files/b', text('b'))
 })
 
 test('tokens, codes and keys turn up in no log, metric, event or file but their own', async (t) => {
