@@ -138,28 +138,36 @@ async function readAll(reader: RealPeer, ids: readonly ChunkId[]): Promise<void>
   assert.deepEqual(got, [...ids])
 }
 
+/** Lets the reader ask the liar for chunks that another has; how many lines of its log name the liar. */
+async function ask(holder: RealPeer, reader: RealPeer, liar: PeerId): Promise<number> {
+  const ids = await writeUnpinned(holder)
+  // Only the liar is known to hold them: it is asked first.
+  await reader.store.index([{ op: 'held', peer: liar, ids }])
+  reader.lines.length = 0
+  await readAll(reader, ids)
+  assert.ok((await reader.store.chunks.has(ids)).every((is) => !is))
+  return reader.lines.filter(
+    ({ message, fields }) => message === 'a device sent wrong data for a chunk' && fields['peer'] === liar,
+  ).length
+}
+
 test('a holder that answers wrongly is passed over, in bounded memory, and named in the log', async (t) => {
-  let evilId: PeerId | undefined
+  let liar: PeerId | undefined
   const [holder, reader] = await realPool(t, 2, (network) => {
-    evilId = network.peer
+    liar = network.peer
     prepareEvil(network)
   })
   for (const [name, { proof }] of Object.entries(answers)) {
-    Object.assign(evil, { answer: name, asked: 0, sent: 0 })
-    const ids = await writeUnpinned(holder!)
-    // Only the liar is known to hold them: it is asked first.
-    await reader!.store.index([{ op: 'held', peer: evilId!, ids }])
-    reader!.lines.length = 0
-    await readAll(reader!, ids)
-    assert.ok(evil.asked > 0, `${name}: it was asked`)
-    const named = reader!.lines.filter(
-      ({ message, fields }) =>
-        message === 'a device sent wrong data for a chunk' && fields['peer'] === evilId,
-    )
-    assert.equal(named.length > 0, proof, `${name}: ${named.length} lines`)
-    // What it could send went no further than the windows of its connection and one chunk.
-    assert.ok(evil.sent < 64 * 1024 ** 2, `${name}: it sent ${evil.sent} bytes`)
-    assert.ok((await reader!.store.chunks.has(ids)).every((is) => !is))
+    let named = 0
+    // On a slow machine the other holder may be first, and the lie is never heard to its end.
+    for (let tries = proof ? 10 : 1; tries > 0 && named === 0; tries--) {
+      Object.assign(evil, { answer: name, asked: 0, sent: 0 })
+      named = await ask(holder!, reader!, liar!)
+      assert.ok(evil.asked > 0, `${name}: it was asked`)
+      // What it could send went no further than the windows of its connection and one chunk.
+      assert.ok(evil.sent < 64 * 1024 ** 2, `${name}: it sent ${evil.sent} bytes`)
+    }
+    assert.equal(named > 0, proof, `${name}: ${named} lines`)
   }
 })
 
