@@ -1,5 +1,5 @@
 /** `GET`, `PUT`, `DELETE`, `MKCOL`, `COPY` and `MOVE` of WebDAV: the verbs, with its rules in front. */
-import { fail } from '../base/errors.ts'
+import { fail, isCode } from '../base/errors.ts'
 import type { ListedEntry } from '../peer/peer.ts'
 import { wantedBytes } from './body.ts'
 import { entityTag } from './conditions.ts'
@@ -141,5 +141,10 @@ export function requireParent(call: DavCall, path: string): void {
 /** A folder that only its last member implied stays for who sees folders as things. */
 async function keepParent(call: DavCall, path: string): Promise<void> {
   const parent = parentOf(path)
-  if (!call.files.has(parent)) await call.files.makeFolder(parent)
+  try {
+    if (parent.includes('/') && !call.files.has(parent)) await call.files.makeFolder(parent)
+  } catch (thrown) {
+    // Who may not see the folder above does not miss it.
+    if (!isCode(thrown, 'FORBIDDEN')) throw thrown
+  }
 }

@@ -65,6 +65,8 @@ test('a token does what it may, on the paths it may', async (t) => {
   const web = await withFiles(t)
   const confined = await web.tokenWith(['write'], 'files/in')
   const reader = await web.tokenWith(['read'])
+  await web.ask({ method: 'PUT', path: '/files/files/in/deep/er/d', body: 'd' })
+  const deep = await web.tokenWith(['write'], 'files/in/deep/er')
   const to = (path: string): Record<string, string> => ({ destination: `/dav/files/${path}` })
   const as = (token: string, method: string, path: string, more: Partial<Scenario> = {}): Scenario => ({
     name: `${method} ${path}`,
@@ -87,6 +89,7 @@ test('a token does what it may, on the paths it may', async (t) => {
     as(confined, 'MOVE', 'in/b', { headers: to('out/b') }),
     as(confined, 'MKCOL', 'out/box'),
     as(confined, 'COPY', 'in/b', { headers: to('in/copied'), status: 201 }),
+    as(deep, 'DELETE', 'in/deep/er', { status: 204 }),
     as(reader, 'GET', 'a', { status: 200 }),
     as(reader, 'PUT', 'a', { body: 'x' }),
     as(reader, 'LOCK', 'a', { body: lockBody() }),
