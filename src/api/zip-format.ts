@@ -12,10 +12,7 @@ export interface ZipMember {
   modified: number
   /** POSIX mode with the kind of file. */
   mode: number
-}
-
-/** A member that was written. */
-export interface WrittenMember extends ZipMember {
+  /** Of the content, known behind it. */
   crc: number
   /** Where its header begins. */
   offset: number
@@ -37,7 +34,7 @@ export function zipLength(members: Iterable<ZipMember>): number {
   let central = 0
   let count = 0
   for (const member of members) {
-    central += centralHeader({ ...member, crc: 0, offset }).length
+    central += centralHeader({ ...member, offset }).length
     offset += localHeader(member).length + member.size + descriptorLength(member)
     count += 1
   }
@@ -63,11 +60,11 @@ export function localHeader(member: ZipMember): Buffer {
 }
 
 /** Stands behind a member's content; a folder has none. */
-export function dataDescriptor(member: ZipMember, crc: number): Buffer {
+export function dataDescriptor(member: ZipMember): Buffer {
   const descriptor = Buffer.alloc(descriptorLength(member))
   if (descriptor.length === 0) return descriptor
   descriptor.writeUInt32LE(0x0807_4b50, 0)
-  descriptor.writeUInt32LE(crc, 4)
+  descriptor.writeUInt32LE(member.crc, 4)
   for (const index of [0, 1])
     if (isZip64(member)) descriptor.writeBigUInt64LE(BigInt(member.size), 8 + 8 * index)
     else descriptor.writeUInt32LE(member.size, 8 + 4 * index)
@@ -80,7 +77,7 @@ function descriptorLength(member: ZipMember): number {
 }
 
 /** One line of the directory at the end. */
-export function centralHeader(member: WrittenMember): Buffer {
+export function centralHeader(member: ZipMember): Buffer {
   const name = Buffer.from(member.name)
   const far = member.offset >= limit32
   const large = isZip64(member)

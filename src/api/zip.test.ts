@@ -11,15 +11,7 @@ import { crc32 } from 'node:zlib'
 import { sourceOf, temporaryFolder, text } from '../../test/peer-fixture.ts'
 import { findTool, needsTool } from '../../test/tools.ts'
 import { type WebFaceFixture, startFixture } from './web-face.fixture.ts'
-import {
-  centralHeader,
-  dataDescriptor,
-  endOf,
-  localHeader,
-  zipLength,
-  type WrittenMember,
-  type ZipMember,
-} from './zip-format.ts'
+import { centralHeader, dataDescriptor, endOf, localHeader, zipLength, type ZipMember } from './zip-format.ts'
 
 const run = promisify(execFile)
 
@@ -81,7 +73,14 @@ test('who asks gets what he may read, or nothing', async (t) => {
 test('70,000 members, and one of over 4 GiB', needsTool('unzip'), async (t) => {
   const folder = await temporaryFolder(t)
   await mkdir(folder, { recursive: true })
-  const member = (name: string, size: number): ZipMember => ({ name, size, modified: 0, mode: 0o100644 })
+  const member = (name: string, size: number): ZipMember => ({
+    name,
+    size,
+    modified: 0,
+    mode: 0o100644,
+    crc: crc32(Buffer.from('x')),
+    offset: 0,
+  })
   const large = member('large', 2 ** 32 + 5)
   const many = Array.from({ length: 70_000 }, (_, index) => member(`m/${index}`, 1))
   const members = [member('first', 1), large, ...many]
@@ -93,14 +92,12 @@ test('70,000 members, and one of over 4 GiB', needsTool('unzip'), async (t) => {
     writeSync(file, bytes, 0, bytes.length, at)
     at += bytes.length
   }
-  const written: WrittenMember[] = []
   const parts: Buffer[] = []
   let end = 0
   for (const one of members) {
-    const crc = crc32(Buffer.from('x'))
-    written.push({ ...one, crc, offset: end })
+    one.offset = end
     const header = localHeader(one)
-    const descriptor = dataDescriptor(one, crc)
+    const descriptor = dataDescriptor(one)
     end += header.length + one.size + descriptor.length
     if (one === large) {
       write(Buffer.concat(parts.splice(0)))
@@ -109,8 +106,8 @@ test('70,000 members, and one of over 4 GiB', needsTool('unzip'), async (t) => {
       write(descriptor)
     } else parts.push(header, Buffer.from('x'), descriptor)
   }
-  const directory = Buffer.concat(written.map((one) => centralHeader(one)))
-  const last = endOf({ count: written.length, offset: end, length: directory.length })
+  const directory = Buffer.concat(members.map((one) => centralHeader(one)))
+  const last = endOf({ count: members.length, offset: end, length: directory.length })
   write(Buffer.concat([...parts, directory, last]))
   closeSync(file)
   assert.equal(at, zipLength(members))

@@ -12,15 +12,7 @@ import { checked } from './body.ts'
 import { filePath } from './inputs.ts'
 import { type Call, type Route, answered } from './route.ts'
 import { sendBytes } from './send.ts'
-import {
-  centralHeader,
-  dataDescriptor,
-  endOf,
-  localHeader,
-  zipLength,
-  type WrittenMember,
-  type ZipMember,
-} from './zip-format.ts'
+import { centralHeader, dataDescriptor, endOf, localHeader, zipLength, type ZipMember } from './zip-format.ts'
 
 export const zipRoutes: Route[] = [
   { method: 'GET', path: '/api/v1/zip', scope: 'read', checksPaths: true, handle: zip },
@@ -47,7 +39,7 @@ async function zip(call: Call): Promise<unknown> {
   response.setHeader('content-disposition', `attachment; filename*=UTF-8''${archiveName(paths)}`)
   response.writeHead(200)
   if (call.request.method !== 'HEAD')
-    await sendBytes(response, inLargePieces(archive(files, members, call.signal)), call.face.clock)
+    await sendBytes(response, inLargePieces(archive(call, files, members)), call.face.clock)
   response.end()
   return answered
 }
@@ -115,50 +107,56 @@ function packed(line: ListedEntry, name: string, { face }: Call): Packed {
     size: kind === 'folder' ? 0 : target === undefined ? line.size : Buffer.byteLength(target),
     modified: modified === null ? face.clock.now() : Date.parse(modified),
     mode: kindBits[kind] | (mode & 0o777),
+    crc: 0,
+    offset: 0,
   }
 }
 
-async function* archive(
-  files: Files,
-  members: readonly Packed[],
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const written: WrittenMember[] = []
+/** Members one after the other, then their directory; each learns its place and CRC on the way. */
+async function* archive(call: Call, files: Files, members: readonly Packed[]): AsyncGenerator<Uint8Array> {
   let offset = 0
-  for (const member of members) {
+  for (const [index, member] of members.entries()) {
+    // Nothing waits for anything in a run of empty files: others are served here.
+    if (index % membersAtOnce === membersAtOnce - 1) await call.face.clock.sleep(0)
+    member.offset = offset
     const header = localHeader(member)
     yield header
-    let crc = 0
-    for await (const piece of contentOf(files, member, signal)) {
-      crc = crc32(piece, crc)
+    for await (const piece of contentOf(files, member, call.signal)) {
+      member.crc = crc32(piece, member.crc)
       yield piece
     }
-    const descriptor = dataDescriptor(member, crc)
+    const descriptor = dataDescriptor(member)
     yield descriptor
-    written.push({ ...member, crc, offset })
     offset += header.length + member.size + descriptor.length
   }
-  yield* directory(written, offset)
+  yield* directory(call, members, offset)
 }
 
-function* directory(written: readonly WrittenMember[], offset: number): Generator<Uint8Array> {
+const membersAtOnce = 64
+
+async function* directory(
+  call: Call,
+  members: readonly Packed[],
+  offset: number,
+): AsyncGenerator<Uint8Array> {
   let length = 0
-  for (const member of written) {
+  for (const [index, member] of members.entries()) {
+    if (index % limits.listEntries === limits.listEntries - 1) await call.face.clock.sleep(0)
     const header = centralHeader(member)
     length += header.length
     yield header
   }
-  yield endOf({ count: written.length, offset, length })
+  yield endOf({ count: members.length, offset, length })
 }
 
 /** The bytes of that very version; of a link where it leads. */
 async function* contentOf(
   files: Files,
-  { path, version, target }: Packed,
+  { path, version, target, size }: Packed,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   if (target !== undefined) yield Buffer.from(target)
-  else if (version !== undefined) yield* (await files.get(path, { version, signal })).bytes
+  else if (version !== undefined && size > 0) yield* (await files.get(path, { version, signal })).bytes
 }
 
 const pieceBytes = 64 * 1024
