@@ -18,7 +18,16 @@ export const entriesRoutes: Route[] = [
   { method: 'POST', path: '/api/v1/restore/*', scope: 'write', handle: restore },
 ]
 
-export const listQuery = z.strictObject({ ...pageQuery, recursive: flag })
+export const listQuery = z.strictObject({
+  ...pageQuery,
+  recursive: flag,
+  at: z
+    .string()
+    .max(64)
+    .transform((text) => Date.parse(text))
+    .pipe(z.number('must be a time'))
+    .optional(),
+})
 
 function list(call: Call): unknown {
   return call.peer.files.list(call.path, { ...queryOf(call, listQuery), signal: call.signal })

@@ -160,6 +160,8 @@ export interface Download {
 export interface ListOptions extends CallOptions {
   cursor?: string | undefined
   limit?: number | undefined
+  /** As it was at this time, wall milliseconds, as far as versions are still kept. */
+  at?: number | undefined
   /** Everything below instead of the direct children. */
   recursive?: boolean | undefined
 }

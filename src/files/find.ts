@@ -11,7 +11,8 @@ import type { EntryRow } from '../store/view.ts'
 import { copiesOf } from './copies.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { FindOrder, FindQuery, ListedEntry } from './files.ts'
-import { fileLine, hidingOf, mayRead } from './list.ts'
+import { fileLine, hidingOf } from './lines.ts'
+import { mayRead } from './list.ts'
 import { openPlace } from './place.ts'
 
 const ranked: readonly SearchStage[] = ['name', 'start', 'word', 'part']

@@ -1,16 +1,15 @@
 /** A folder's lines: files with their copies, folders made or implied by paths, by name. */
 import { fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { EntryId, FolderId } from '../base/words.ts'
 import type { MadeFolder, Page } from '../store/index-reader.ts'
-import type { EntryRow, ShownRow } from '../store/view.ts'
+import type { EntryRow } from '../store/view.ts'
 import { timeText } from '../base/clock.ts'
 import { copiesOf } from './copies.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { ListOptions, ListedEntry } from './files.ts'
-import { shownTags } from './mime.ts'
+import { fileLine, folderLine, hidingOf, withProperties } from './lines.ts'
+import { listAt } from './list-at.ts'
 import { isFolder, openPlace, type Place } from './place.ts'
-import { propertiesOf } from './properties.ts'
 
 /** Entries read at once: about 10 ms. */
 const stepEntries = 250
@@ -23,6 +22,7 @@ export async function list(
   if (path === '' || path === '/') return topFolders(parts)
   const place = openPlace(parts, 'read', path)
   const limit = Math.min(limits.listEntries, Math.max(1, options.limit ?? limits.listEntries))
+  if (options.at !== undefined) return listAt(parts, place, options.at, { ...options, limit })
   if (options.recursive === true) return everything(parts, place, options.cursor, limit)
   if (!isFolder(parts, place)) return single(parts, place)
   const { entries, next } = parts.store.read.list(place.id, place.path, options.cursor, limit)
@@ -88,15 +88,6 @@ function madeFacts(parts: FilesParts, place: Place, made: MadeFolder | undefined
   }
 }
 
-function withProperties(
-  parts: FilesParts,
-  folder: FolderId,
-  entry: EntryId | '',
-): Pick<ListedEntry, 'properties'> {
-  const properties = propertiesOf(parts, folder, entry)
-  return properties === undefined ? {} : { properties }
-}
-
 /** In steps, so that nobody waits behind a long page. */
 async function everything(
   parts: FilesParts,
@@ -140,45 +131,4 @@ export function mayRead(parts: FilesParts, folder: string): boolean {
   } catch {
     return false
   }
-}
-
-/** Paths at which two devices made files apart: the later one shows and is listed as a conflict. */
-export function hidingOf(
-  parts: FilesParts,
-  place: Pick<Place, 'id'>,
-  entries: readonly ShownRow[],
-): Set<string> {
-  return parts.store.read.hidingAmong(
-    place.id,
-    entries.map(({ path }) => path),
-  )
-}
-
-export function fileLine(
-  parts: FilesParts,
-  place: Pick<Place, 'id' | 'folder'>,
-  entry: ShownRow,
-  copies: ListedEntry['copies'],
-  hiding: ReadonlySet<string>,
-): ListedEntry {
-  const tags = shownTags(entry.tags)
-  return {
-    path: `${place.folder}/${entry.path}`,
-    kind: entry.kind === 'removed' ? 'file' : entry.kind,
-    size: entry.size,
-    modified: timeText(entry.modified),
-    type: entry.type,
-    version: entry.version,
-    created: timeText(entry.created),
-    ...(entry.kind === 'folder' ? {} : { hash: entry.hash, mode: entry.mode }),
-    ...(entry.target === undefined ? {} : { target: entry.target }),
-    ...withProperties(parts, place.id, entry.entry),
-    ...(entry.kind === 'folder' || copies === undefined ? {} : { copies }),
-    ...(tags.length === 0 ? {} : { tags }),
-    ...(hiding.has(entry.path) || entry.conflicts.length > 0 ? { conflict: true } : {}),
-  }
-}
-
-function folderLine(path: string, files: number, bytes: number): ListedEntry {
-  return { path, kind: 'folder', size: bytes, modified: null, type: 'inode/directory', files }
 }

@@ -166,6 +166,14 @@ export interface IndexReader {
   hasBelow(folder: FolderId, path: string): boolean
   /** Everything below `path`, by path. */
   tree(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<EntryRow>
+  /** What showed below `path` at a time (wall ms), by path; of several at one path the latest comes first. */
+  belowAt(
+    folder: FolderId,
+    path: string,
+    at: number,
+    cursor: string | undefined,
+    limit: number,
+  ): Page<ShownRow>
   /** The same as lines of a listing. */
   below(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<ShownRow>
   /** Everything from `path` on, itself included, by path; `next` goes on there. */

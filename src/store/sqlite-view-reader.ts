@@ -170,6 +170,26 @@ export class SqliteViewReader {
     return page(rows, limit, (last) => last.path)
   }
 
+  belowAt(
+    folder: FolderId,
+    path: string,
+    at: number,
+    cursor: string | undefined,
+    limit: number,
+  ): Page<ShownRow> {
+    const sql = `SELECT r.hash AS record_hash, v.entry, v.kind, v.path, v.mode, v.modified, v.created, v.size, v.hash, v.type,
+        v.tags, v.target, x'' AS conflicts FROM versions v JOIN records r ON r.n = v.n
+      WHERE v.folder = ? AND v.path > ? AND v.path < ? AND v.status = 0 AND v.kind <> 'removed' AND r.ms <= ?
+        AND (v.gone = 0 OR v.replaced = 0)
+        AND NOT EXISTS (SELECT 1 FROM versions l JOIN records lr ON lr.n = l.n WHERE l.folder = v.folder
+          AND l.entry = v.entry AND l.status = 0 AND lr.ms <= ?
+          AND (lr.ms, lr.counter, lr.hash) > (r.ms, r.counter, r.hash))
+      ORDER BY v.path, r.ms DESC, r.counter DESC, r.hash DESC LIMIT ?`
+    const [from, to] = rangeBelow(path)
+    const rows = this.sql.all(sql, this.#folder(folder), cursor ?? from, to, at, at, limit + 1).map(shownRow)
+    return page(rows, limit, (last) => last.path)
+  }
+
   from(folder: FolderId, path: string, limit: number): Page<EntryRow> {
     const where = `WHERE e.folder = ? AND e.path >= ? AND e.removed = 0 AND e.shadowed = 0
       ORDER BY e.path LIMIT ?`

@@ -52,6 +52,41 @@ test('the trash gives a whole folder back, and is emptied whole or in part', asy
   assert.equal((await contentOf(p, 'files/x')).toString(), 'again')
 })
 
+test('a folder is listed as it was at a time', async (t) => {
+  const p = await peer(t)
+  const pause = async (): Promise<number> => {
+    const now = Date.now()
+    await eventually('the next millisecond', () => Date.now() > now + 1)
+    return now + 1
+  }
+  const before = await pause()
+  await p.files.makeFolder('files/d')
+  for (const name of ['a', 'd.', 'd/b', 'd/e/c']) await p.files.put(`files/${name}`, text(name))
+  const first = await pause()
+  await p.files.put('files/a', text('longer'))
+  await p.files.move('files/d/b', 'files/d/moved')
+  await p.files.remove('files/d/e/c')
+  await pause()
+  const at = async (time: number, path = 'files', recursive = false): Promise<string> => {
+    const found: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await p.files.list(path, { at: time, recursive, limit: 1, cursor })
+      found.push(...page.entries.map((entry) => `${entry.path} ${entry.size}`))
+      cursor = page.next
+    } while (cursor !== undefined)
+    return found.join(', ')
+  }
+  assert.equal(await at(before), '')
+  assert.equal(await at(first), 'files/a 1, files/d. 2, files/d 0')
+  assert.equal(await at(first, 'files/d'), 'files/d/b 3, files/d/e 0')
+  assert.equal(await at(first, 'files', true), 'files/a 1, files/d 0, files/d. 2, files/d/b 3, files/d/e/c 5')
+  assert.equal(await at(Date.now(), 'files', true), 'files/a 6, files/d 0, files/d. 2, files/d/moved 3')
+  const [line] = (await p.files.list('files', { at: first })).entries
+  const version = line?.version
+  assert.equal((await contentOf(p, 'files/a', { version })).toString(), 'a')
+})
+
 test('what a folder keeps no longer is not listed; a longer time brings it back', async (t) => {
   const p = await peer(t)
   const old = await p.files.put('files/note', text('1'))
