@@ -32,7 +32,7 @@ test('operations have names of their own, limits on their input and answers', ()
   const list = document.paths['/api/v1/list/{path}']?.['get']
   assert.deepEqual(
     list?.parameters?.map(({ name }) => name),
-    ['cursor', 'limit', 'recursive'],
+    ['cursor', 'limit', 'recursive', 'at'],
   )
 })
 
