@@ -87,7 +87,18 @@ export async function curlDown(url: string, file: string, token?: string): Promi
   await run('curl', ['-sS', '--fail', ...headers, '-o', file, url])
 }
 
-async function freePort(): Promise<number> {
+/** Whether a program was started; says so when it is not installed: its contender is then left out. */
+export async function isThere(child: ChildProcess, name: string): Promise<boolean> {
+  try {
+    await once(child, 'spawn')
+    return true
+  } catch {
+    console.error(`${name} is not installed: compared without it`)
+    return false
+  }
+}
+
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
@@ -95,7 +106,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-async function answering(url: string): Promise<void> {
+export async function answering(url: string): Promise<void> {
   for (let tries = 0; tries < 100; tries++) {
     if (
       await fetch(url).then(
@@ -118,19 +129,13 @@ export async function rcloneWebdav(
   const child = spawn('rclone', ['serve', 'webdav', folder, '--addr', `127.0.0.1:${port}`], {
     stdio: 'ignore',
   })
-  if (
-    !(await once(child, 'spawn').then(
-      () => true,
-      () => false,
-    ))
-  )
-    return undefined
+  if (!(await isThere(child, 'rclone'))) return undefined
   workplace.owns(child)
   await answering(`http://127.0.0.1:${port}/`)
   return { url: `http://127.0.0.1:${port}`, pid: child.pid! }
 }
 
-/** nginx serving a folder's plain files; undefined where nginx is not installed. */
+/** nginx serving a folder's plain files, and taking them by PUT; undefined where nginx is not installed. */
 export async function nginx(
   workplace: Workplace,
   folder: string,
@@ -143,16 +148,11 @@ export async function nginx(
   await writeFile(
     config,
     `user root; daemon off; master_process off; pid ${workplace.folder}/nginx.pid; error_log ${workplace.folder}/nginx.log; events {}
-     http { access_log off; sendfile on; ${temporary.join(' ')} server { listen 127.0.0.1:${port}; root ${folder}; } }`,
+     http { access_log off; sendfile on; ${temporary.join(' ')} server { listen 127.0.0.1:${port}; root ${folder};
+       location / { dav_methods PUT; create_full_put_path on; client_max_body_size 0; } } }`,
   )
   const child = spawn('nginx', ['-c', config], { stdio: 'ignore' })
-  if (
-    !(await once(child, 'spawn').then(
-      () => true,
-      () => false,
-    ))
-  )
-    return undefined
+  if (!(await isThere(child, 'nginx'))) return undefined
   workplace.owns(child)
   await answering(`http://127.0.0.1:${port}/`)
   return { url: `http://127.0.0.1:${port}`, pid: child.pid! }

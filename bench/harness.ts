@@ -15,6 +15,8 @@ export interface Contender {
   pids?(): readonly number[]
 }
 
+export type Bound = { atLeast: number } | { atMost: number }
+
 export interface Workload {
   name: string
   /** One line of what is measured, and by what input. */
@@ -23,6 +25,8 @@ export interface Workload {
   bytes?: number
   /** Most that each contender may take, as a ratio to the reference. */
   limits?: Record<string, number>
+  /** What the numbers of PeerStor's rounds shall be: name of the number, then at least or at most how much. */
+  reach?: Record<string, Bound>
   /** Rounds that count; 5 when left out. */
   rounds?: number
   /** Makes input and starts processes; the first contender is the reference. */
@@ -43,6 +47,8 @@ export interface Result {
   megabytesPerSecond: number | undefined
   /** Medians of what the rounds returned. */
   more: Record<string, number>
+  /** What they shall be. */
+  reach: Record<string, Bound>
 }
 
 interface Round {
@@ -107,6 +113,7 @@ function summarise(
     more: Object.fromEntries(
       names.map((name) => [name, medianOfKnown(rounds.map((round) => round.more[name])) ?? Number.NaN]),
     ),
+    reach: contender.name.startsWith('PeerStor') ? (workload.reach ?? {}) : {},
   }
 }
 
@@ -121,6 +128,12 @@ export function median(values: readonly number[]): number {
 function medianOfKnown(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined)
   return known.length === 0 ? undefined : median(known)
+}
+
+function boundText(value: number, bound: Bound | undefined): string {
+  if (bound === undefined) return ''
+  if ('atLeast' in bound) return ` (at least ${bound.atLeast}${value < bound.atLeast ? ': MISSED' : ''})`
+  return ` (at most ${bound.atMost}${value > bound.atMost ? ': MISSED' : ''})`
 }
 
 /** The results as an aligned text table. */
@@ -148,7 +161,9 @@ export function table(results: readonly Result[]): string {
     result.cpuSeconds?.toFixed(2) ?? '',
     result.peakRssBytes === undefined ? '' : (result.peakRssBytes / 1e6).toFixed(0),
     Object.entries(result.more)
-      .map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
+      .map(
+        ([name, value]) => `${name} ${Number(value.toPrecision(4))}${boundText(value, result.reach[name])}`,
+      )
       .join('  '),
   ])
   const widths = head.map((title, column) =>
