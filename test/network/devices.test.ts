@@ -126,6 +126,8 @@ test('what a revoked device wrote unseen is held back, listed, and adopted by a 
   await a!.start()
   await a!.run(['device', 'revoke', 'b'])
   await c!.start()
+  // Both came back at other ports.
+  await c!.run(['peers', 'add', (await statusOf(a!)).addresses[0]!])
   const held = async (peer: typeof a): Promise<string[]> =>
     (await peer!.json<{ held: { path: string }[] }>(['adopt', 'b', '--list'])).held.map(({ path }) => path)
   for (const peer of [a, c])
