@@ -7,6 +7,7 @@ import { errorOf, sendProblem } from './errors.ts'
 import { parseRequestPath } from './request-path.ts'
 import { type Call, type Face, type Route, Reply, answered } from './route.ts'
 import { type Match, matchRoute } from './router.ts'
+import { dropWhenStalled } from './send.ts'
 import { isTus, setTusHeaders, tusMethod } from './tus.ts'
 import { isS3, serveS3 } from './s3.ts'
 import { requireHost, requireOrigin, setCommonHeaders, setCorsHeaders } from './web-rules.ts'
@@ -35,6 +36,14 @@ export async function dispatch(
       face.log.warn('request failed', { code: error.code, reason: error.message, method: request.method })
     sendProblem(request, response, error, face.clock)
   }
+  if (response.writableEnded && !response.writableFinished) dropUnread(face, response)
+}
+
+/** An answer that was given whole, but is not read: it would hold its socket for ever. */
+function dropUnread(face: Face, response: ServerResponse): void {
+  const stop = dropWhenStalled(response, face.clock)
+  response.once('finish', stop)
+  response.once('close', stop)
 }
 
 async function serve(

@@ -5,7 +5,7 @@ import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { free } from '../base/handover.ts'
 
-/** Writes all of `bytes`, whose pieces it is given; fails when the client goes away or takes nothing for `limits.stallTimeoutMs`. */
+/** Writes all of `bytes`, whose pieces it is given; fails when the client goes away or takes nothing for `limits.unreadTimeoutMs`. */
 export async function sendBytes(
   response: ServerResponse,
   bytes: AsyncIterable<Uint8Array>,
@@ -22,7 +22,7 @@ export async function sendBytes(
 export function drained(response: ServerResponse, clock: Clock): Promise<void> {
   if (response.destroyed) return Promise.reject(interrupted())
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(limits.stallTimeoutMs, () => response.destroy())
+    const cancel = dropWhenStalled(response, clock)
     const settle = (): void => {
       cancel()
       response.off('drain', settle)
@@ -33,6 +33,28 @@ export function drained(response: ServerResponse, clock: Clock): Promise<void> {
     response.on('drain', settle)
     response.on('close', settle)
   })
+}
+
+/**
+ * Ends the connection once its client has taken nothing of what waits for it for
+ * `limits.unreadTimeoutMs`: one that takes a little now and then goes on. The result ends the watch.
+ */
+export function dropWhenStalled(response: ServerResponse, clock: Clock): () => void {
+  let left = unsentBytes(response)
+  const look = (): void => {
+    const now = unsentBytes(response)
+    if (now >= left) return void response.destroy()
+    left = now
+    cancel = clock.after(limits.unreadTimeoutMs, look)
+  }
+  let cancel = clock.after(limits.unreadTimeoutMs, look)
+  return () => cancel()
+}
+
+/** What the kernel has not taken yet. A stream counts a write only as a whole; Node's own socket timeouts look here too. */
+function unsentBytes(response: ServerResponse): number {
+  const { _handle: handle } = (response.socket ?? {}) as { _handle?: { writeQueueSize?: number } }
+  return handle?.writeQueueSize ?? response.writableLength
 }
 
 const interrupted = (): Error => fail('INTERRUPTED', { what: 'the download' })

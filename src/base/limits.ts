@@ -181,6 +181,8 @@ export const limits = {
   /** Life of a certificate that this device makes for itself, as long as browsers take one; renewed before its end. */
   webCertificateMs: 800 * day,
   webCertificateRenewMs: 30 * day,
+  /** A reader that takes nothing for so long is dropped. Large windows open in steps: of one that reads slowly little is seen. */
+  unreadTimeoutMs: 2 * minute,
   eventSockets: 128,
   /** Unsent bytes after which a WebSocket that does not read is closed. */
   eventBufferBytes: 1 * MiB,
