@@ -21,7 +21,7 @@ export const problem = z.looseObject({
   next: z.string(),
 })
 
-export const putResult = z.looseObject({
+const putResult = z.looseObject({
   path: z.string(),
   size: bytes,
   hash: hex,
@@ -31,7 +31,7 @@ export const putResult = z.looseObject({
   savedBytes: bytes,
 })
 
-export const upload = z.looseObject({
+const upload = z.looseObject({
   id: hex,
   path: z.string(),
   part: z.boolean(),
@@ -40,7 +40,7 @@ export const upload = z.looseObject({
   expires: time,
   result: putResult.nullable(),
 })
-export const uploads = z.looseObject({ uploads: z.array(upload) })
+const uploads = z.looseObject({ uploads: z.array(upload) })
 
 const listed = z.looseObject({
   path: z.string(),
@@ -50,7 +50,7 @@ const listed = z.looseObject({
   type: z.string(),
   copies: copies.optional(),
 })
-export const listing = page(listed)
+const listing = page(listed)
 const versionLine = z.looseObject({
   version: hex,
   path: z.string(),
@@ -62,8 +62,8 @@ const versionLine = z.looseObject({
   hash: z.string(),
   state: z.enum(['current', 'conflict', 'old', 'held', 'future']),
 })
-export const versionList = page(versionLine)
-export const fileInfo = z.looseObject({
+const versionList = page(versionLine)
+const fileInfo = z.looseObject({
   path: z.string(),
   kind: z.enum(['file', 'folder', 'link']),
   size: bytes,
@@ -80,9 +80,9 @@ export const fileInfo = z.looseObject({
     holders: z.array(z.looseObject({ name: z.string() })),
   }),
 })
-export const moved = z.looseObject({ path: z.string() })
-export const removed = z.looseObject({ removed: count })
-export const madeFolder = z.looseObject({ path: z.string(), kind: z.literal('folder') })
+const moved = z.looseObject({ path: z.string() })
+const removed = z.looseObject({ removed: count })
+const madeFolder = z.looseObject({ path: z.string(), kind: z.literal('folder') })
 
 const folder = z.looseObject({
   id: hex,
@@ -90,8 +90,8 @@ const folder = z.looseObject({
   policy: z.looseObject({ copies: count }),
   open: z.boolean(),
 })
-export const changedFolder = folder
-export const folders = z.looseObject({
+const changedFolder = folder
+const folders = z.looseObject({
   folders: z.array(folder.extend({ files: count, bytes, copies: count })),
 })
 
@@ -102,12 +102,12 @@ const peer = z.looseObject({
   addresses: z.array(z.string()),
   state: z.string(),
 })
-export const addedPeer = peer
-export const peers = z.looseObject({ peers: z.array(peer) })
-export const pool = z.looseObject({ id: hex, role: z.string(), peers: count })
-export const joined = z.looseObject({ pool: hex, peers: count })
-export const invite = z.looseObject({ code: z.string(), link: z.string(), expires: time })
-export const discovery = z.looseObject({
+const addedPeer = peer
+const peers = z.looseObject({ peers: z.array(peer) })
+const pool = z.looseObject({ id: hex, role: z.string(), peers: count })
+const joined = z.looseObject({ pool: hex, peers: count })
+const invite = z.looseObject({ code: z.string(), link: z.string(), expires: time })
+const discovery = z.looseObject({
   mdns: z.array(z.looseObject({})),
   bootstrap: z.array(z.looseObject({})),
   pex: z.looseObject({}),
@@ -120,23 +120,23 @@ const device = z.looseObject({
   kind: z.string(),
   state: z.string(),
 })
-export const renamedDevice = device
-export const devices = z.looseObject({ devices: z.array(device) })
+const renamedDevice = device
+const devices = z.looseObject({ devices: z.array(device) })
 const heldVersions = z.array(z.looseObject({ path: z.string(), version: z.string(), kind: z.string() }))
-export const held = z.looseObject({ held: heldVersions })
-export const adopted = devices.extend({ adopted: heldVersions })
-export const paper = devices.extend({ code: z.string() })
+const held = z.looseObject({ held: heldVersions })
+const adopted = devices.extend({ adopted: heldVersions })
+const paper = devices.extend({ code: z.string() })
 
-export const quota = z.looseObject({
+const quota = z.looseObject({
   used: bytes,
   contributed: bytes,
   free: bytes,
   perFolder: z.array(z.looseObject({ folder: z.string(), bytes })),
 })
 const setting = z.looseObject({ key: z.string(), origin: z.string(), help: z.string() })
-export const changedSetting = setting.extend({ live: z.boolean() })
-export const settings = z.looseObject({ settings: z.array(setting) })
-export const status = z.looseObject({
+const changedSetting = setting.extend({ live: z.boolean() })
+const settings = z.looseObject({ settings: z.array(setting) })
+const status = z.looseObject({
   peer: z.string(),
   name: z.string(),
   url: z.string(),
@@ -149,32 +149,73 @@ export const status = z.looseObject({
   transfers: count,
   uptimeSeconds: z.number().min(0),
 })
-export const safety = z.looseObject({
+const safety = z.looseObject({
   safe: count,
   degraded: count,
   lost: count,
   warnings: z.array(z.string()),
 })
-export const workers = z.looseObject({
+const workers = z.looseObject({
   workers: z.array(z.looseObject({ name: z.string(), state: z.string(), status: z.string() })),
 })
-export const health = z.looseObject({
+const health = z.looseObject({
   status: z.enum(['healthy', 'unhealthy']),
   uptime_seconds: z.int().min(0),
 })
 const token = z.looseObject({ id: z.string(), name: z.string(), scopes: z.array(z.string()), created: time })
-export const tokens = z.looseObject({ tokens: z.array(token) })
-export const newToken = token.extend({ token: z.string() })
-export const sessions = z.looseObject({
+const tokens = z.looseObject({ tokens: z.array(token) })
+const newToken = token.extend({ token: z.string() })
+const sessions = z.looseObject({
   sessions: z.array(z.looseObject({ id: z.string(), created: time, lastUsed: time, current: z.boolean() })),
 })
-export const signedIn = z.looseObject({ signedIn: z.literal(true) })
-export const password = z.looseObject({ set: z.boolean() })
-export const ticket = z.looseObject({ ticket: z.string(), expires: time })
-export const metrics = z.looseObject({
+const signedIn = z.looseObject({ signedIn: z.literal(true) })
+const password = z.looseObject({ set: z.boolean() })
+const ticket = z.looseObject({ ticket: z.string(), expires: time })
+const metrics = z.looseObject({
   files: z.looseObject({ stored: count, retrieved: count, deleted: count }),
   network: z.looseObject({ sent_bytes: bytes, received_bytes: bytes, peers: count }),
   storage: z.looseObject({ used_bytes: bytes, total_bytes: bytes, used_ratio: z.number().min(0) }),
   system: z.looseObject({ errors: count, uptime_seconds: z.number().min(0), started: z.string() }),
 })
-export const anything = z.looseObject({})
+const anything = z.looseObject({})
+
+/** By what a route answers. */
+export const answers = {
+  held,
+  adopted,
+  putResult,
+  upload,
+  uploads,
+  listing,
+  versionList,
+  fileInfo,
+  moved,
+  removed,
+  madeFolder,
+  changedFolder,
+  folders,
+  addedPeer,
+  peers,
+  pool,
+  joined,
+  invite,
+  discovery,
+  renamedDevice,
+  devices,
+  paper,
+  quota,
+  changedSetting,
+  settings,
+  status,
+  safety,
+  workers,
+  health,
+  tokens,
+  newToken,
+  sessions,
+  signedIn,
+  password,
+  ticket,
+  metrics,
+  anything,
+}

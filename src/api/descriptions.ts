@@ -3,7 +3,7 @@
  * document of it, and the tests hold every answer against it.
  */
 import type { z } from 'zod'
-import * as answers from './answers.ts'
+import { answers } from './answers.ts'
 import { batchQuery } from './batch.ts'
 import { chunkQuery } from './chunks.ts'
 import { adoptBody, renameBody, revokeBody } from './devices.ts'

@@ -1,8 +1,9 @@
 /** OpenAPI 3.1 of the routes: paths from their patterns, schemas from `descriptions.ts`. */
 import { z } from 'zod'
+import { fail } from '../base/errors.ts'
 import { programVersion } from '../peer/version.ts'
 import { problem } from './answers.ts'
-import { descriptionOf, type Description } from './descriptions.ts'
+import { describedRoutes, descriptionOf, type Description } from './descriptions.ts'
 import type { Route } from './route.ts'
 
 type Json = Record<string, unknown>
@@ -10,7 +11,11 @@ type Json = Record<string, unknown>
 /** Methods that OpenAPI has a field for; others, of WebDAV, stand under `x-METHOD`. */
 const methods = new Set(['GET', 'PUT', 'POST', 'PATCH', 'DELETE'])
 
+/** `INTERNAL` when something is described that is no route. */
 export function openApi(routes: readonly Route[]): Json {
+  const there = new Set(routes.map(({ method, path }) => `${method} ${path}`))
+  const gone = describedRoutes.filter((route) => !there.has(route))
+  if (gone.length > 0) throw fail('INTERNAL', { reason: `no routes: ${gone.join(', ')}` })
   const paths: Record<string, Json> = {}
   for (const route of routes) {
     const item = (paths[pathOf(route)] ??= { parameters: pathParameters(route) })

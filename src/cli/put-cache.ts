@@ -3,28 +3,17 @@
  * shows unchanged on the peer is not read again. Kept in the home, by hashes of names: names stand in
  * the database alone. Without it everything is read.
  */
+import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { RecordHash } from '../base/words.ts'
-import { bytes, decode, encode, id, list, tuple, uint, type Read } from '../codec/cbor-schema.ts'
-import { hashHex } from '../codec/hash.ts'
 import type { ListedEntry, PutResult } from '../peer/peer.ts'
 
 /** How a file looked: size, times in microseconds, the low bits of its number. */
 type Look = [size: number, modified: number, changed: number, inode: number]
 
-const line = tuple<[name: Uint8Array, look: Look, hash: Uint8Array, version: RecordHash]>(
-  bytes(16),
-  tuple<Look>(uint(), uint(), uint(), uint()),
-  bytes(32),
-  id<RecordHash>(),
-)
-type Line = Read<typeof line>
-
-const filesMax = 4_000_000
-const lines = list(line, filesMax)
-const bytesMax = filesMax * 160
+type Line = [look: Look, hash: string, version: RecordHash]
 
 /** A file that changed this short a time before it was read may change again without looking different. */
 const freshMs = 1_000
@@ -36,10 +25,10 @@ export class PutCache {
   readonly #now = new Map<string, Line>()
   readonly #looks = new Map<string, Look>()
 
-  private constructor(file: string, to: string, before: readonly Line[]) {
+  private constructor(file: string, to: string, before: Readonly<Record<string, Line>>) {
     this.#file = file
     this.#below = `${to.normalize('NFC')}/`
-    this.#before = new Map(before.map((found) => [hex(found[0]), found]))
+    this.#before = new Map(Object.entries(before))
   }
 
   /** The cache of a local folder as it is put into `to`. */
@@ -56,14 +45,14 @@ export class PutCache {
   unchanged(path: string, stats: Stats, listed: ListedEntry | undefined): PutResult | undefined {
     const found = path.startsWith(this.#below) ? this.#before.get(keyOf(path)) : undefined
     if (found === undefined || listed === undefined || listed.conflict === true) return undefined
-    const [name, look, hash, version] = found
+    const [look, hash, version] = found
     if (lookOf(stats).some((value, at) => value !== look[at])) return undefined
-    if (listed.hash !== undefined && listed.hash !== hex(hash)) return undefined
+    if (listed.hash !== undefined && listed.hash !== hash) return undefined
     const modified = listed.modified === null ? undefined : Date.parse(listed.modified)
     if (listed.size !== stats.size || modified !== Math.round(stats.mtimeMs)) return undefined
-    this.#now.set(hex(name), found)
+    this.#now.set(keyOf(path), found)
     const copies = listed.copies?.have ?? 0
-    return { path, size: stats.size, hash: hex(hash), version, copies, sentBytes: 0, savedBytes: stats.size }
+    return { path, size: stats.size, hash, version, copies, sentBytes: 0, savedBytes: stats.size }
   }
 
   /** A file is about to be read. */
@@ -74,8 +63,7 @@ export class PutCache {
   stored({ path, hash, version }: PutResult): void {
     const look = this.#looks.get(path)
     if (look === undefined) return
-    const key = keyOf(path)
-    this.#now.set(key, [Buffer.from(key, 'hex'), look, Buffer.from(hash, 'hex'), version])
+    this.#now.set(keyOf(path), [look, hash, version])
   }
 
   /** A home that cannot be written just has no cache. */
@@ -83,7 +71,7 @@ export class PutCache {
     const temporary = `${this.#file}.${process.pid}.new`
     try {
       await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 })
-      await writeFile(temporary, encode(lines, [...this.#now.values()].slice(0, filesMax)), { mode: 0o600 })
+      await writeFile(temporary, JSON.stringify(Object.fromEntries(this.#now)), { mode: 0o600 })
       await rename(temporary, this.#file)
     } catch {
       // The next run reads all files again.
@@ -96,15 +84,22 @@ function lookOf({ size, mtimeMs, ctimeMs, ino }: Stats): Look {
   return [size, micros(mtimeMs), micros(ctimeMs), ino % 2 ** 32]
 }
 
-const keyOf = (text: string): string => hashHex(Buffer.from(text)).slice(0, 32)
-
-const hex = (found: Uint8Array): string => Buffer.from(found).toString('hex')
+const keyOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
 /** Nothing where there is no cache, or something that is none. */
-async function readLines(file: string): Promise<Line[]> {
+async function readLines(file: string): Promise<Record<string, Line>> {
   try {
-    return decode(lines, await readFile(file), 'the cache', bytesMax)
+    const saved: unknown = JSON.parse(await readFile(file, 'utf8'))
+    const lines = Object.entries(saved ?? {}) as [string, unknown][]
+    return Object.fromEntries(lines.filter((entry): entry is [string, Line] => isLine(entry[1])))
   } catch {
-    return []
+    return {}
   }
+}
+
+function isLine(value: unknown): value is Line {
+  const [look, hash, version] = Array.isArray(value) ? (value as unknown[]) : []
+  const isLook =
+    Array.isArray(look) && look.length === 4 && look.every((number) => typeof number === 'number')
+  return isLook && typeof hash === 'string' && typeof version === 'string'
 }
