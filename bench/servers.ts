@@ -49,7 +49,7 @@ map to guest = Bad User\nguest account = root\n[share]\npath = ${folder}\nguest 
 
 const nodeServer = `
 const { createServer } = require('node:http'), { createReadStream } = require('node:fs'), { pipeline } = require('node:stream')
-createServer((request, response) => pipeline(createReadStream(process.argv[1] + request.url), response, () => {}))
+createServer((request, response) => request.url === '/' ? response.end() : pipeline(createReadStream(process.argv[1] + request.url), response, () => {}))
   .listen(Number(process.argv[2]), '127.0.0.1')
 process.on('uncaughtException', () => {})`
 

@@ -79,6 +79,8 @@ export const limits = {
   /** Content of a file up to this size is kept in memory after it was read, all of them together this much. */
   smallFileBytes: 64 * KiB,
   smallFilesBytes: 16 * MiB,
+  /** Opened manifest nodes kept in memory, about 300 KB each. */
+  manifestNodesKept: 16,
 
   // Versions
   keepMs: 30 * day,

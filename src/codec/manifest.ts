@@ -120,13 +120,13 @@ export interface PlacedRef {
 
 /**
  * The data chunks that hold the bytes from `from` up to `to` (not included) of what `refs` lists,
- * in order. Fetches only the nodes that it needs, each when it is reached.
+ * in order. Asks only for the nodes that it needs, each when it is reached.
  */
 export async function* walkManifest(
   refs: readonly ChunkRef[],
   from: number,
   to: number,
-  fetchNode: (ref: ChunkRef) => Promise<VerifiedBytes>,
+  refsOf: (node: ChunkRef) => Promise<readonly ChunkRef[]>,
   base = 0,
 ): AsyncGenerator<PlacedRef> {
   let offset = base
@@ -134,7 +134,7 @@ export async function* walkManifest(
     const end = offset + ref.length
     if (offset >= to) return
     if (end > from && ref.level === 0) yield { ref, offset }
-    else if (end > from) yield* walkManifest(openNode(ref, await fetchNode(ref)), from, to, fetchNode, offset)
+    else if (end > from) yield* walkManifest(await refsOf(ref), from, to, refsOf, offset)
     offset = end
   }
 }

@@ -77,7 +77,9 @@ export async function* contentOf(
 function locate(parts: FilesParts, row: VersionRow, options: ReadOptions): AsyncGenerator<PlacedRef> {
   const content = decodeContent(row.content)
   const refs = content.form === 'inline' ? content.chunks : [content.root]
-  return walkManifest(refs, options.first, options.last + 1, (ref) => parts.pool.get(ref.id, options))
+  return walkManifest(refs, options.first, options.last + 1, (ref) =>
+    parts.manifestNodes.refsOf(ref, () => parts.pool.get(ref.id, options)),
+  )
 }
 
 interface FetchedChunk extends PlacedRef {

@@ -8,6 +8,7 @@ import type { Budget } from '../codec/budget.ts'
 import type { Codec, CompressionLevel } from '../codec/codec.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Store } from '../store/store.ts'
+import type { ManifestNodes } from './manifest-nodes.ts'
 import type { SmallFiles } from './small-files.ts'
 import type { Unfinished } from './unfinished.ts'
 import type { UploadBook } from './upload-book.ts'
@@ -40,6 +41,7 @@ export interface FilesParts {
   budget: Pick<Budget, 'take'>
   /** Read lately. */
   smallFiles: SmallFiles
+  manifestNodes: ManifestNodes
   clock: Clock
   random: Random
   /** Uploads that can go on; one for all callers. */

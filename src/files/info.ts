@@ -67,7 +67,9 @@ async function chunkLines(
   options: CallOptions,
 ): Promise<NonNullable<FileInfo['chunks']>> {
   const placed = await Array.fromAsync(
-    walkManifest(refsOf(row), 0, row.size, (ref) => parts.pool.get(ref.id, options)),
+    walkManifest(refsOf(row), 0, row.size, (ref) =>
+      parts.manifestNodes.refsOf(ref, () => parts.pool.get(ref.id, options)),
+    ),
   )
   const counted = new Set(parts.pool.countedPeers())
   const holders = parts.store.read.holders(placed.map(({ ref }): ChunkId => ref.id))

@@ -13,6 +13,7 @@ import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import type { FilesParts } from '../files/files-parts.ts'
 import type { Files, ListedEntry } from '../files/files.ts'
+import { ManifestNodes } from '../files/manifest-nodes.ts'
 import { SmallFiles } from '../files/small-files.ts'
 import { openFiles } from '../files/open-files.ts'
 import { checkPath } from '../files/paths.ts'
@@ -184,6 +185,7 @@ function readingParts(
     budget: { take: () => Promise.resolve(() => undefined) },
     uploads: new UploadBook(() => store.own, parts.clock, parts.random),
     smallFiles: new SmallFiles(),
+    manifestNodes: new ManifestNodes(),
     unfinished: {
       begin: () => ({ use: () => undefined, kept: () => undefined, failed: () => Promise.resolve() }),
     },

@@ -24,6 +24,7 @@ import { ChunksOf } from '../files/chunks-of.ts'
 import type { FilesParts, PeerPresence } from '../files/files-parts.ts'
 import type { Files } from '../files/files.ts'
 import { categoryOf } from '../files/mime.ts'
+import { ManifestNodes } from '../files/manifest-nodes.ts'
 import { SmallFiles } from '../files/small-files.ts'
 import { openFiles } from '../files/open-files.ts'
 import { checkPath } from '../files/paths.ts'
@@ -229,6 +230,7 @@ class OpenCore implements Core {
         () => parts.workers.wake('uploads'),
       ),
       smallFiles: new SmallFiles(),
+      manifestNodes: new ManifestNodes(),
       require: () => undefined,
       room: async () => {
         if (parts.away !== undefined) throw parts.away

@@ -3,7 +3,7 @@ import { asPeerStorError } from '../../src/base/errors.ts'
 import type { ChunkId, FolderId, RecordHash } from '../../src/base/words.ts'
 import { hash } from '../../src/codec/hash.ts'
 import { InlineCodec } from '../../src/codec/inline-codec.ts'
-import { openRoot, walkManifest } from '../../src/codec/manifest.ts'
+import { openNode, openRoot, walkManifest } from '../../src/codec/manifest.ts'
 import type { ChunkRef, VerifiedBytes } from '../../src/codec/codec.ts'
 import { decodeContent } from '../../src/codec/version-body.ts'
 import type { IndexReader } from '../../src/store/index-reader.ts'
@@ -253,8 +253,9 @@ export class Properties {
       decoded.form === 'inline'
         ? decoded.chunks
         : openRoot(decoded.root.id, decoded.root.ck, await get(decoded.root)).refs
+    const refsOf = async (node: ChunkRef): Promise<ChunkRef[]> => openNode(node, await get(node))
     const parts: Uint8Array[] = []
-    for await (const { ref } of walkManifest(refs, 0, size, get))
+    for await (const { ref } of walkManifest(refs, 0, size, refsOf))
       parts.push((await codec.open(ref, await get(ref))).bytes)
     return Buffer.concat(parts)
   }
