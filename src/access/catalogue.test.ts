@@ -404,6 +404,19 @@ test('a device that goes on beside a copy of its disk learns of it by its own wr
   assert.deepEqual(alarms, ['cloned true'])
 })
 
+test('what a device writes after its clock was set back shows when its time has come', async (t) => {
+  const world = worldOf(t, 30)
+  const device = await world.found()
+  const folder = device.files
+  const shown = (): unknown => device.store.read.entryAt(folder, 'after.txt')
+  await device.put('before.txt')
+  world.clock.jump(-20 * 60_000)
+  await device.put('after.txt', { folder })
+  assert.equal(shown(), undefined)
+  await world.clock.advance(16 * 60_000)
+  assert.ok(shown())
+})
+
 test('records of a removed device are held back, and adopted by a writer', async (t) => {
   const world = worldOf(t, 11)
   const founder = await world.found()

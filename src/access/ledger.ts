@@ -146,7 +146,10 @@ export class Ledger {
 
   /** Writes versions of this device: durable, indexed and visible when it resolves. */
   async writeVersions(drafts: readonly Draft[], extras: Parameters<Chain['write']>[1]): Promise<Written[]> {
-    return await this.#chain.write(drafts, extras)
+    const written = await this.#chain.write(drafts, extras)
+    // Where the clock was set back, even what was written just now may lie in the future.
+    if (written.some(({ record }) => this.time.isFuture(record.head.time))) this.#awaitFuture()
+    return written
   }
 
   /** What a peer may ask now. */

@@ -250,20 +250,21 @@ export class Operations {
       const peer = this.#scene.peers.find((peer) => peer.device === device)
       if (peer === undefined) continue
       if (peer !== target) ledger.revoke(peer, author, this.#scene.dependable(peer))
-      this.#cutOff(peer)
+      this.#cutOff(peer, author)
     }
     // With them fall those whom they let in and the author has not heard of yet.
     for (const peer of this.#scene.unrevoked())
       if (peer.invitedBy?.revoked === true && author.core!.catalogue.deviceOf(peer.id) === undefined) {
         ledger.revoke(peer, author, this.#scene.dependable(peer))
-        this.#cutOff(peer)
+        this.#cutOff(peer, author)
       }
     this.#scene.count('revoked devices', fallen.length)
     return fallen.map(({ name }) => name).join(', ')
   }
 
-  #cutOff(peer: SimPeer): void {
+  #cutOff(peer: SimPeer, author: SimPeer): void {
     peer.revoked = true
+    peer.revokedBy = author
     peer.revokedAt = this.#scene.clock.monotonicMs()
   }
 

@@ -67,10 +67,12 @@ export class Properties {
     const [judge] = votes.filter(({ revokedAt }) => revokedAt === undefined)
     if (judge === undefined) return
     for (const peer of this.#scene.peers) {
-      if (peer.revokedAt !== undefined) continue
+      // What an author says who is cut off himself before others hear of it does not stand.
+      if (peer.revokedAt !== undefined && peer.revokedBy?.revoked !== true) continue
       const role = judge.core!.catalogue.roleOf(peer.id)
       // Let in by a device after its cut: nobody ever hears of it.
       peer.revoked = role === 'ex-member' || (role === 'stranger' && peer.invitedBy?.revoked === true)
+      if (!peer.revoked) peer.revokedAt = undefined
     }
   }
 

@@ -58,6 +58,8 @@ export class SimPeer {
   invitedBy: SimPeer | undefined
   /** When that was told, virtual milliseconds. */
   revokedAt: number | undefined
+  /** Who said so. */
+  revokedBy: SimPeer | undefined
   /** What it was told is written since, with when it began. */
   readonly lateVersions = new Map<RecordHash, number>()
   /** Chunks that it was asked to drop. */
