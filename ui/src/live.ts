@@ -28,7 +28,9 @@ export function followEvents(): void {
     if (typeof event.seq === 'number') since = event.seq
     refreshSoon()
   })
-  socket.addEventListener('close', () => {
+  socket.addEventListener('close', ({ code }) => {
+    // Signed out: the next answer leads to the sign-in page, which begins anew.
+    if (code === 1008) return void refresh()
     connected.value = false
     setTimeout(followEvents, waitMs)
     waitMs = Math.min(waitMs * 2, 10_000)
