@@ -188,4 +188,11 @@ describe('the page in a browser', needsTool('chromium'), () => {
     assert.equal(await other.getByRole('button', { name: 'Upload files' }).count(), 0)
     await stranger.close()
   })
+  test('whose session is ended sees the sign-in page', async () => {
+    const headers = { authorization: `Bearer ${first.started.token}` }
+    const sessions = `${first.started.url}/api/v1/sessions`
+    const list = (await (await fetch(sessions, { headers })).json()) as { sessions: { id: string }[] }
+    for (const { id } of list.sessions) await fetch(`${sessions}/${id}`, { method: 'DELETE', headers })
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  })
 })

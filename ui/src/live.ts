@@ -30,9 +30,13 @@ export function followEvents(): void {
   })
   socket.addEventListener('close', ({ code }) => {
     // Signed out: the next answer leads to the sign-in page, which begins anew.
-    if (code === 1008) return void refresh()
-    connected.value = false
-    setTimeout(followEvents, waitMs)
-    waitMs = Math.min(waitMs * 2, 10_000)
+    if (code === 1008) void refresh()
+    else tryAgain()
   })
+}
+
+function tryAgain(): void {
+  connected.value = false
+  setTimeout(followEvents, waitMs)
+  waitMs = Math.min(waitMs * 2, 10_000)
 }
