@@ -85,6 +85,8 @@ async function makePackage() {
     ...(existsSync(library) ? { exports: { '.': './index.mjs' } } : {}),
     engines: { node: '>=24.7' },
     dependencies: Object.fromEntries(native.map((name) => [name, own.dependencies[name]])),
+    // Pictures of images; without it there are none.
+    optionalDependencies: { sharp: own.optionalDependencies.sharp },
   }
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
   done(join(folder, 'package.json'))

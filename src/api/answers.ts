@@ -164,7 +164,10 @@ const health = z.looseObject({
 })
 const token = z.looseObject({ id: z.string(), name: z.string(), scopes: z.array(z.string()), created: time })
 const tokens = z.looseObject({ tokens: z.array(token) })
-const newToken = token.extend({ token: z.string() })
+const newToken = token.extend({
+  token: z.string(),
+  keyPair: z.looseObject({ accessKeyId: z.string(), secretAccessKey: z.string() }).optional(),
+})
 const sessions = z.looseObject({
   sessions: z.array(z.looseObject({ id: z.string(), created: time, lastUsed: time, current: z.boolean() })),
 })

@@ -26,6 +26,7 @@ import type { Route } from './route.ts'
 import { searchQuery, totalsQuery } from './search.ts'
 import { signInBody } from './sessions.ts'
 import { settingBody } from './settings.ts'
+import { thumbnailQuery } from './thumbnails.ts'
 import { tokenBody } from './tokens.ts'
 import { statesQuery } from './uploads.ts'
 import { zipQuery } from './zip.ts'
@@ -84,6 +85,12 @@ const described: Record<string, Description> = {
   'GET /api/v1/uploads': { summary: 'Uploads under way and lately ended', answer: answers.uploads },
   'DELETE /api/v1/uploads/:id': { summary: 'Give an upload up' },
   'GET /api/v1/chunks/*': { summary: 'One chunk of a file', query: chunkQuery, answer: anyBytes },
+  'GET /api/v1/thumbnails/*': {
+    summary: 'A small picture of an image',
+    query: thumbnailQuery,
+    answer: 'image/webp',
+    statuses: [200, 304],
+  },
   'POST /api/v1/batch': {
     summary: 'Store many small files in one stream (docs/FORMAT.md)',
     query: batchQuery,

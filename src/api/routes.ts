@@ -19,6 +19,7 @@ import { searchRoutes } from './search.ts'
 import { sessionsRoutes } from './sessions.ts'
 import { settingsRoutes } from './settings.ts'
 import { statusRoutes } from './status.ts'
+import { thumbnailsRoutes } from './thumbnails.ts'
 import { tokensRoutes } from './tokens.ts'
 import { zipRoutes } from './zip.ts'
 import { uploadsRoutes } from './uploads.ts'
@@ -40,6 +41,7 @@ export const routes: readonly Route[] = [
   ...quotaRoutes,
   ...settingsRoutes,
   ...statusRoutes,
+  ...thumbnailsRoutes,
   ...tokensRoutes,
   ...sessionsRoutes,
   ...passwordRoutes,

@@ -12,7 +12,7 @@ const codes: Partial<Record<ErrorCode, string | readonly [code: string, status: 
   KEY_UNAVAILABLE: 'AccessDenied',
   STORAGE_ONLY: 'AccessDenied',
   SIGNATURE_EXPIRED: 'AccessDenied',
-  S3_KEY_UNKNOWN: 'InvalidAccessKeyId',
+  ACCESS_KEY_UNKNOWN: 'InvalidAccessKeyId',
   SIGNATURE_REFUSED: 'SignatureDoesNotMatch',
   CLOCK_SKEWED: 'RequestTimeTooSkewed',
   BAD_PATH: 'InvalidArgument',

@@ -44,7 +44,7 @@ export function showsSignature(request: IncomingMessage): boolean {
   return /[?&](?:X-Amz-Algorithm|AWSAccessKeyId)=/.test(request.url ?? '')
 }
 
-/** Checks key, time and signature; `S3_KEY_UNKNOWN`, `CLOCK_SKEWED`, `SIGNATURE_…`, `BAD_INPUT`. */
+/** Checks key, time and signature; `ACCESS_KEY_UNKNOWN`, `CLOCK_SKEWED`, `SIGNATURE_…`, `BAD_INPUT`. */
 export function checkSignature(face: Face, request: IncomingMessage, address: S3Address): SignedRequest {
   const claim = claimOf(request, address)
   checkTime(face, claim)
@@ -52,7 +52,7 @@ export function checkSignature(face: Face, request: IncomingMessage, address: S3
   const signer = face.peer.tokens.ofS3Key(accessKeyId, { day, region })
   if (signer === undefined) {
     face.signIns.failed(clientAddress(face, request))
-    throw fail('S3_KEY_UNKNOWN', { key: accessKeyId })
+    throw fail('ACCESS_KEY_UNKNOWN', { key: accessKeyId })
   }
   requireSigned(request, claim)
   const scope = `${day}/${region}/s3/aws4_request`

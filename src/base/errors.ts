@@ -78,6 +78,7 @@ export const catalogue = {
   ),
   UPLOAD_PROTOCOL: row(412, 'version {found} of the tus protocol is not spoken here', 'use version 1.0.0'),
   BAD_TYPE: row(415, 'a body of type {found} cannot be taken here', 'send {wanted}'),
+  NO_THUMBNAIL: row(404, 'there is no thumbnail of {path}: {reason}', 'open the file itself'),
   PART_UNKNOWN: row(
     400,
     'part {number} of upload {id} is not here as named',
@@ -133,7 +134,7 @@ export const catalogue = {
   // People and access
   NOT_SIGNED_IN: row(401, 'no valid token or session', 'open the link that peerstor url prints'),
   FORBIDDEN: row(403, '{role} may not {action}', 'ask an admin of the pool'),
-  S3_KEY_UNKNOWN: row(
+  ACCESS_KEY_UNKNOWN: row(
     403,
     'the S3 access key {key} is not known here, or has ended',
     'make one: peerstor token create --s3',

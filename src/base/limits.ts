@@ -230,6 +230,12 @@ export const limits = {
   davPageEntries: 250,
   /** Files of one zip archive: each is remembered until its directory is sent at the end. */
   zipFiles: 250_000,
+  /** Thumbnails: bytes and pixels of an image, time to decode it, all kept pictures, life of an idle decoder. */
+  thumbnailSource: 32 * MiB,
+  thumbnailPixels: 64 * 1024 * 1024,
+  thumbnailMs: 10 * second,
+  thumbnailsBytes: 16 * MiB,
+  thumbnailIdleMs: 10 * second,
   /** S3: how far a signature's time may be from the clock here, and how long a signed address lives. */
   s3SkewMs: 15 * minute,
   s3AddressLifeMs: 7 * day,

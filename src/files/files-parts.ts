@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts'
 import type { ManifestNodes } from './manifest-nodes.ts'
 import type { SmallFiles } from './small-files.ts'
 import type { Unfinished } from './unfinished.ts'
+import type { Thumbnails } from './thumbnails.ts'
 import type { UploadBook } from './upload-book.ts'
 
 /** What the peer knows about another device beyond its records. */
@@ -44,6 +45,7 @@ export interface FilesParts {
   manifestNodes: ManifestNodes
   clock: Clock
   random: Random
+  thumbnails: Thumbnails
   /** Uploads that can go on; one for all callers. */
   uploads: UploadBook
   log: Log

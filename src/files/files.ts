@@ -193,6 +193,13 @@ export interface CopyOptions extends TargetOptions {
   shallow?: boolean | undefined
 }
 
+/** A small picture, and the hash of the content that it shows. */
+export interface Thumbnail {
+  hash: string
+  type: 'image/webp'
+  bytes: Uint8Array
+}
+
 export interface ScanOptions extends CallOptions {
   prefix?: string | undefined
   delimiter?: string | undefined
@@ -277,6 +284,8 @@ export interface Files {
   look(path: string): ListedEntry | undefined
   /** Changes facts of a file or folder, never its content. */
   change(path: string, changes: Changes): Promise<void>
+  /** A picture of an image, at most `edge` pixels wide and high; `NO_THUMBNAIL`. */
+  thumbnail(path: string, edge: number, options?: CallOptions): Promise<Thumbnail>
   /** Everything in a folder of the pool as keys by their bytes, as S3 lists it. */
   scan(folder: string, options?: ScanOptions): Promise<Scan>
   /** An empty folder inside a folder. */

@@ -17,6 +17,7 @@ import { openMultipart } from './open-multipart.ts'
 import { openUploads } from './open-uploads.ts'
 import { restore } from './restore.ts'
 import { scan } from './scan.ts'
+import { thumbnail } from './thumbnail.ts'
 import { trash } from './trash.ts'
 import { upload } from './upload.ts'
 import { versions } from './versions.ts'
@@ -33,6 +34,7 @@ export function openFiles(parts: FilesParts): Files {
     has: (path) => has(parts, path),
     look: (path) => look(parts, path),
     change: (path, changes) => change(parts, path, changes),
+    thumbnail: (path, edge, options) => thumbnail(parts, path, edge, options),
     scan: (folder, options) => scan(parts, folder, options),
     makeFolder: (path) => makeFolder(parts, path),
     move: (from, to, options) => move(parts, from, to, options),

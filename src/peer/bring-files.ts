@@ -10,6 +10,7 @@ import type { PoolKeys } from '../access/device-keys.ts'
 import { asPeerStorError, fail, isCode, type ErrorCode } from '../base/errors.ts'
 import type { CallOptions, ChunkId } from '../base/words.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
+import { Thumbnails } from '../files/thumbnails.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import type { FilesParts } from '../files/files-parts.ts'
 import type { Files, ListedEntry } from '../files/files.ts'
@@ -183,6 +184,7 @@ function readingParts(
       countedPeers: () => [catalogue.peer],
     },
     budget: { take: () => Promise.resolve(() => undefined) },
+    thumbnails: new Thumbnails(undefined),
     uploads: new UploadBook(() => store.own, parts.clock, parts.random),
     smallFiles: new SmallFiles(),
     manifestNodes: new ManifestNodes(),

@@ -20,6 +20,7 @@ import type { DeviceId, PeerId } from '../base/words.ts'
 import { WorkerRunner } from '../base/worker.ts'
 import { Budget } from '../codec/budget.ts'
 import type { Codec, CompressionLevel } from '../codec/codec.ts'
+import type { Thumbnailer } from '../codec/thumbnailer.ts'
 import { ChunksOf } from '../files/chunks-of.ts'
 import type { FilesParts, PeerPresence } from '../files/files-parts.ts'
 import type { Files } from '../files/files.ts'
@@ -29,6 +30,7 @@ import { SmallFiles } from '../files/small-files.ts'
 import { openFiles } from '../files/open-files.ts'
 import { checkPath } from '../files/paths.ts'
 import { Unfinished } from '../files/unfinished.ts'
+import { Thumbnails } from '../files/thumbnails.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import { UploadKeeper } from '../files/upload-keeper.ts'
 import { Retention } from '../files/retention.ts'
@@ -54,6 +56,7 @@ export interface CoreParts {
   random: Random
   log: Log
   codec: Codec
+  thumbnailer?: Thumbnailer | undefined
   network: Network
   /** Folder of the segments. */
   storage: string
@@ -223,6 +226,7 @@ class OpenCore implements Core {
     this.workers = parts.workers
     this.#filesParts = {
       ...parts,
+      thumbnails: new Thumbnails(parts.thumbnailer),
       uploads: new UploadBook(
         () => parts.store.own,
         parts.clock,

@@ -11,6 +11,7 @@ import { systemRandom } from '../base/random.ts'
 import type { PeerId, Role } from '../base/words.ts'
 import { Budget } from '../codec/budget.ts'
 import type { CompressionLevel } from '../codec/codec.ts'
+import { ThumbnailProcess } from '../codec/thumbnailer.ts'
 import { WorkerCodec } from '../codec/worker-codec.ts'
 import { Libp2pNetwork } from '../net/libp2p-network.ts'
 import { realDisk } from '../store/real-disk.ts'
@@ -70,6 +71,7 @@ async function realParts(home: Home, settings: Settings, { log, setLevel }: Peer
     random: systemRandom,
     log,
     codec: new WorkerCodec(),
+    thumbnailer: new ThumbnailProcess(realClock),
     storage: settings.get('storage') ?? join(home.folder, 'segments'),
     database: home.database,
     threaded: true,

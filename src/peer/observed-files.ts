@@ -62,6 +62,7 @@ export class FilesObserver {
       has: (path) => files().has(path),
       look: (path) => files().look(path),
       change: (path, changes) => counted(() => files().change(path, changes)),
+      thumbnail: (path, edge, options) => counted(() => files().thumbnail(path, edge, options)),
       scan: (folder, options) => counted(() => files().scan(folder, options)),
       makeFolder: (path) => counted(() => files().makeFolder(path)),
       move: (from, to, options) => counted(() => files().move(from, to, options)),

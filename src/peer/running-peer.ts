@@ -465,7 +465,7 @@ export class RunningPeer implements Peer {
   }
 
   async #close(): Promise<void> {
-    const { network, codec } = this.#parts
+    const { network, codec, thumbnailer } = this.#parts
     this.#shared.leave()
     await this.#former.pause()
     await this.#changing
@@ -473,6 +473,7 @@ export class RunningPeer implements Peer {
     await this.#former.pause()
     await this.#core?.stop()
     await network.stop()
+    await thumbnailer?.close()
     await codec.close()
   }
 

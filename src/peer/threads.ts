@@ -1,6 +1,7 @@
 /**
- * What a worker thread loads. In a bundle every thread starts from the program's one file, whose entry
- * imports this: the module whose role the thread was given runs, the other does nothing.
+ * What a worker thread, or the process that decodes images, loads. In a bundle each starts from the
+ * program's one file, whose entry imports this: the module whose role it was given runs, the others do nothing.
  */
+import '../codec/thumbnailer.ts'
 import '../codec/worker-codec.ts'
 import '../store/index-thread.ts'

@@ -14,6 +14,7 @@ export function unavailableFiles(reason: Error): Files {
     has: refuseNow,
     look: refuseNow,
     change: refuse,
+    thumbnail: refuse,
     scan: refuse,
     find: refuse,
     categories: refuse,
