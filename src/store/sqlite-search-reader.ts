@@ -28,7 +28,7 @@ interface Listed {
 }
 
 /** Candidates of one step: looked up one by one, and read in a row; each some milliseconds. */
-const listed = 2000
+const listed = 600
 const scanned = 15_000
 /** Names that begin alike are sorted by time up to so many. */
 const sortedNames = 30_000

@@ -20,7 +20,10 @@ export class Sqlite {
 
   constructor(path: string, { synchronous, readOnly = false }: SqliteOptions) {
     this.db = new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs })
-    if (readOnly) return
+    if (readOnly) {
+      this.db.exec('PRAGMA cache_size = -16384')
+      return
+    }
     this.db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous};
       PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;`)
   }
