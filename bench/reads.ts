@@ -111,7 +111,7 @@ const hundred: Workload = {
   name: 'clients',
   about: `${clients} clients at once, 10 MiB each, all different files, to /dev/null`,
   bytes: clients * clientBytes,
-  limits: { PeerStor: 1 / 0.6 },
+  limits: { PeerStor: 1.67 },
   reach: { rssMB: { atMost: 450 } },
   async prepare() {
     const workplace = await makeWorkplace()
