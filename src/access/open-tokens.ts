@@ -297,8 +297,11 @@ function includes(has: Scope, wanted: Scope): boolean {
 }
 
 /** Whole parts of a path only: `photos` does not include `photos2`. */
+/** Both in the form in which paths are opened. */
 function isWithin(folder: string, path: string | undefined): boolean {
-  return path !== undefined && (path === folder || path.startsWith(`${folder}/`))
+  if (path === undefined) return false
+  const [top, opened] = [folder.normalize('NFC'), path.normalize('NFC')]
+  return opened === top || opened.startsWith(`${top}/`)
 }
 
 function tokenLine(id: string, row: TokenRow): TokenLine {
