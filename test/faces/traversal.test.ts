@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict'
 import { posix, win32 } from 'node:path'
 import test from 'node:test'
-import { PeerStorError } from '../base/errors.ts'
-import { checkPath } from '../files/paths.ts'
-import { parseRequestPath } from './request-path.ts'
-import { routes } from './routes.ts'
-import { startFixture, type WebFaceFixture } from './web-face.fixture.ts'
+import { PeerStorError } from '../../src/base/errors.ts'
+import { checkPath } from '../../src/files/paths.ts'
+import { parseRequestPath } from '../../src/api/request-path.ts'
+import { routes } from '../../src/api/routes.ts'
+import { startFixture, type WebFaceFixture } from '../../src/api/web-face.fixture.ts'
 
 const pieces = ['%', '25', '2e', '2f', '5c', '00', '.', '/', '\\']
 
