@@ -24,7 +24,13 @@ const refusals = new Set([
 ])
 
 /** What a device may also say whose disk has rotted: what it kept is not whole. */
-const refusalsOfRotten = new Set(['INVITE_REFUSED', 'RECORD_INVALID', 'RECORD_UNKNOWN', 'BAD_INPUT'])
+const refusalsOfRotten = new Set([
+  'SEGMENT_DAMAGED',
+  'INVITE_REFUSED',
+  'RECORD_INVALID',
+  'RECORD_UNKNOWN',
+  'BAD_INPUT',
+])
 
 export class Operations {
   readonly #scene: Scene
