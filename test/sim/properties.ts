@@ -67,12 +67,10 @@ export class Properties {
     const [judge] = votes.filter(({ revokedAt }) => revokedAt === undefined)
     if (judge === undefined) return
     for (const peer of this.#scene.peers) {
-      // What an author says who is cut off himself before others hear of it does not stand.
-      if (peer.revokedAt !== undefined && peer.revokedBy?.revoked !== true) continue
+      if (peer.revokedAt !== undefined) continue
       const role = judge.core!.catalogue.roleOf(peer.id)
       // Let in by a device after its cut: nobody ever hears of it.
       peer.revoked = role === 'ex-member' || (role === 'stranger' && peer.invitedBy?.revoked === true)
-      if (!peer.revoked) peer.revokedAt = undefined
     }
   }
 
@@ -123,11 +121,13 @@ export class Properties {
 
   #missingCopies(): [string, string] | undefined {
     const keepers = this.#scene.unrevoked()
+    // Cut off by somebody who was cut off himself, perhaps first: it may count all the same.
+    const doubtful = this.#scene.peers.filter((peer) => peer.revoked && peer.revokedBy?.revoked === true)
     // Whoever was caught with wrong bytes gets no more for an hour.
     const open = keepers.filter((peer) => !peer.rotten && peer.contributed - peer.space >= fullBelow)
     for (const { chunks, path, version } of this.#scene.ledger.readable()) {
       for (const id of chunks) {
-        const holders = keepers.filter((peer) => holds(peer, id))
+        const holders = [...keepers, ...doubtful].filter((peer) => holds(peer, id))
         const room = open.filter((peer) => !holders.includes(peer)).length
         const want = Math.min(3, keepers.length, holders.length + room)
         if (holders.length < want)
