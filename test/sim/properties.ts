@@ -178,7 +178,10 @@ export class Properties {
 
   /** Somebody carries everything that a revoked device wrote to a member; from there it spreads. */
   async #laterRecordsAreHeld(): Promise<void> {
-    const cut = this.#scene.peers.filter(({ revoked, running, rotten }) => revoked && running && !rotten)
+    const cut = this.#scene.peers.filter(
+      ({ revoked, revokedBy, running, rotten }) =>
+        revoked && revokedBy?.revoked !== true && running && !rotten,
+    )
     if (cut.length === 0) return
     const carrier = this.#scene.random.pick(this.#scene.members())
     for (const from of cut) await this.#scene.clock.until(carryOwn(from, carrier), checkMs)
