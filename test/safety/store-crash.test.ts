@@ -205,6 +205,8 @@ test(
   needsTool('strace'),
   async (t) => {
     const home = await homeOf(t)
+    // The pages that a new database begins with are no commits.
+    await (await home.open()).close()
     const wal = `${home.options.database}-wal`
     const inject = ['-f', '--seccomp-bpf', '-o', '/dev/null', '-P', wal, '-e', 'trace=pwrite64']
     const options = [...inject, '-e', 'inject=pwrite64:error=ENOSPC:when=120..124']
