@@ -30,14 +30,17 @@ export const parts = {
     ],
   },
   safety: {
+    owns: ['test/safety/', 'test/sim/simulation.test.ts', 'test/sim/mutants.test.ts'],
+  },
+  network: {
     owns: [
-      'test/safety/',
-      'test/sim/simulation.test.ts',
-      'test/sim/mutants.test.ts',
+      'src/net/',
+      'src/pool/',
+      'test/network/',
+      'test/peer-authorisation.test.ts',
       'test/sim/seeds-1.test.ts',
     ],
   },
-  network: { owns: ['src/net/', 'src/pool/', 'test/network/', 'test/peer-authorisation.test.ts'] },
   faces: { owns: ['src/api/', 'src/cli/', 'test/faces/', 'ui/', 'bench/'], alone: true },
 }
 export const partNames = Object.keys(parts)
