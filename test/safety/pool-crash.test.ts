@@ -100,7 +100,7 @@ class CrashPool {
         entries.every(({ copies: { have } }) => have >= copies)
       )
     }
-    await eventually(`${copies} copies of everything as ${peer.name} sees it`, holds, 45_000)
+    await eventually(`${copies} copies of everything as ${peer.name} sees it`, holds, 240_000)
   }
 
   /** Every acknowledged file is whole on `peer`, every shown one too, none twice. */
