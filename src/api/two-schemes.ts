@@ -6,6 +6,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls'
+import { onFirstByte } from '../base/first-byte.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { WebCertificate } from '../peer/peer.ts'
@@ -57,7 +58,7 @@ export function speakBoth(parts: SecureParts): OtherConnections {
   server.on('connection', (socket: Socket) => {
     silent.add(socket)
     socket.once('close', () => silent.delete(socket))
-    onFirstByte(socket, (first) => {
+    onFirstByte(socket, limits.httpHeadTimeoutMs, (first) => {
       silent.delete(socket)
       if (first === tlsHandshake) secure(socket)
       else toHttp.forEach((take) => take.call(server, socket))
@@ -125,19 +126,4 @@ function serveHttp2(serve: Serve): OtherConnections & { server: Http2Server } {
     close: () => sessions.forEach((session) => session.close()),
     destroy: () => sessions.forEach((session) => session.destroy()),
   }
-}
-
-/** Looks at the first byte without taking it; a connection that sends none is closed. */
-function onFirstByte(socket: Socket, decide: (first: number) => void): void {
-  const giveUp = (): void => void socket.destroy()
-  socket.on('error', giveUp)
-  socket.setTimeout(limits.httpHeadTimeoutMs, giveUp)
-  socket.once('readable', () => {
-    socket.setTimeout(0)
-    socket.off('timeout', giveUp)
-    const bytes = socket.read() as Buffer | null
-    if (bytes === null) return giveUp()
-    socket.unshift(bytes)
-    decide(bytes[0] ?? 0)
-  })
 }

@@ -9,6 +9,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { fail } from '../base/errors.ts'
+import { onFirstByte } from '../base/first-byte.ts'
 import { limits } from '../base/limits.ts'
 import { tcpAddress } from './addresses.ts'
 
@@ -119,7 +120,7 @@ function divertTls(server: Server, onTls: (socket: Socket) => void): void {
   server.on('connection', (socket: Socket) => {
     open.add(socket)
     socket.once('close', () => open.delete(socket))
-    onFirstByte(socket, (first) => {
+    onFirstByte(socket, limits.dialTimeoutMs, (first) => {
       if (first === tlsHandshake) onTls(socket)
       else toLibp2p.forEach((take) => take.call(server, socket))
     })
@@ -130,21 +131,6 @@ function divertTls(server: Server, onTls: (socket: Socket) => void): void {
     open.forEach((socket) => socket.destroy())
     return close(done)
   }
-}
-
-/** Looks at the first byte without taking it; a connection that sends none is closed. */
-function onFirstByte(socket: Socket, decide: (first: number) => void): void {
-  const giveUp = (): void => void socket.destroy()
-  socket.on('error', giveUp)
-  socket.setTimeout(limits.dialTimeoutMs, giveUp)
-  socket.once('readable', () => {
-    socket.setTimeout(0)
-    socket.off('timeout', giveUp)
-    const bytes = socket.read() as Buffer | null
-    if (bytes === null) return giveUp()
-    socket.unshift(bytes)
-    decide(bytes[0] ?? 0)
-  })
 }
 
 /** The port when it is free on `host` (any free one for 0), else nothing. */
