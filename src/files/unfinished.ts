@@ -4,7 +4,8 @@
  * chunks written since the last look.
  *
  * A chunk goes only when nothing here needs it: no upload under way, no version, no pin but this
- * device's own for a folder (uploads that can go on have pins of another kind). Nothing is concluded while a version of this device has no list of its chunks yet.
+ * device's own for a folder (uploads that can go on have pins of another kind). Nothing is concluded
+ * while a version of this device has no list of its chunks yet.
  */
 import type { Catalogue } from '../access/catalogue.ts'
 import { asPeerStorError } from '../base/errors.ts'

@@ -349,16 +349,11 @@ export class SqliteViewReader {
   }
 }
 
-function versionRow(row: Row): VersionRow {
+/** What a listing shows of a version. */
+function factsIn(row: Row): Omit<ShownRow, 'conflicts'> {
   return {
     version: idIn<RecordHash>(row['record_hash']),
-    folder: idIn<FolderId>(row['folder_id']),
-    epoch: row['epoch'] === null ? ('' as EpochId) : idIn<EpochId>(row['epoch']),
     entry: idIn<EntryId>(row['entry']),
-    device: idIn<DeviceId>(row['device_id']),
-    time: { ms: num(row['ms']), counter: num(row['counter']) },
-    parents: splitIds<RecordHash>(row['parents']),
-    status: statusNames[num(row['status'])]!,
     kind: text(row['kind']) as EntryKind,
     path: text(row['path']),
     mode: num(row['mode']),
@@ -367,10 +362,22 @@ function versionRow(row: Row): VersionRow {
     size: num(row['size']),
     hash: idIn(row['hash']),
     type: text(row['type']),
-    category: text(row['category']),
     tags: tagsIn(row['tags']),
-    description: text(row['description']),
     target: row['target'] === null ? undefined : text(row['target']),
+  }
+}
+
+function versionRow(row: Row): VersionRow {
+  return {
+    ...factsIn(row),
+    folder: idIn<FolderId>(row['folder_id']),
+    epoch: row['epoch'] === null ? ('' as EpochId) : idIn<EpochId>(row['epoch']),
+    device: idIn<DeviceId>(row['device_id']),
+    time: { ms: num(row['ms']), counter: num(row['counter']) },
+    parents: splitIds<RecordHash>(row['parents']),
+    status: statusNames[num(row['status'])]!,
+    category: text(row['category']),
+    description: text(row['description']),
     content: blob(row['content']),
     ...(num(row['gone']) !== 0 && num(row['replaced']) === 1 ? { gone: true } : {}),
   }
@@ -378,19 +385,8 @@ function versionRow(row: Row): VersionRow {
 
 function shownRow(row: Row): ShownRow {
   return {
-    version: idIn<RecordHash>(row['record_hash']),
-    entry: idIn<EntryId>(row['entry']),
-    kind: text(row['kind']) as EntryKind,
-    path: text(row['path']),
-    mode: num(row['mode']),
-    modified: num(row['modified']),
-    created: num(row['created']),
-    size: num(row['size']),
-    hash: idIn(row['hash']),
-    type: text(row['type']),
-    tags: tagsIn(row['tags']),
+    ...factsIn(row),
     conflicts: splitIds<RecordHash>(row['conflicts']),
-    target: row['target'] === null ? undefined : text(row['target']),
   }
 }
 
