@@ -33,7 +33,12 @@ export async function dispatch(
   } catch (thrown) {
     const error = errorOf(thrown)
     if (error.status >= 500)
-      face.log.warn('request failed', { code: error.code, reason: error.message, method: request.method })
+      face.log.warn('request failed', {
+        code: error.code,
+        reason: error.message,
+        method: request.method,
+        causes: error.data['causes'],
+      })
     sendProblem(request, response, error, face.clock)
   }
   if (response.writableEnded && !response.writableFinished) dropUnread(face, response)

@@ -63,3 +63,15 @@ test('unread bytes survive the end and the close of the stream', async (t) => {
   for await (const part of socket as AsyncIterable<Buffer>) read += part.byteLength
   assert.equal(read, 200_000)
 })
+
+test('a socket that nobody reads closes with its connection', async (t) => {
+  const [near, far] = [await startBareNode(t), await startBareNode(t)]
+  await far.handle('/wait', (stream) => void new StreamSocket(stream).resume())
+  const connection = await near.dial(multiaddr(far.getMultiaddrs()[0]))
+  const socket = new StreamSocket(await connection.newStream('/wait'))
+  socket.write('something')
+  const closed = once(socket, 'close')
+  await Promise.all(far.getConnections().map((connection) => connection.close()))
+  await closed
+  assert.equal(socket.destroyed, true)
+})

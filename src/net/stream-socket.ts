@@ -109,10 +109,18 @@ export class StreamSocket extends Duplex {
     done?.(error)
   }
 
-  /** Both directions are over. Bytes that nobody read yet stay readable unless there was an error. */
+  /**
+   * Both directions are over. Bytes that nobody read yet stay readable unless there was an error; after
+   * them the socket ends, also one that nobody reads: an agent would hand it to the next request.
+   */
   #closed(error: Error | undefined): void {
-    if (error !== undefined) this.destroy(error)
-    else this.#settle(this.#stream.writableNeedsDrain ? new Error('stream closed') : undefined)
+    if (error !== undefined || this.readableEnded) {
+      this.destroy(error)
+      return
+    }
+    this.#settle(this.#stream.writableNeedsDrain ? new Error('stream closed') : undefined)
+    this.once('end', () => this.destroy())
+    if (this.readableLength === 0) this.read(0)
   }
 
   /** Pausing and resuming throw on a stream that has just closed; its events tell us that anyway. */
