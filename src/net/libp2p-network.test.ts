@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { Call, Handler } from './network.ts'
+import type { Libp2pNetwork } from './libp2p-network.ts'
+import type { Call, Handler, KeptPort } from './network.ts'
 import { collect, introduce, pieces, startNetwork } from './networks.fixture.ts'
 import { registry } from './registry.ts'
 
@@ -204,6 +205,26 @@ test('dialling an address tells who answered', async (t) => {
   await assert.rejects(client.dial('127.0.0.1:1'), (error) => isCode(error, 'PEER_UNREACHABLE'))
   await assert.rejects(client.dial(client.addresses()[0] ?? ''), (error) => isCode(error, 'PEER_UNREACHABLE'))
   await assert.rejects(client.dial('/ip4/127.0.0.1/udp/1'), (error) => isCode(error, 'BAD_INPUT'))
+})
+
+test('a network at any port comes back at the port it had, unless another has it now', async (t) => {
+  const portOf = (network: Libp2pNetwork): number =>
+    Number(/tcp\/(\d+)/.exec(network.addresses()[0] ?? '')?.[1])
+  // Below those that the system gives to connections: nobody takes it by chance.
+  let port = portOf(await startNetwork(t, { port: 21_000 })) + 1
+  const keptPort: KeptPort = {
+    read: () => Promise.resolve(port),
+    write: (now) => {
+      port = now
+      return Promise.resolve()
+    },
+  }
+  const before = port
+  const again = await startNetwork(t, { keptPort })
+  assert.equal(portOf(again), before)
+  const other = await startNetwork(t, { keptPort })
+  assert.notEqual(portOf(other), before)
+  assert.equal(port, portOf(other), 'the new one is kept')
 })
 
 test('a busy port gives way to the next', async (t) => {

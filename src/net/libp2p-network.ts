@@ -19,6 +19,7 @@ import type {
   Connection,
   Discovered,
   Handler,
+  KeptPort,
   Network,
   NetworkEvent,
   Reply,
@@ -38,8 +39,9 @@ export interface Libp2pNetworkOptions {
   privateKey: Uint8Array
   /** Address of every listener. */
   host: string
-  /** libp2p and the lanes; the next free one when busy, 0 for any. */
+  /** libp2p and the lanes; the next free one when busy, 0 for any: then the one of last time when it is free. */
   port: number
+  keptPort?: KeptPort | undefined
   clock: Clock
   random: Random
   log: Log

@@ -19,6 +19,8 @@ export interface NodeOptions {
   host: string
   /** The next free port is taken when it is busy; 0 takes any. */
   port: number
+  /** Tried first. */
+  lastPort?: number | undefined
   dialTimeoutMs: number
   gater: ConnectionGater
   /** Addresses to tell others, given the port that was free. */
@@ -35,8 +37,8 @@ const tlsHandshake = 0x16
 /** Starts a node on the first free port; fails with `PORT_BUSY`. */
 export async function startNode(options: NodeOptions): Promise<{ node: Libp2p; port: number }> {
   const { host, port: wanted } = options
-  for (let tried = 0; tried < portsTried; tried += 1) {
-    const port = await freePort(host, wanted === 0 ? 0 : wanted + tried)
+  for (const candidate of candidates(options)) {
+    const port = await freePort(host, candidate)
     if (port === undefined) continue
     const node = await createNode(options, port)
     try {
@@ -48,6 +50,11 @@ export async function startNode(options: NodeOptions): Promise<{ node: Libp2p; p
     }
   }
   throw fail('PORT_BUSY', { port: wanted, host })
+}
+
+function candidates({ port, lastPort }: NodeOptions): number[] {
+  const next = Array.from({ length: portsTried }, (_, tried) => (port === 0 ? 0 : port + tried))
+  return lastPort === undefined ? next : [lastPort, ...next]
 }
 
 async function createNode(options: NodeOptions, port: number): Promise<Libp2p> {

@@ -79,6 +79,12 @@ export type NetworkEvent =
   /** mDNS saw a peer; only members are dialled by themselves, strangers only to redeem an invite. */
   | { type: 'discover'; peer: PeerId; addresses: string[] }
 
+/** Where a peer that takes any port keeps the one it had. */
+export interface KeptPort {
+  read(): Promise<number | undefined>
+  write(port: number): Promise<void>
+}
+
 export interface Network {
   readonly peer: PeerId
   start(): Promise<void>

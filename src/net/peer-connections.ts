@@ -11,6 +11,7 @@ import type { PeerId } from '../base/words.ts'
 import { AddressBook } from './address-book.ts'
 import { listenAddresses, parseAddress, withoutPeer } from './addresses.ts'
 import { startNode } from './libp2p-node.ts'
+import type { KeptPort } from './network.ts'
 
 /** The one protocol: HTTP with a proved peer at the other end. */
 export const protocol = '/peerstor/1/http'
@@ -20,6 +21,7 @@ export interface PeerConnectionsOptions {
   privateKey: Uint8Array
   host: string
   port: number
+  keptPort?: KeptPort | undefined
   advertise: readonly string[]
   dialTimeoutMs: number
   clock: Clock
@@ -52,7 +54,10 @@ export class PeerConnections {
   async start(): Promise<void> {
     const { onStream, onConnect, onDisconnect } = this.#options
     const announce = (port: number): string[] => this.#announced(port)
-    const { node, port } = await startNode({ ...this.#options, gater: this.#gater(), announce })
+    const kept = this.#options.port === 0 ? this.#options.keptPort : undefined
+    const lastPort = await kept?.read()
+    const { node, port } = await startNode({ ...this.#options, lastPort, gater: this.#gater(), announce })
+    if (port !== lastPort) await kept?.write(port)
     this.#node = node
     this.#port = port
     const idOf = ({ detail }: CustomEvent<{ toString(): string }>): PeerId => detail.toString() as PeerId

@@ -16,6 +16,7 @@ import { WorkerCodec } from '../codec/worker-codec.ts'
 import { Libp2pNetwork } from '../net/libp2p-network.ts'
 import { realDisk } from '../store/real-disk.ts'
 import { openHome, type Home } from './home.ts'
+import { keptPort } from './kept-port.ts'
 import { openLog, type PeerLog } from './log.ts'
 import { openSettings } from './open-settings.ts'
 import type { Peer, PeerOptions } from './peer.ts'
@@ -48,6 +49,7 @@ async function realParts(home: Home, settings: Settings, { log, setLevel }: Peer
     privateKey: peerKey.seed,
     host: settings.get('host'),
     port: settings.get('peer-port'),
+    keptPort: keptPort(home.folder),
     clock: realClock,
     random: systemRandom,
     log,
