@@ -24,7 +24,7 @@ test('malformed bytes get an error and the peer lives', async (t) => {
     ],
     ['a star', 'GET * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n', /^HTTP\/1\.1 400/],
     ['CONNECT', 'CONNECT evil.test:443 HTTP/1.1\r\nhost: localhost\r\n\r\n', /^$|^HTTP\/1\.1 4/],
-    ['TRACE', 'TRACE /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n', /^HTTP\/1\.1 404/],
+    ['TRACE', 'TRACE /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n', /^HTTP\/1\.1 405/],
     [
       'two lengths',
       'PUT /files/files/a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx',

@@ -1,5 +1,4 @@
 /** Answers of the WebDAV face: XML, refusals with the condition that RFC 4918 names, addresses of members. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Files } from '../peer/peer.ts'
 import { closeLingering } from './linger.ts'
 import { type Call, answered } from './route.ts'
@@ -12,22 +11,15 @@ export interface DavCall extends Call {
 
 export const xmlHead = '<?xml version="1.0" encoding="utf-8"?>\n'
 
-/** `OPTIONS`: what is spoken here, for clients that look for WebDAV below `/dav` or, as Explorer, at the top. */
-export function answerOptions(request: IncomingMessage, response: ServerResponse): void {
-  if (!/^\/(dav(\/|$)|$)/.test(request.url ?? '')) return void response.writeHead(204).end()
-  response.setHeader('dav', '1, 2')
-  response.setHeader('ms-author-via', 'DAV')
-  response.setHeader(
-    'allow',
-    'OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, MKCOL, COPY, MOVE, LOCK, UNLOCK',
-  )
-  response.writeHead(200, { 'content-length': 0 }).end()
-}
+/** What members take; a collection or a file in the way of one of them takes the others. */
+const davMethods =
+  'OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, MKCOL, COPY, MOVE, LOCK, UNLOCK'.split(', ')
 
 /** Ends a request with a status alone, or with XML. */
 export function answer(call: DavCall, status: number, xml = ''): typeof answered {
   const { request, response, face } = call
   const body = xml === '' ? '' : xmlHead + xml
+  if (status === 405) response.setHeader('allow', davMethods.filter((one) => one !== request.method).join(', '))
   response.statusCode = status
   if (status !== 204) response.setHeader('content-length', Buffer.byteLength(body))
   if (body !== '') response.setHeader('content-type', 'application/xml; charset=utf-8')

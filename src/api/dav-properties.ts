@@ -9,6 +9,8 @@ import { escapeXml, splitName } from './xml.ts'
 export interface Member {
   /** `FOLDER/PATH`; '' for the top. */
   path: string
+  /** Its address, where it is not that of a path below `/dav`. */
+  href?: string
   line: ListedEntry
   locks: DavLocks
   quota: { used: number; free: number } | undefined
@@ -64,9 +66,11 @@ const explorer: Record<string, Live> = {
   },
 }
 
+const lastPart = (path: string): string => path.split('/').findLast((part) => part !== '') ?? ''
+
 const dav: Record<string, Live> = {
   resourcetype: { value: ({ line }) => (isFolder(line) ? '<D:collection/>' : '') },
-  displayname: { value: ({ path }) => escapeXml(path.slice(path.lastIndexOf('/') + 1)) },
+  displayname: { value: ({ path, href }) => escapeXml(lastPart(href ?? path)) },
   getcontentlength: { value: ofFile(({ size }) => String(size)) },
   getcontenttype: { value: ofFile(({ type }) => escapeXml(type)) },
   getetag: { value: ofFile(({ hash }) => hash && entityTag(hash)) },
@@ -115,11 +119,11 @@ export function memberResponse(member: Member, wanted: Wanted): string {
     ...(found.length > 0 || missing.length === 0 ? [propstat(found.join(''), '200 OK')] : []),
     ...(missing.length > 0 ? [propstat(missing.join(''), '404 Not Found')] : []),
   ]
-  return responseXml(member.path, isFolder(member.line), stats.join(''))
+  return responseXml(member.href ?? hrefOf(member.path, isFolder(member.line)), stats.join(''))
 }
 
-export function responseXml(path: string, folder: boolean, inside: string): string {
-  return `<D:response><D:href>${hrefOf(path, folder)}</D:href>${inside}</D:response>\n`
+export function responseXml(href: string, inside: string): string {
+  return `<D:response><D:href>${href}</D:href>${inside}</D:response>\n`
 }
 
 export function propstat(properties: string, status: string, error = ''): string {
@@ -177,9 +181,17 @@ export function lockDiscovery(locks: DavLocks, found: readonly Lock[]): string {
 
 /** The member at a path that the caller may read; undefined where nothing is. */
 export function memberAt(call: DavCall, path: string, quota?: Member['quota']): Member | undefined {
-  const line = path === '' ? topLine : call.files.look(path)
+  if (path === '') return topMember(call, quota)
+  const line = call.files.look(path)
   return line && { path, line, locks: call.face.locks, quota }
 }
+
+export const topMember = ({ face }: DavCall, quota?: Member['quota']): Member => ({
+  path: '',
+  line: topLine,
+  locks: face.locks,
+  quota,
+})
 
 const topLine: ListedEntry = {
   path: '',

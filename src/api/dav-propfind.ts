@@ -1,8 +1,8 @@
 /** `PROPFIND` and `PROPPATCH`: what is there, and what programs keep with it. */
 import { fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { Changes, ListedEntry } from '../peer/peer.ts'
-import { type DavCall, DavRefusal, answer, xmlHead } from './dav-answer.ts'
+import type { Changes } from '../peer/peer.ts'
+import { type DavCall, DavRefusal, answer, hrefOf, xmlHead } from './dav-answer.ts'
 import { requireConditions, requireTokens } from './dav-conditions.ts'
 import {
   liveProperty,
@@ -11,6 +11,7 @@ import {
   propstat,
   responseXml,
   writeProperty,
+  topMember,
   type Member,
   type Wanted,
 } from './dav-properties.ts'
@@ -22,52 +23,69 @@ const multistatus = '<D:multistatus xmlns:D="DAV:">\n'
 
 /** One member, or with `Depth: 1` a folder and its children, page by page as the client takes them. */
 export async function propfind(call: DavCall): Promise<unknown> {
+  const { wanted, quota, deep } = await askedIn(call)
+  const member = memberAt(call, call.path, quota)
+  if (member === undefined) throw fail('NOT_FOUND', { what: 'path', name: call.path })
+  return sendMembers(call, wanted, member, deep && member.line.kind === 'folder' ? children(call, member) : [])
+}
+
+/** `/` is no folder of files: it holds `/dav/` and nothing else. */
+export async function propfindTop(call: DavCall): Promise<unknown> {
+  const { wanted, quota, deep } = await askedIn(call)
+  const top = topMember(call, quota)
+  return sendMembers(call, wanted, { ...top, href: '/' }, deep ? [{ ...top, href: '/dav/' }] : [])
+}
+
+interface Asked {
+  wanted: Wanted
+  quota: Member['quota']
+  /** With the children. */
+  deep: boolean
+}
+
+async function askedIn(call: DavCall): Promise<Asked> {
   const depth = call.request.headers['depth'] ?? 'infinity'
   const wanted = wantedProperties(await xmlBody(call))
   if (depth === 'infinity') throw new DavRefusal(403, '<D:propfind-finite-depth/>')
   if (depth !== '0' && depth !== '1') throw fail('BAD_INPUT', { what: 'Depth', reason: 'it is 0 or 1' })
-  const quota = wanted.names.some((name) => name.startsWith('{DAV:}quota-'))
-    ? await call.peer.quota()
-    : undefined
-  const member = memberAt(call, call.path, quota)
-  if (member === undefined) throw fail('NOT_FOUND', { what: 'path', name: call.path })
+  const asksQuota = wanted.names.some((name) => name.startsWith('{DAV:}quota-'))
+  return { wanted, deep: depth === '1', quota: asksQuota ? await call.peer.quota() : undefined }
+}
+
+type Members = Iterable<Member> | AsyncIterable<Member>
+
+async function sendMembers(call: DavCall, wanted: Wanted, member: Member, below: Members): Promise<unknown> {
   call.response.setHeader('content-type', 'application/xml; charset=utf-8')
   call.response.setHeader('dav', '1, 2')
   call.response.writeHead(207)
-  await sendBytes(call.response, responses(call, member, wanted, depth === '1'), call.face.clock)
+  await sendBytes(call.response, responses(wanted, member, below), call.face.clock)
   call.response.end()
   return answered
 }
 
 /** In pieces of bounded size: who asks for many long names gets as much for every child. */
-async function* responses(
-  call: DavCall,
-  member: Member,
-  wanted: Wanted,
-  withChildren: boolean,
-): AsyncGenerator<Uint8Array> {
+async function* responses(wanted: Wanted, member: Member, below: Members): AsyncGenerator<Uint8Array> {
   let text = xmlHead + multistatus + memberResponse(member, wanted)
-  if (withChildren && member.line.kind === 'folder')
-    for await (const line of children(call, member.path)) {
-      text += memberResponse({ ...member, path: line.path, line }, wanted)
-      if (text.length < pieceLength) continue
-      yield Buffer.from(text)
-      text = ''
-    }
+  for await (const child of below) {
+    text += memberResponse(child, wanted)
+    if (text.length < pieceLength) continue
+    yield Buffer.from(text)
+    text = ''
+  }
   yield Buffer.from(`${text}</D:multistatus>\n`)
 }
 
 const pieceLength = 64 * 1024
 
-async function* children(call: DavCall, path: string): AsyncGenerator<ListedEntry> {
+async function* children(call: DavCall, folder: Member): AsyncGenerator<Member> {
   let cursor: string | undefined
   do {
-    const { entries, next } = await call.files.list(path, {
+    const { entries, next } = await call.files.list(folder.path, {
       cursor,
       limit: limits.davPageEntries,
       signal: call.signal,
     })
-    yield* entries
+    for (const line of entries) yield { ...folder, path: line.path, line }
     // Others are served between two pages.
     await call.face.clock.sleep(0)
     cursor = next
@@ -105,7 +123,7 @@ export async function proppatch(call: DavCall): Promise<unknown> {
     refused.length > 0
       ? refusal(updates, new Set(refused.map(([name]) => name)))
       : await applied(call, updates)
-  const response = responseXml(path, member.line.kind === 'folder', stats)
+  const response = responseXml(hrefOf(path, member.line.kind === 'folder'), stats)
   return answer(call, 207, `${multistatus}${response}</D:multistatus>`)
 }
 

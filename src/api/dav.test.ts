@@ -61,6 +61,20 @@ test('who asks shows a token; a cookie is none', async (t) => {
   }
 })
 
+test('the top of the host answers as Explorer asks it before it connects', async (t) => {
+  const web = await withFiles(t)
+  const top = (depth: string, token?: string | null) =>
+    web.ask({ method: 'PROPFIND', path: '/', headers: { depth }, ...(token === undefined ? {} : { token }) })
+  assert.equal((await top('1', null)).status, 401)
+  const hrefs = async (depth: string): Promise<string[]> =>
+    [...(await top(depth)).text.matchAll(/<D:href>([^<]*)<\/D:href>/g)].map(([, href]) => href ?? '')
+  assert.deepEqual(await hrefs('0'), ['/'])
+  assert.deepEqual(await hrefs('1'), ['/', '/dav/'])
+  const { text } = await top('1', await web.tokenWith(['read'], 'files/in'))
+  assert.match(text, /<D:displayname>dav<\/D:displayname>/)
+  assert.equal(text.match(/<D:collection\/>/g)?.length, 2)
+})
+
 test('a token does what it may, on the paths it may', async (t) => {
   const web = await withFiles(t)
   const confined = await web.tokenWith(['write'], 'files/in')
@@ -139,7 +153,7 @@ test('folders of the pool are the admin’s; members need a folder that is there
     dav('DELETE', 'files/out/c', 204),
     // A folder does not go with its last file.
     dav('PROPFIND', 'files/out', 207, { headers: { depth: '1' } }),
-    dav('POST', 'files/a', 404),
+    dav('POST', 'files/a', 405),
   ])
 })
 

@@ -2,7 +2,7 @@
 import { type DavCall, DavRefusal, answerRefusal } from './dav-answer.ts'
 import { lock, unlock } from './dav-lock.ts'
 import { copyMember, getMember, makeCollection, moveMember, putMember, removeMember } from './dav-members.ts'
-import { propfind, proppatch } from './dav-propfind.ts'
+import { propfind, propfindTop, proppatch } from './dav-propfind.ts'
 import type { Call, Method, Route } from './route.ts'
 
 export const davRoutes: Route[] = [
@@ -16,6 +16,8 @@ export const davRoutes: Route[] = [
   dav('MOVE', 'write', moveMember),
   dav('LOCK', 'write', lock),
   dav('UNLOCK', 'write', unlock),
+  // Explorer asks its DavWWWRoot, the top of the host, wherever below it is to go.
+  { ...dav('PROPFIND', 'read', propfindTop), path: '/', checksPaths: true },
 ]
 
 function dav(method: Method, scope: 'read' | 'write', handle: (call: DavCall) => Promise<unknown>): Route {

@@ -243,7 +243,7 @@ const described: Record<string, Description> = {
 
 /** What is known of a route; WebDAV's methods share one description. */
 export function descriptionOf({ method, path }: Route): Description | undefined {
-  if (path === '/dav/*')
+  if (path === '/dav/*' || path === '/')
     return { summary: `WebDAV ${method}`, body: xml, answer: xml, statuses: [200, 201, 204, 206, 207, 304] }
   return described[`${method} ${path}`]
 }

@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { fail } from '../base/errors.ts'
 import { authenticate, authenticateToken } from './auth.ts'
-import { answerOptions } from './dav-answer.ts'
 import { errorOf, sendProblem } from './errors.ts'
+import { answerOptions } from './options.ts'
 import { parseRequestPath } from './request-path.ts'
 import { type Call, type Face, type Route, Reply, answered } from './route.ts'
 import { type Match, matchRoute } from './router.ts'
@@ -62,7 +62,7 @@ async function serve(
   setCorsHeaders(face, request, response)
   requireOrigin(face, request)
   if (isTus(request)) setTusHeaders(request, response)
-  if (request.method === 'OPTIONS') return answerOptions(request, response)
+  if (request.method === 'OPTIONS') return answerOptions(routes, request, response)
   if (isS3(request)) return serveS3(face, request, response, signal)
   const { segments, query } = parseRequestPath(request.url ?? '')
   const match = matchRoute(routes, isTus(request) ? tusMethod(request) : (request.method ?? ''), segments)

@@ -70,6 +70,7 @@ export function problemOf(error: PeerStorError): Record<string, unknown> {
 
 function headersOf(error: PeerStorError): Record<string, string> {
   if (error.code === 'NOT_SIGNED_IN') return { 'www-authenticate': 'Bearer realm="PeerStor"' }
+  if (error.code === 'METHOD_NOT_ALLOWED') return { allow: String(error.data['allowed']) }
   if (error.code === 'RATE_LIMITED') return { 'retry-after': String(error.data['seconds'] ?? 60) }
   if (error.code === 'BAD_RANGE') return { 'content-range': `bytes */${String(error.data['size'] ?? '*')}` }
   if (error.code === 'TIMED_OUT') return { 'retry-after': String(limits.stallTimeoutMs / 1000) }

@@ -176,7 +176,7 @@ test('scenarios', async (t) => {
       status: 400,
       content: /BAD_PATH/,
     },
-    { name: 'a method that is none', method: 'POST', path: '/files/files/a.txt', body, status: 404 },
+    { name: 'a method that is none', method: 'POST', path: '/files/files/a.txt', body, status: 405 },
     {
       name: 'delete another version',
       method: 'DELETE',

@@ -32,6 +32,7 @@ export const catalogue = {
   TOO_LARGE: row(413, '{what} is larger than the limit of {limit} bytes', 'send less at once'),
   // Files
   NOT_FOUND: row(404, '{what} {name} does not exist', 'list what is there: peerstor ls'),
+  METHOD_NOT_ALLOWED: row(405, '{address} does not take {method}', 'it takes {allowed}'),
   ALREADY_EXISTS: row(409, '{what} {name} exists already', 'choose another name'),
   IS_FOLDER: row(409, '{path} is a folder', 'name a file in it, or use -r'),
   PRECONDITION_FAILED: row(
