@@ -19,7 +19,8 @@ const davMethods =
 export function answer(call: DavCall, status: number, xml = ''): typeof answered {
   const { request, response, face } = call
   const body = xml === '' ? '' : xmlHead + xml
-  if (status === 405) response.setHeader('allow', davMethods.filter((one) => one !== request.method).join(', '))
+  if (status === 405)
+    response.setHeader('allow', davMethods.filter((one) => one !== request.method).join(', '))
   response.statusCode = status
   if (status !== 204) response.setHeader('content-length', Buffer.byteLength(body))
   if (body !== '') response.setHeader('content-type', 'application/xml; charset=utf-8')

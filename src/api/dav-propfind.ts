@@ -26,7 +26,12 @@ export async function propfind(call: DavCall): Promise<unknown> {
   const { wanted, quota, deep } = await askedIn(call)
   const member = memberAt(call, call.path, quota)
   if (member === undefined) throw fail('NOT_FOUND', { what: 'path', name: call.path })
-  return sendMembers(call, wanted, member, deep && member.line.kind === 'folder' ? children(call, member) : [])
+  return sendMembers(
+    call,
+    wanted,
+    member,
+    deep && member.line.kind === 'folder' ? children(call, member) : [],
+  )
 }
 
 /** `/` is no folder of files: it holds `/dav/` and nothing else. */

@@ -7,8 +7,9 @@ import { startFixture } from './web-face.fixture.ts'
 
 const allMethods = [...new Set(routes.map(({ method }) => method)), 'HEAD', 'OPTIONS', 'TRACE']
 const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '')
-const addresses = [...new Set(routes.map(({ path }) => path.replace('*', 'files/a').replaceAll(/:\w+/g, 'x')))]
-  .filter((path) => methodsAt(routes, partsOf(path)).length > 0)
+const addresses = [
+  ...new Set(routes.map(({ path }) => path.replace('*', 'files/a').replaceAll(/:\w+/g, 'x'))),
+].filter((path) => methodsAt(routes, partsOf(path)).length > 0)
 
 test('an address that lacks a method answers 405, and in Allow what OPTIONS says', async (t) => {
   const web = await startFixture(t)

@@ -24,7 +24,9 @@ export function matchRoute(routes: readonly Route[], method: string, segments: r
 export function methodsAt(routes: readonly Route[], segments: readonly string[]): string[] {
   const found = routes.filter((route) => isThere(route, segments)).map(({ method }) => method)
   if (found.length === 0) return []
-  return [...new Set(['OPTIONS', ...found.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))])]
+  return [
+    ...new Set(['OPTIONS', ...found.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))]),
+  ]
 }
 
 /** The app's own files: of what is left over only the page itself is sure to be there. */
