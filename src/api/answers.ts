@@ -158,6 +158,7 @@ const safety = z.looseObject({
 const workers = z.looseObject({
   workers: z.array(z.looseObject({ name: z.string(), state: z.string(), status: z.string() })),
 })
+const steeredWorkers = workers
 const health = z.looseObject({
   status: z.enum(['healthy', 'unhealthy']),
   uptime_seconds: z.int().min(0),
@@ -212,6 +213,7 @@ export const answers = {
   status,
   safety,
   workers,
+  steeredWorkers,
   health,
   tokens,
   newToken,

@@ -10,6 +10,14 @@ export const statusRoutes: Route[] = [
     scope: 'read',
     handle: (call) => ({ workers: call.peer.workers() }),
   },
+  ...(['pause', 'resume', 'run'] as const).map((action): Route => ({
+    method: 'POST',
+    path: `/api/v1/workers/:name/${action}`,
+    scope: 'admin',
+    handle: async ({ peer, params }) => ({
+      workers: await peer.steerWorker(params['name'] ?? '', action),
+    }),
+  })),
   { method: 'GET', path: '/health', scope: 'open', handle: health },
   { method: 'GET', path: '/health/ready', scope: 'open', handle: health },
 ]

@@ -226,6 +226,8 @@ export const catalogue = {
     'this device only keeps sealed chunks for its pool: it can neither read nor write files',
     'use another device of the pool: peerstor peers',
   ),
+  WORKER_UNKNOWN: row(404, 'there is no worker {name}', 'list them: peerstor workers'),
+  WORKER_PAUSED: row(409, 'worker {name} is paused', 'let it go on first: peerstor workers resume {name}'),
   REVOKE_SELF: row(409, '{name} is this device itself', 'leave the pool with: peerstor pool leave'),
   DEVICE_UNKNOWN: row(404, '{name} is no device of this pool', 'list them: peerstor device list'),
   DEVICE_AMBIGUOUS: row(

@@ -64,8 +64,7 @@ test('a wake during a step is not lost, and works once', async () => {
 test('a paused worker rests until it goes on, even when it is woken', async () => {
   const { clock, times, runner } = run(() => ({ waitMs: 100 }))
   await clock.advance(150)
-  assert.equal(runner.pause('noting', true), true)
-  assert.equal(runner.pause('nobody', true), false)
+  runner.pause('noting', true)
   await clock.advance(1000)
   runner.wake('noting')
   await clock.advance(1000)
@@ -141,4 +140,22 @@ test('stop ends waits and pauses of all workers', async () => {
   await clock.advance(10)
   await runner.stop()
   assert.equal(clock.waiting, 0)
+})
+
+test('a paused worker takes no step until it is resumed; run asks for a round at once', async () => {
+  const clock = new ManualClock()
+  const { worker, times } = noting(clock, () => ({ waitMs: 60_000 }))
+  let hurried = 0
+  const runner = new WorkerRunner(clock, silentLog, ['noting', 'somebody who is not here'])
+  runner.add({ ...worker, hurry: () => (hurried += 1) })
+  await clock.advance(100)
+  assert.deepEqual([times, runner.paused()], [[], ['noting']])
+  assert.throws(() => runner.run('noting'), { code: 'WORKER_PAUSED' })
+  assert.throws(() => runner.pause('nobody', true), { code: 'WORKER_UNKNOWN' })
+  runner.pause('noting', false)
+  await clock.advance(50)
+  runner.run('noting')
+  await clock.advance(50)
+  assert.deepEqual([times, hurried, runner.paused()], [[100, 150], 1, []])
+  await runner.stop()
 })

@@ -1,6 +1,6 @@
 /** One contract and one runner for background work (repair, scrub, feed …), visible in CLI and dashboard. */
 import type { Clock } from './clock.ts'
-import { asPeerStorError } from './errors.ts'
+import { asPeerStorError, fail } from './errors.ts'
 import type { Log } from './log.ts'
 
 /** What a step of work leaves: more at once, or nothing until `waitMs` passed or `wake` was called. */
@@ -12,6 +12,8 @@ export interface Worker {
   work(signal: AbortSignal): Promise<WorkResult>
   /** One plain sentence of what it is doing and how far it is. */
   status(): string
+  /** Somebody asks for a round at once: makes it due. The runner ends the wait. */
+  hurry?(): void
 }
 
 export interface WorkerState {
@@ -41,10 +43,13 @@ export class WorkerRunner {
   readonly #log: Log
   readonly #running = new Map<string, Running>()
   readonly #stopping = new AbortController()
+  /** Names of workers that begin paused. */
+  readonly #asleep: ReadonlySet<string>
 
-  constructor(clock: Clock, log: Log) {
+  constructor(clock: Clock, log: Log, paused: Iterable<string> = []) {
     this.#clock = clock
     this.#log = log
+    this.#asleep = new Set(paused)
   }
 
   add(worker: Worker): void {
@@ -54,7 +59,7 @@ export class WorkerRunner {
       steps: 0,
       wake: () => undefined,
       woken: false,
-      paused: false,
+      paused: this.#asleep.has(worker.name),
       loop: Promise.resolve(),
     }
     running.wake = () => (running.woken = true)
@@ -67,12 +72,23 @@ export class WorkerRunner {
     this.#running.get(name)?.wake()
   }
 
-  pause(name: string, paused: boolean): boolean {
-    const running = this.#running.get(name)
-    if (running === undefined) return false
+  /** A step under way ends first. `WORKER_UNKNOWN` for a name that is not in the list. */
+  pause(name: string, paused: boolean): void {
+    const running = this.#named(name)
     running.paused = paused
     running.wake()
-    return true
+  }
+
+  /** A round at once; `WORKER_PAUSED` when it may not. */
+  run(name: string): void {
+    const running = this.#named(name)
+    if (running.paused) throw fail('WORKER_PAUSED', { name })
+    running.worker.hurry?.()
+    running.wake()
+  }
+
+  paused(): string[] {
+    return [...this.#running.values()].filter(({ paused }) => paused).map(({ worker }) => worker.name)
   }
 
   list(): WorkerState[] {
@@ -89,6 +105,12 @@ export class WorkerRunner {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await Promise.all([...this.#running.values()].map((running) => running.loop))
+  }
+
+  #named(name: string): Running {
+    const running = this.#running.get(name)
+    if (running === undefined) throw fail('WORKER_UNKNOWN', { name })
+    return running
   }
 
   async #loop(running: Running): Promise<void> {

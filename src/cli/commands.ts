@@ -41,7 +41,7 @@ export const commands: Record<string, CommandEntry> = {
   },
   folder: { summary: 'list and change folders and their policies', load: () => import('./folder.ts') },
   quota: { summary: 'show or set how much this device keeps', load: () => import('./quota.ts') },
-  workers: { summary: 'show the background work', load: () => import('./workers.ts') },
+  workers: { summary: 'show, pause, resume and run background work', load: () => import('./workers.ts') },
   token: { summary: 'make, list and revoke API tokens', load: () => import('./token.ts') },
   password: { summary: 'set the password of the page', load: () => import('./password.ts') },
   config: { summary: 'show and change settings', load: () => import('./config.ts') },

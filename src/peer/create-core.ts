@@ -46,6 +46,7 @@ import { membershipOf } from './membership.ts'
 import { serveRecovery } from './recover.ts'
 import { Safety } from './safety.ts'
 import { SpaceWatch } from './space-watch.ts'
+import { pausedWorkers } from './worker-verbs.ts'
 
 export interface CoreParts {
   keys: PoolKeys
@@ -134,7 +135,7 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
     const catalogue = await openCatalogue({ ...parts, store, naming: { checkPath, categoryOf } })
     if (parts.welcome !== undefined) await catalogue.admit(parts.welcome)
     await nameItself(catalogue, parts)
-    const workers = new WorkerRunner(clock, log)
+    const workers = new WorkerRunner(clock, log, pausedWorkers(store.own))
     const whole = membershipOf(catalogue, () => stateOf(parts, space, away))
     const membership = away === undefined ? whole : keepingNothing(whole)
     const budget = parts.budget ?? new Budget(limits.bulkBytes)

@@ -167,6 +167,8 @@ export type PeerEvent =
   | { type: 'gap'; data: Record<string, never> }
   | { type: 'alarm'; data: { kind: string; device: string } }
 
+export type WorkerAction = 'pause' | 'resume' | 'run'
+
 export interface NumberedEvent {
   seq: number
   event: PeerEvent
@@ -197,6 +199,8 @@ export interface Peer {
     perFolder: { folder: string; bytes: number }[]
   }>
   workers(): WorkerState[]
+  /** Pauses a worker, lets it go on, or asks for a round now; answers all of them. */
+  steerWorker(name: string, action: WorkerAction): Promise<WorkerState[]>
   health(): { healthy: boolean; uptimeSeconds: number }
   metrics(): { json(): unknown; prometheus(): string; human(): string }
   /** Events after `since`, then live ones; the result ends the subscription. */

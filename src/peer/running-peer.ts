@@ -32,6 +32,7 @@ import type {
   PeerStatus,
   PoolVerbs,
   RecoveryVerbs,
+  WorkerAction,
 } from './peer.ts'
 import { poolVerbs } from './pool-verbs.ts'
 import { recover } from './recover.ts'
@@ -48,6 +49,7 @@ import {
   warningsOf,
 } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
+import { pausedWarning, steerWorker } from './worker-verbs.ts'
 import { openWebCertificate } from './web-certificate.ts'
 import type { WebCertificate } from '../access/web-certificate.ts'
 
@@ -183,6 +185,7 @@ export class RunningPeer implements Peer {
       warnings: [
         ...awayWarning(this.#problem, away ? this.#parts.storage : undefined),
         ...warningsOf(core),
+        ...pausedWarning(core),
         ...[recoveryWarning(core, this.#keys?.recoverySeed), this.#former.warning].filter(
           (warning) => warning !== undefined,
         ),
@@ -201,6 +204,10 @@ export class RunningPeer implements Peer {
 
   workers(): WorkerState[] {
     return this.#core?.workers.list() ?? []
+  }
+
+  steerWorker(name: string, action: WorkerAction): Promise<WorkerState[]> {
+    return steerWorker(this.#coreNow(), name, action)
   }
 
   health(): { healthy: boolean; uptimeSeconds: number } {

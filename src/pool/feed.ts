@@ -129,7 +129,17 @@ export class Feed {
   }
 
   worker(): Worker {
-    return { name: 'feed', work: () => this.#work(), status: () => this.#status() }
+    return {
+      name: 'feed',
+      work: () => this.#work(),
+      status: () => this.#status(),
+      hurry: () => this.#hurry(),
+    }
+  }
+
+  /** Greets and reads everybody anew. */
+  #hurry(): void {
+    for (const session of this.#sessions.values()) session.greetAt = session.retryAt = session.wholeAt = 0
   }
 
   /** Starts what is due with each connected peer; one that hangs holds up nobody else. */

@@ -85,7 +85,12 @@ export class Repair {
   }
 
   worker(): Worker {
-    return { name: 'repair', work: (signal) => this.#work(signal), status: () => this.#status() }
+    return {
+      name: 'repair',
+      work: (signal) => this.#work(signal),
+      status: () => this.#status(),
+      hurry: () => (this.#nextAt = this.#parts.clock.monotonicMs()),
+    }
   }
 
   async #work(signal: AbortSignal): Promise<WorkResult> {

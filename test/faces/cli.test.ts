@@ -287,6 +287,14 @@ test('the lists of devices, peers, folders, tokens and work', async () => {
   assert.ok(!(await run('token', 'list', '--json')).stdout.includes(token))
   await json('token', 'revoke', id)
   assert.ok((await json<{ workers: unknown[] }>('workers')).workers.length > 0)
+  const stateOf = async (...args: string[]): Promise<string | undefined> => {
+    const { workers } = await json<{ workers: { name: string; state: string }[] }>('workers', ...args)
+    return workers.find(({ name }) => name === 'repair')?.state
+  }
+  assert.equal(await stateOf('pause', 'repair'), 'paused')
+  assert.notEqual(await stateOf('resume', 'repair'), 'paused')
+  assert.notEqual(await stateOf('run', 'repair'), 'paused')
+  await failure(1, 'WORKER_UNKNOWN', 'workers', 'run', 'nobody')
   assert.deepEqual(Object.keys(await json<object>('quota')).toSorted(), [
     'contributed',
     'free',

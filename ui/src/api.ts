@@ -95,6 +95,13 @@ export interface Status {
   warnings: string[]
 }
 
+export interface WorkerLine {
+  name: string
+  state: 'running' | 'waiting' | 'paused' | 'failed'
+  status: string
+  lastError?: string
+}
+
 export interface Invite {
   code: string
   link: string
@@ -178,6 +185,9 @@ export const api = {
   join: (code: string, bringFiles: boolean) => call<unknown>('POST', '/api/v1/join', { code, bringFiles }),
   printRecovery: () => call<{ code: string }>('POST', '/api/v1/recovery/print', {}),
   confirmRecovery: () => call<unknown>('POST', '/api/v1/recovery/confirm', {}),
+  workers: () => call<{ workers: WorkerLine[] }>('GET', '/api/v1/workers'),
+  steerWorker: (name: string, action: 'pause' | 'resume' | 'run') =>
+    call<{ workers: WorkerLine[] }>('POST', `/api/v1/workers/${encodeURIComponent(name)}/${action}`),
   revoke: (peer: string) => call<unknown>('POST', '/api/v1/devices/revoke', { devices: [peer] }),
 }
 

@@ -5,6 +5,7 @@ import { api, type Invite, type PeerLine } from './api.ts'
 import { agoText, durationText, fieldText, sizeText } from './format.ts'
 import { attempt, notify, peers, refresh } from './state.ts'
 import { strings } from './strings.ts'
+import { WorkersTable } from './workers-table.tsx'
 
 export function DevicesView() {
   const [invite, setInvite] = useState<{ storageOnly: boolean } | undefined>(undefined)
@@ -28,6 +29,7 @@ export function DevicesView() {
           <DeviceCard key={peer.peer} peer={peer} />
         ))}
       </ul>
+      <WorkersTable />
       {invite !== undefined && (
         <InviteDialog storageOnly={invite.storageOnly} close={() => setInvite(undefined)} />
       )}

@@ -94,6 +94,11 @@ export const strings = {
   // Devices
   addDevice: 'Add a device',
   addStorage: 'Add a storage-only device',
+  workers: 'Background work of this device',
+  workerStates: { running: 'working', waiting: 'waiting', paused: 'paused', failed: 'failed, tries again' },
+  workerPause: 'Pause',
+  workerResume: 'Resume',
+  workerRun: 'Run now',
   inviteTitle: 'Add a device to this pool',
   inviteHelp: 'On the other device, start PeerStor with this code. It works once and only until it expires.',
   inviteStorageHelp: 'This device will keep sealed chunks for you. It can read neither names nor content.',
