@@ -14,7 +14,8 @@ export class Roster {
   readonly #read: PoolStore['read']
   /** Computed at the first need after a change. */
   #members: Member[] | undefined
-  #placement: Placement | undefined
+  /** By the number of copies. */
+  #placements = new Map<number, Placement>()
   #folders: ReturnType<Membership['folders']> | undefined
 
   constructor(
@@ -32,7 +33,7 @@ export class Roster {
   /** Members, or what they said of themselves, have changed. */
   changed(): void {
     this.#members = undefined
-    this.#placement = undefined
+    this.#placements.clear()
     this.#folders = undefined
   }
 
@@ -110,7 +111,7 @@ export class Roster {
       .filter(({ peer, full }) => full || this.#health.isClosed(peer))
       .map(({ peer }) => peer)
     return plan({
-      ranking: this.ranking(id),
+      ranking: this.ranking(id, want),
       holders,
       counted: new Set(this.counted(graceMs)),
       live: new Set(
@@ -123,8 +124,13 @@ export class Roster {
     })
   }
 
-  ranking(id: ChunkId): PeerId[] {
-    this.#placement ??= new Placement(this.#membership.pool, this.keepers())
-    return this.#placement.rank(id)
+  /** All keepers, in the order in which they should hold `copies` copies of a chunk. */
+  ranking(id: ChunkId, copies: number): PeerId[] {
+    let placement = this.#placements.get(copies)
+    if (placement === undefined) {
+      placement = new Placement(this.#membership.pool, this.keepers(), copies)
+      this.#placements.set(copies, placement)
+    }
+    return placement.rank(id)
   }
 }
