@@ -127,7 +127,10 @@ function moved(before: readonly Place[], after: readonly Place[], chunks: readon
     return new Map(devices.map(({ peer }, index) => [peer, all[index]!]))
   }
   const old = share(before)
-  const ideal = [...share(after)].reduce((sum, [peer, now]) => sum + Math.max(0, now - (old.get(peer) ?? 0)), 0)
+  const ideal = [...share(after)].reduce(
+    (sum, [peer, now]) => sum + Math.max(0, now - (old.get(peer) ?? 0)),
+    0,
+  )
   const from = new Placement(pool, before, 3)
   const to = new Placement(pool, after, 3)
   let copies = 0
