@@ -94,8 +94,18 @@ export function warningsOf(core: Core): string[] {
       )
   const out = shutOutText(core)
   if (out !== undefined) warnings.push(out)
+  warnings.push(...loneWarning(core))
   if (core.contributed() === 0) warnings.push('this device keeps nothing: peerstor quota set SIZE')
   return warnings
+}
+
+/** A device that reaches nobody, and whom nobody reaches, gets no copies and no news. */
+function loneWarning({ pool }: Core): string[] {
+  const others = pool.health()
+  if (others.length === 0 || others.some(({ connected }) => connected)) return []
+  const whom = others.length === 1 ? 'the other device' : `none of the ${others.length} other devices`
+  const state = others.length === 1 ? 'is not connected' : 'is connected'
+  return [`${whom} ${state}: start one, or say where it is: peerstor start --bootstrap HOST:PORT`]
 }
 
 /** A device that a paper brought back holds its key until all is back. */
