@@ -96,8 +96,8 @@ function sendValue(call: Call, value: unknown): void {
   response.setHeader('cache-control', 'no-store')
   if (value === undefined) return void response.writeHead(204).end()
   const reply = value instanceof Reply ? value : new Reply(200, value)
-  const body = JSON.stringify(reply.value)
+  const body = Buffer.from(JSON.stringify(reply.value))
   response.setHeader('content-type', 'application/json')
-  response.setHeader('content-length', Buffer.byteLength(body))
+  response.setHeader('content-length', body.length)
   response.writeHead(reply.status).end(body)
 }

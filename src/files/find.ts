@@ -164,7 +164,7 @@ function lines(parts: FilesParts, scope: Scope, entries: readonly EntryRow[]): L
     const place = { id, folder: scope.names.get(id) ?? '' }
     const hiding = hidingOf(parts, place, group)
     for (const entry of group)
-      made.set(entry, fileLine(parts, place, entry, copies.get(entry.version), hiding))
+      made.set(entry, fileLine(parts, place, entry, copies.get(entry.version), hiding.has(entry.path)))
   }
   return entries.map((entry) => made.get(entry)!)
 }

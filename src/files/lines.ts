@@ -25,23 +25,24 @@ export function fileLine(
   place: Pick<Place, 'id' | 'folder'>,
   entry: ShownRow,
   copies: ListedEntry['copies'],
-  hiding: ReadonlySet<string>,
+  hides: boolean,
 ): ListedEntry {
   const tags = shownTags(entry.tags)
+  const modified = timeText(entry.modified)
   return {
     path: `${place.folder}/${entry.path}`,
     kind: entry.kind === 'removed' ? 'file' : entry.kind,
     size: entry.size,
-    modified: timeText(entry.modified),
+    modified,
     type: entry.type,
     version: entry.version,
-    created: timeText(entry.created),
+    created: entry.created === entry.modified ? modified : timeText(entry.created),
     ...(entry.kind === 'folder' ? {} : { hash: entry.hash, mode: entry.mode }),
     ...(entry.target === undefined ? {} : { target: entry.target }),
     ...withProperties(parts, place.id, entry.entry),
     ...(entry.kind === 'folder' || copies === undefined ? {} : { copies }),
     ...(tags.length === 0 ? {} : { tags }),
-    ...(hiding.has(entry.path) || entry.conflicts.length > 0 ? { conflict: true } : {}),
+    ...(hides || entry.conflicts.length > 0 ? { conflict: true } : {}),
   }
 }
 

@@ -57,7 +57,7 @@ function lines(parts: FilesParts, place: Place, found: readonly (ShownRow | stri
   const rows = found.filter((one) => typeof one !== 'string')
   const copies = copiesOf(parts, place.id, rows)
   return found.map((one) => {
-    if (typeof one !== 'string') return fileLine(parts, place, one, copies.get(one.version), new Set())
+    if (typeof one !== 'string') return fileLine(parts, place, one, copies.get(one.version), false)
     const { files: _, ...line } = folderLine(`${place.folder}/${one}`, 0, 0)
     return line
   })

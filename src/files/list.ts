@@ -2,7 +2,7 @@
 import { fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { MadeFolder, Page } from '../store/index-reader.ts'
-import type { EntryRow } from '../store/view.ts'
+import type { EntryRow, ListedRow } from '../store/view.ts'
 import { timeText } from '../base/clock.ts'
 import { copiesOf } from './copies.ts'
 import type { FilesParts } from './files-parts.ts'
@@ -25,19 +25,24 @@ export async function list(
   if (options.at !== undefined) return listAt(parts, place, options.at, { ...options, limit })
   if (options.recursive === true) return everything(parts, place, options.cursor, limit)
   if (!isFolder(parts, place)) return single(parts, place)
-  const { entries, next } = parts.store.read.list(place.id, place.path, options.cursor, limit)
-  const files = entries.flatMap((line) => (line.kind === 'entry' ? [line.entry] : []))
-  const copies = copiesOf(parts, place.id, files)
-  const hiding = hidingOf(parts, place, files)
+  const peers = parts.pool.countedPeers()
+  const { entries, next } = parts.store.read.list(place.id, place.path, options.cursor, limit, peers)
+  const want = parts.pool.want(place.id)
   const lines = entries.map((line) =>
     line.kind === 'entry'
-      ? fileLine(parts, place, line.entry, copies.get(line.entry.version), hiding)
+      ? listedLine(parts, place, line.entry, want)
       : {
           ...folderLine(`${place.folder}/${line.path}`, line.files, line.bytes),
           ...madeFacts(parts, place, line.made),
         },
   )
   return { entries: lines, ...(next === undefined ? {} : { next }) }
+}
+
+/** What has no chunks is in its record, which every device keeps. */
+function listedLine(parts: FilesParts, place: Place, row: ListedRow, want: number): ListedEntry {
+  const have = row.size === 0 ? want : row.copies
+  return fileLine(parts, place, row, { have, want }, row.hides)
 }
 
 /** `ls FILE`: its own line. */
@@ -73,7 +78,7 @@ function placeIfThere(parts: FilesParts, path: string): Place | undefined {
 
 function lineOf(parts: FilesParts, place: Place, entry: EntryRow): ListedEntry {
   const copies = copiesOf(parts, place.id, [entry]).get(entry.version)
-  return fileLine(parts, place, entry, copies, hidingOf(parts, place, [entry]))
+  return fileLine(parts, place, entry, copies, hidingOf(parts, place, [entry]).has(entry.path))
 }
 
 /** What only a folder that was made on purpose has. */
@@ -96,6 +101,8 @@ async function everything(
   limit: number,
 ): Promise<Page<ListedEntry>> {
   const lines: ListedEntry[] = []
+  const peers = parts.pool.countedPeers()
+  const want = parts.pool.want(place.id)
   let next = cursor
   do {
     if (lines.length > 0) await parts.clock.sleep(0)
@@ -104,11 +111,9 @@ async function everything(
       place.path,
       next,
       Math.min(stepEntries, limit - lines.length),
+      peers,
     )
-    const copies = copiesOf(parts, place.id, step.entries)
-    const hiding = hidingOf(parts, place, step.entries)
-    for (const entry of step.entries)
-      lines.push(fileLine(parts, place, entry, copies.get(entry.version), hiding))
+    for (const row of step.entries) lines.push(listedLine(parts, place, row, want))
     next = step.next
   } while (next !== undefined && lines.length < limit)
   return { entries: lines, ...(next === undefined ? {} : { next }) }

@@ -17,7 +17,7 @@ import type { RecordKind } from '../codec/record.ts'
 import type { Pin } from './chunk-store.ts'
 import type { IndexedRecord } from './store.ts'
 import type { SoughtWords } from './search-text.ts'
-import type { EntryRow, ShownRow, VersionRow } from './view.ts'
+import type { EntryRow, ListedRow, ShownRow, VersionRow } from './view.ts'
 
 /** A page of a listing: `next` is given when there is more. */
 export interface Page<T> {
@@ -27,7 +27,7 @@ export interface Page<T> {
 
 /** A line of a folder listing: an entry, or a folder implied by paths. */
 export type Listed =
-  | { kind: 'entry'; entry: ShownRow }
+  | { kind: 'entry'; entry: ListedRow }
   | { kind: 'folder'; path: string; files: number; bytes: number; made?: MadeFolder }
 
 /** The entry of a folder that was made on purpose. */
@@ -160,8 +160,14 @@ export interface IndexReader {
   hidingAmong(folder: FolderId, paths: readonly string[]): Set<string>
   /** Those of `paths` where something other than a folder shows. */
   filesAmong(folder: FolderId, paths: readonly string[]): string[]
-  /** Direct children of `path` ('' for the top), folders implied by paths included, by name. */
-  list(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<Listed>
+  /** Direct children of `path` ('' for the top), folders implied by paths included, by name; copies among `peers`. */
+  list(
+    folder: FolderId,
+    path: string,
+    cursor: string | undefined,
+    limit: number,
+    peers: readonly PeerId[],
+  ): Page<Listed>
   /** Whether any entry lies below `path`. */
   hasBelow(folder: FolderId, path: string): boolean
   /** Everything below `path`, by path. */
@@ -174,8 +180,14 @@ export interface IndexReader {
     cursor: string | undefined,
     limit: number,
   ): Page<ShownRow>
-  /** The same as lines of a listing. */
-  below(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<ShownRow>
+  /** Everything below `path`, by path, as lines of a listing; copies among `peers`. */
+  below(
+    folder: FolderId,
+    path: string,
+    cursor: string | undefined,
+    limit: number,
+    peers: readonly PeerId[],
+  ): Page<ListedRow>
   /** Everything from `path` on, itself included, by path; `next` goes on there. */
   from(folder: FolderId, path: string, limit: number): Page<EntryRow>
   /** Removed entries that can come back, newest first. */

@@ -124,6 +124,9 @@ CREATE INDEX versions_replaced ON versions (folder, n) WHERE replaced = 1;
 /** Copies of the batches that a catalogue cannot be opened without, for when the storage folder is away. */
 const spareBatches = `CREATE TABLE spare (last BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;`
 
+/** Entries that a later one hides: few, so that a listing finds none without reading. */
+const hiddenEntries = `CREATE INDEX entries_hidden ON entries (folder, path) WHERE removed = 0 AND shadowed = 1;`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -134,6 +137,7 @@ export const indexMigrations: readonly string[] = [
   beginnings,
   goneVersions,
   spareBatches,
+  hiddenEntries,
 ]
 
 export const ownMigrations: readonly string[] = [

@@ -1,4 +1,5 @@
 /** The read side of the view: entries, versions, listings, copies. */
+import type { SQLOutputValue } from 'node:sqlite'
 import {
   idBytes,
   type ChunkId,
@@ -24,7 +25,7 @@ import type { SoughtWords } from './search-text.ts'
 import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
 import { goneBits, statusNames } from './sqlite-view.ts'
-import type { EntryKind, EntryRow, ShownRow, VersionRow } from './view.ts'
+import type { EntryKind, EntryRow, ListedRow, ShownRow, VersionRow } from './view.ts'
 
 /** A version with what its record's head says. */
 const versionColumns = `v.*, r.hash AS record_hash, r.epoch, r.parents, r.ms, r.counter, f.id AS folder_id, d.id AS device_id`
@@ -33,9 +34,13 @@ const versionSelect = `SELECT ${versionColumns} FROM versions v ${versionJoins}`
 const entrySelect = `SELECT ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
 FROM entries e JOIN versions v ON v.n = e.version ${versionJoins}`
 
-/** No more than a line of a listing needs. */
-const shownSelect = `SELECT r.hash AS record_hash, v.entry, v.kind, v.path, v.mode, v.modified, v.created, v.size, v.hash, v.type,
-  v.tags, v.target, e.conflicts FROM entries e JOIN versions v ON v.n = e.version JOIN records r ON r.n = e.version`
+/** No more than a line of a listing needs, ids as text: a BLOB of its own for each costs more than all the rest. */
+const lineSelect = `SELECT lower(hex(r.hash)), lower(hex(v.entry)), v.kind, v.path, v.mode, v.modified, v.created, v.size,
+  lower(hex(v.hash)), v.type, v.tags, v.target, lower(hex(e.conflicts)),
+  CASE v.listed WHEN 0 THEN 0 ELSE coalesce((SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
+    AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = v.n), ?) END,
+  EXISTS (SELECT 1 FROM entries o WHERE o.folder = e.folder AND o.path = e.path AND o.removed = 0 AND o.shadowed = 1)
+  FROM entries e JOIN versions v ON v.n = e.version JOIN records r ON r.n = e.version`
 
 const searchSelect = `SELECT s.at AS search_at, ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
 FROM search s CROSS JOIN entries e ON e.n = s.entry CROSS JOIN versions v ON v.n = e.version ${versionJoins}`
@@ -119,7 +124,13 @@ export class SqliteViewReader {
   }
 
   /** Folders and other entries come from two indexes, each in order of names, and are merged. */
-  list(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<Listed> {
+  list(
+    folder: FolderId,
+    path: string,
+    cursor: string | undefined,
+    limit: number,
+    peers: readonly PeerId[],
+  ): Page<Listed> {
     const n = this.#folder(folder)
     // A cursor is the last path shown; a folder comes before an entry of the same path.
     const [, kind = '', after = ''] = /^([de]):(.*)$/s.exec(cursor ?? '') ?? []
@@ -133,7 +144,8 @@ export class SqliteViewReader {
       after,
       limit + 1,
     )
-    const entries = this.#shown(
+    const entries = this.#lines(
+      peers,
       `WHERE e.folder = ? AND e.parent = ? AND e.path ${kind === 'd' ? '>=' : '>'} ? AND e.removed = 0 AND e.shadowed = 0
        AND v.kind <> 'folder' ORDER BY e.path LIMIT ?`,
       n,
@@ -162,11 +174,17 @@ export class SqliteViewReader {
     )
   }
 
-  below(folder: FolderId, path: string, cursor: string | undefined, limit: number): Page<ShownRow> {
+  below(
+    folder: FolderId,
+    path: string,
+    cursor: string | undefined,
+    limit: number,
+    peers: readonly PeerId[],
+  ): Page<ListedRow> {
     const where = `WHERE e.folder = ? AND e.path > ? AND e.path < ? AND e.removed = 0 AND e.shadowed = 0
       ORDER BY e.path LIMIT ?`
     const [from, to] = rangeBelow(path)
-    const rows = this.#shown(where, this.#folder(folder), cursor ?? from, to, limit + 1)
+    const rows = this.#lines(peers, where, this.#folder(folder), cursor ?? from, to, limit + 1)
     return page(rows, limit, (last) => last.path)
   }
 
@@ -340,8 +358,15 @@ export class SqliteViewReader {
     return this.sql.all(`${versionSelect} ${where}`, ...values).map(versionRow)
   }
 
-  #shown(where: string, ...values: (string | number | Uint8Array)[]): ShownRow[] {
-    return this.sql.all(`${shownSelect} ${where}`, ...values).map(shownRow)
+  #lines(peers: readonly PeerId[], where: string, ...values: (string | number)[]): ListedRow[] {
+    const rows = this.sql.lists(
+      `${lineSelect} ${where}`,
+      this.peerNumbers(peers),
+      // A version without chunks is whole wherever its record is.
+      peers.length,
+      ...values,
+    )
+    return rows.map(listedRow)
   }
 
   #entries(where: string, ...values: (string | number | Uint8Array)[]): EntryRow[] {
@@ -390,7 +415,35 @@ function shownRow(row: Row): ShownRow {
   }
 }
 
+/** Joined ids as hex, each of 32 bytes. */
+function idsIn(hex: string): RecordHash[] {
+  return Array.from({ length: hex.length / 64 }, (_, at) => hex.slice(at * 64, at * 64 + 64) as RecordHash)
+}
+
+/** A row of `lineSelect`. */
+function listedRow(row: SQLOutputValue[]): ListedRow {
+  const [version, entry, kind, path, mode, modified, created, size, hash, type, tags, target, conflicts] = row
+  return {
+    version: version as RecordHash,
+    entry: entry as EntryId,
+    kind: kind as EntryKind,
+    path: path as string,
+    mode: mode as number,
+    modified: modified as number,
+    created: created as number,
+    size: size as number,
+    hash: hash as string,
+    type: type as string,
+    tags: tagsIn(tags),
+    target: (target as string | null) ?? undefined,
+    conflicts: conflicts === '' ? noConflicts : idsIn(conflicts as string),
+    copies: row[13] as number,
+    hides: row[14] === 1,
+  }
+}
+
 const noTags: readonly string[] = []
+const noConflicts: readonly RecordHash[] = []
 
 function tagsIn(value: Row[string] | undefined): readonly string[] {
   return value === '[]' ? noTags : (JSON.parse(text(value)) as string[])
@@ -422,7 +475,7 @@ function listedFolder(row: Row): Listed {
   return { ...folder, made }
 }
 
-function listedEntry(entry: ShownRow): Listed {
+function listedEntry(entry: ListedRow): Listed {
   return { kind: 'entry', entry }
 }
 

@@ -17,6 +17,7 @@ const busyTimeoutMs = 10_000
 export class Sqlite {
   readonly db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
+  readonly #listing = new Map<string, StatementSync>()
 
   constructor(path: string, { synchronous, readOnly = false }: SqliteOptions) {
     this.db = new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs })
@@ -40,6 +41,16 @@ export class Sqlite {
     return this.#statement(sql).all(...values)
   }
 
+  /** All rows as lists of values, in the order of the columns: half the time of objects. */
+  lists(sql: string, ...values: SQLInputValue[]): SQLOutputValue[][] {
+    let statement = this.#listing.get(sql)
+    if (statement === undefined) {
+      this.#listing.set(sql, (statement = this.db.prepare(sql)))
+      statement.setReturnArrays(true)
+    }
+    return statement.all(...values) as unknown as SQLOutputValue[][]
+  }
+
   /** Runs `work` as one transaction; nothing of it stays when it throws. */
   transaction<T>(work: () => T): T {
     this.db.exec('BEGIN IMMEDIATE')
@@ -55,6 +66,7 @@ export class Sqlite {
 
   close(): void {
     this.#statements.clear()
+    this.#listing.clear()
     this.db.close()
   }
 

@@ -52,7 +52,7 @@ class View {
     const lines: string[] = []
     let cursor: string | undefined
     do {
-      const { entries, next }: Page<Listed> = this.read.list(this.folder, path, cursor, limit)
+      const { entries, next }: Page<Listed> = this.read.list(this.folder, path, cursor, limit, [])
       assert(entries.length <= limit)
       lines.push(...entries.map(lineOf))
       cursor = next
@@ -278,7 +278,7 @@ viewTest('random histories in any order of arrival give one view', async (view) 
     const { read } = store
     pictures.push({
       tree: read.tree(view.folder, '', undefined, 1000),
-      folders: ['', 'd', 'd/e'].map((path) => read.list(view.folder, path, undefined, 100)),
+      folders: ['', 'd', 'd/e'].map((path) => read.list(view.folder, path, undefined, 100, [])),
       totals: read.totals(view.folder),
       entries: records.map(({ record }) => read.entry(view.folder, record.head.entry!)),
     })

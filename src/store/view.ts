@@ -69,6 +69,14 @@ export type ShownRow = Pick<
   | 'target'
 >
 
+/** A line of a listing, read in one go: asking for copies and hidden entries afterwards doubled its time. */
+export interface ListedRow extends ShownRow {
+  /** The lowest number of holders over its chunks; none while its list of chunks is unknown. */
+  copies: number
+  /** Whether another entry with the same path is hidden by this one. */
+  hides: boolean
+}
+
 /** What an entry shows now. */
 export interface EntryRow extends VersionRow {
   /** Versions of the entry, counted ones. */
