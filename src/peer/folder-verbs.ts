@@ -12,16 +12,26 @@ export function folderVerbs(core: () => Core): FolderVerbs {
         .catalogue.folders()
         .map((folder) => withTotals(core(), folder)),
     }),
-    create: (name, policy) => core().catalogue.createFolder(folderName(core().catalogue, name), policy),
+    create: async (name, policy) => {
+      requireOrder({ min: 2, max: 5, ...policy })
+      return core().catalogue.createFolder(folderName(core().catalogue, name), policy)
+    },
     set: async (name, policy: Partial<Policy>) => {
       const { catalogue } = core()
-      return catalogue.setPolicy(folderNamed(catalogue, name).id, policy)
+      const folder = folderNamed(catalogue, name)
+      requireOrder({ ...folder.policy, ...policy })
+      return catalogue.setPolicy(folder.id, policy)
     },
     remove: async (name) => {
       const { catalogue } = core()
       await catalogue.removeFolder(folderNamed(catalogue, name).id)
     },
   }
+}
+
+function requireOrder({ min, max }: Pick<Policy, 'min' | 'max'>): void {
+  if (min <= max) return
+  throw fail('BAD_INPUT', { what: 'the policy', reason: `min=${min} is more than max=${max}` })
 }
 
 function withTotals(core: Core, folder: Folder): Folder & { files: number; bytes: number; copies: number } {

@@ -2,6 +2,7 @@
 import { recoveryDeviceOf } from '../access/recovery.ts'
 import { fail, type PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import type { Member } from '../pool/pool.ts'
 import type { Core } from './create-core.ts'
 import { nameOf } from './devices.ts'
 import type { PeerStatus } from './peer.ts'
@@ -29,7 +30,7 @@ export async function safetyOf(core: Core): Promise<Safety> {
   const total = needs === undefined ? { safe, degraded, lost } : { safe: 0, degraded: degraded + safe, lost }
   const statement = isShutOut(core)
     ? 'not known: this device was revoked from its pool'
-    : safetyInWords(total, needs)
+    : safetyInWords(total, needs, shortage(core))
   return { ...total, statement, needs }
 }
 
@@ -50,14 +51,33 @@ function keepers(core: Core): number {
   return core.membership.members().filter(({ keeps }) => keeps).length
 }
 
-function safetyInWords({ safe, degraded, lost }: FilesByCopies, needs: Safety['needs']): string {
+/** Devices that keep files, and the most copies that a folder asks for, when these are more. */
+export interface Shortage {
+  devices: number
+  asked: number
+}
+
+function shortage(core: Core): Shortage | undefined {
+  const devices = keepers(core)
+  const asked = Math.max(0, ...core.catalogue.folders().map(({ id }) => core.pool.asked(id)))
+  return asked > devices ? { devices, asked } : undefined
+}
+
+export function safetyInWords(
+  { safe, degraded, lost }: FilesByCopies,
+  needs: Safety['needs'],
+  short: Shortage | undefined,
+): string {
   if (lost > 0) return `${files(lost)} can not be read now: bring back a device that keeps them`
   if (needs === 'device')
     return 'not safe yet: one device keeps everything; add another with: peerstor invite'
   if (needs === 'keys')
     return 'not safe yet: the keys are on one device only; run: peerstor recovery print, or add a second device of your own: peerstor invite'
   if (degraded > 0) return `${files(degraded)} wait for more copies; ${safe} have all that are wanted`
-  if (safe <= 1) return safe === 0 ? 'no files yet' : 'the file has all wanted copies'
+  if (safe === 0) return 'no files yet'
+  if (short !== undefined)
+    return `not as safe as asked for: ${safe === 1 ? 'the file has' : `all ${files(safe)} have`} a copy on each of ${short.devices} devices, ${short.asked} copies are asked for; add another device with: peerstor invite`
+  if (safe === 1) return 'the file has all wanted copies'
   return `all ${files(safe)} have all wanted copies`
 }
 
@@ -92,6 +112,8 @@ export function warningsOf(core: Core): string[] {
       warnings.push(
         `${nameOf(device)} has signed two histories: whoever has its keys may forge; revoke it: peerstor device revoke ${device.peer ?? device.device}`,
       )
+  const zone = zoneWarning(core.membership.members())
+  if (zone !== undefined) warnings.push(zone)
   const out = shutOutText(core)
   if (out !== undefined) warnings.push(out)
   warnings.push(...loneWarning(core))
@@ -106,6 +128,14 @@ function loneWarning({ pool }: Core): string[] {
   const whom = others.length === 1 ? 'the other device' : `none of the ${others.length} other devices`
   const state = others.length === 1 ? 'is not connected' : 'is connected'
   return [`${whom} ${state}: start one, or say where it is: peerstor start --bootstrap HOST:PORT`]
+}
+
+/** All devices that keep files name one zone: what happens there happens to every copy. */
+export function zoneWarning(members: readonly Pick<Member, 'keeps' | 'zone'>[]): string | undefined {
+  const zones = members.filter(({ keeps }) => keeps).map(({ zone }) => zone)
+  const [first] = zones
+  if (zones.length < 2 || first === undefined || zones.some((zone) => zone !== first)) return undefined
+  return `all ${zones.length} devices that keep files are in one zone: fire or theft there takes every copy; keep one elsewhere, and name its zone: peerstor config set zone NAME`
 }
 
 /** A device that a paper brought back holds its key until all is back. */

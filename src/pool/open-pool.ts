@@ -127,6 +127,10 @@ class OpenPool implements Pool {
     return this.#roster.want(folder)
   }
 
+  asked(folder: FolderId): number {
+    return this.#roster.asked(folder)
+  }
+
   countedPeers(): PeerId[] {
     return this.#roster.counted()
   }

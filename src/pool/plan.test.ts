@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PeerId } from '../base/words.ts'
-import { plan, wanted, type Situation } from './plan.ts'
+import { asked, plan, wanted, type Situation } from './plan.ts'
 
 const peers = (text: string): PeerId[] => text.split('') as PeerId[]
 const situation = (change: {
@@ -49,4 +49,17 @@ test('wanted copies follow the policy, at most one on each keeper', () => {
     [1, 2, 3, 4, 30, 40, 100].map((keepers) => wanted(policy, keepers)),
     [1, 2, 3, 3, 3, 4, 5],
   )
+})
+
+test('priority files want the most copies; what is asked for does not end at the devices there are', () => {
+  const policy = { copies: 3, min: 2, max: 5, factor: 0.1 }
+  assert.deepEqual(
+    [1, 4, 5, 100].map((keepers) => wanted(policy, keepers, true)),
+    [1, 4, 5, 5],
+  )
+  assert.deepEqual(
+    [1, 2, 3, 40].map((keepers) => asked(policy, keepers)),
+    [3, 3, 3, 4],
+  )
+  assert.equal(asked({ ...policy, copies: 1 }, 1), 2)
 })

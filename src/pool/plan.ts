@@ -47,12 +47,20 @@ function responsible({ ranking, holders, live }: Situation): PeerId[] {
   return [...ranked, ...others].filter((peer) => live.has(peer))
 }
 
-/** Copies wanted of a folder's chunks: its policy, at most one on each of `keepers` devices. */
-export function wanted(
-  policy: { copies: number; min: number; max: number; factor: number },
-  keepers: number,
-): number {
-  const byFactor = Math.ceil(policy.factor * keepers)
-  const chosen = Math.max(policy.min, Math.min(policy.max, Math.max(policy.copies, byFactor)))
-  return Math.min(chosen, keepers)
+export interface CopiesPolicy {
+  copies: number
+  min: number
+  max: number
+  factor: number
+}
+
+/** Copies that a folder asks for, of each chunk or of those of its priority files, were there devices enough. */
+export function asked({ copies, min, max, factor }: CopiesPolicy, keepers: number, priority = false): number {
+  if (priority) return Math.max(min, max)
+  return Math.max(min, Math.min(max, Math.max(copies, Math.ceil(factor * keepers))))
+}
+
+/** Copies wanted: what is asked for, at most one on each of `keepers` devices. */
+export function wanted(policy: CopiesPolicy, keepers: number, priority = false): number {
+  return Math.min(asked(policy, keepers, priority), keepers)
 }

@@ -139,6 +139,8 @@ export interface Pool {
   durable(ids: readonly ChunkId[], copies: number, timeoutMs: number, options?: CallOptions): Promise<number>
   /** Copies wanted in a folder now: policy, at most the members that keep chunks. */
   want(folder: FolderId): number
+  /** Copies that a folder asks for, were there devices enough. */
+  asked(folder: FolderId): number
   /** Peers whose holdings count: members that keep chunks and are not away beyond their grace. */
   countedPeers(): PeerId[]
   /** New records here: connected peers are told. */

@@ -3,8 +3,11 @@ import { limits } from '../base/limits.ts'
 import type { ChunkId, FolderId, PeerId } from '../base/words.ts'
 import type { Health } from './health.ts'
 import { Placement } from './place.ts'
-import { plan, wanted, type Plan } from './plan.ts'
+import { asked, plan, wanted, type CopiesPolicy, type Plan } from './plan.ts'
 import type { Member, Membership, PoolStore } from './pool.ts'
+
+/** Of a folder whose policy is not known here. */
+const defaultPolicy: CopiesPolicy = { copies: 3, min: 2, max: 5, factor: 0.1 }
 
 export class Roster {
   /** Absence after which a peer's copies count no more. */
@@ -75,13 +78,22 @@ export class Roster {
       .filter((peer) => this.isLive(peer))
   }
 
-  want(folder: FolderId): number {
-    const policy = this.#policies().find(({ id }) => id === folder)
-    return wanted(policy ?? { copies: 3, min: 2, max: 5, factor: 0.1 }, this.keepers().length)
+  /** Copies wanted now of a folder's chunks, or of those of its priority files. */
+  want(folder: FolderId, priority = false): number {
+    return wanted(this.#policy(folder), this.keepers().length, priority)
+  }
+
+  /** Copies that a folder asks for, were there devices enough. */
+  asked(folder: FolderId): number {
+    return asked(this.#policy(folder), this.keepers().length)
   }
 
   folders(): FolderId[] {
     return this.#policies().map(({ id }) => id)
+  }
+
+  #policy(folder: FolderId): CopiesPolicy {
+    return this.#policies().find(({ id }) => id === folder) ?? defaultPolicy
   }
 
   #policies(): ReturnType<Membership['folders']> {
