@@ -34,7 +34,10 @@ test('a second device joins, both keep copies, and it reads everything when the 
     'recovery key',
   ])
   assert.equal((await b.status()).pool.peers, 2)
-  assert.match((await a.status()).safety.statement, /all 3 files have a copy on each of 2 devices, 3 copies are asked for/)
+  assert.match(
+    (await a.status()).safety.statement,
+    /all 3 files have a copy on each of 2 devices, 3 copies are asked for/,
+  )
   const counted = () => b.metrics().json() as { network: { received_bytes: number; peers: number } }
   const received = counted().network.received_bytes
   assert.ok(received > before.length)
