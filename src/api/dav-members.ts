@@ -82,7 +82,13 @@ export async function makeCollection(call: DavCall): Promise<unknown> {
   requireParent(call, path)
   requireConditions(call)
   requireTokens(call, { path, member: true })
-  await call.files.makeFolder(path)
+  try {
+    await call.files.makeFolder(path)
+  } catch (thrown) {
+    // Somebody else was first.
+    if (isCode(thrown, 'ALREADY_EXISTS')) throw new DavRefusal(405)
+    throw thrown
+  }
   return answer(call, 201)
 }
 

@@ -3,7 +3,7 @@ import type { Changes, ListedEntry } from '../peer/peer.ts'
 import { entityTag } from './conditions.ts'
 import { type DavCall, hrefOf } from './dav-answer.ts'
 import type { DavLocks, Lock } from './dav-locks.ts'
-import { escapeXml, splitName } from './xml.ts'
+import { escapeXml, parseXml, splitName, writeXml } from './xml.ts'
 
 /** Everything that properties are made of. */
 export interface Member {
@@ -145,16 +145,30 @@ function namesFor(member: Member, wanted: Wanted): Iterable<string> {
   )
   return new Set([
     ...own.map(([name]) => name),
-    ...Object.keys(member.line.properties ?? {}),
+    ...deadNames(member),
     ...wanted.names,
   ])
 }
 
 function propertyXml(member: Member, name: string): string | undefined {
   const kept = member.line.properties
-  if (kept !== undefined && Object.hasOwn(kept, name)) return kept[name]
+  if (kept !== undefined && name.startsWith('{') && Object.hasOwn(kept, name)) return checkedXml(name, kept[name])
   const value = live.get(name)?.value(member)
   return value === undefined ? undefined : writeProperty(name, value)
+}
+
+/** Other names are of other programs, that write no XML. */
+const deadNames = ({ line }: Member): string[] =>
+  Object.keys(line.properties ?? {}).filter((name) => name.startsWith('{'))
+
+/** Another device may have written it: an answer holds it only if it is that element and nothing else. */
+function checkedXml(name: string, text = ''): string | undefined {
+  try {
+    const element = parseXml(text)
+    return element.name === name ? writeXml(element) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 const supportedLock = ['exclusive', 'shared']

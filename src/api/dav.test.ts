@@ -75,6 +75,61 @@ test('the top of the host answers as Explorer asks it before it connects', async
   assert.equal(text.match(/<D:collection\/>/g)?.length, 2)
 })
 
+test('of many that make one folder at once exactly one does', async (t) => {
+  const web = await withFiles(t)
+  for (const path of ['one', 'in/two']) {
+    const made = await Promise.all(
+      Array.from({ length: 12 }, () => web.ask({ method: 'MKCOL', path: `/dav/files/${path}` })),
+    )
+    assert.deepEqual(made.map(({ status }) => status).sort(), [201, ...Array.from({ length: 11 }, () => 405)])
+    assert.equal((await web.peer.files.versions(`files/${path}`)).length, 1)
+  }
+})
+
+test('properties set at once are all kept, and no version is a conflict', async (t) => {
+  const web = await withFiles(t)
+  const names = Array.from({ length: 8 }, (_, n) => `p${n}`)
+  const body = (name: string): string => proppatch(`<${name} xmlns="u:">1</${name}>`)
+  await Promise.all(
+    names.map((name) => web.ask({ method: 'PROPPATCH', path: '/dav/files/a', body: body(name) })),
+  )
+  const line = web.peer.files.look('files/a')
+  assert.deepEqual(Object.keys(line?.properties ?? {}).sort(), names.map((name) => `{u:}${name}`))
+  assert.equal(line?.conflict, undefined)
+})
+
+test('a listing is as davfs2 reads it: addresses, slashes, dates and lengths', async (t) => {
+  const web = await withFiles(t)
+  await web.ask({ method: 'PUT', path: '/files/files/in/n%C3%A4me%20%23%3F%25.txt', body: '12345' })
+  const wanted = ['getetag', 'getcontentlength', 'creationdate', 'getlastmodified', 'resourcetype']
+  const { text } = await web.ask({
+    method: 'PROPFIND',
+    path: '/dav/files/in/',
+    headers: { depth: '1' },
+    body: `<propfind xmlns="DAV:"><prop>${wanted.map((name) => `<${name}/>`).join('')}</prop></propfind>`,
+  })
+  const members = [...text.matchAll(/<D:response>.*?<\/D:response>/gs)].map(([member]) => member)
+  assert.ok(members.length >= 3)
+  for (const member of members) {
+    const [good = '', missing = ''] = member.split('</D:propstat>')
+    const href = /<D:href>([^<]*)<\/D:href>/.exec(member)?.[1] ?? ''
+    const isFolder = good.includes('<D:collection/>')
+    // A path, not a whole address, below what was asked; folders end in a slash, files do not.
+    assert.ok(href.startsWith('/dav/files/in/'), href)
+    assert.equal(href.endsWith('/'), isFolder, href)
+    assert.ok(!/[^\w/.%~!$&'()*+,;=:@-]/.test(href.replaceAll('&amp;', '&')), href)
+    assert.match(good, /<D:status>HTTP\/1.1 200 OK/)
+    if (isFolder) assert.match(missing, /<D:getcontentlength\/>.*404/s)
+    else {
+      assert.match(good, /<D:getcontentlength>\d+<\/D:getcontentlength>/)
+      assert.match(good, /<D:getlastmodified>\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT<\/D:getlastmodified>/)
+      assert.match(good, /<D:creationdate>\d{4}-\d\d-\d\dT[\d:.]+Z<\/D:creationdate>/)
+      assert.match(good, /<D:getetag>"\w+"<\/D:getetag>/)
+    }
+  }
+  assert.ok(members.some((member) => member.includes(`/dav/files/in/${encodeURIComponent('näme #?%.txt')}<`)))
+})
+
 test('a token does what it may, on the paths it may', async (t) => {
   const web = await withFiles(t)
   const confined = await web.tokenWith(['write'], 'files/in')

@@ -2,6 +2,7 @@
 import { createHash, createHmac } from 'node:crypto'
 import type { Scope } from '../peer/peer.ts'
 import type { Answer, WebFaceFixture } from './web-face.fixture.ts'
+import { parseXml, splitName, type XmlElement } from './xml.ts'
 
 export interface S3Asked {
   method?: string
@@ -160,6 +161,18 @@ export async function s3Client(
 ): Promise<S3Client> {
   const { keyPair } = await web.peer.tokens.create({ name: 's3', scopes, folder, s3: true })
   return new S3Client(web, keyPair?.accessKeyId ?? '', keyPair?.secretAccessKey ?? '')
+}
+
+/** Texts of all elements of a name, in order. */
+export function texts(document: string, wanted: string): string[] {
+  const found: string[] = []
+  const walk = (element: XmlElement): void => {
+    const text = element.children.filter((child) => typeof child === 'string').join('')
+    if (splitName(element.name).local === wanted) found.push(text)
+    for (const child of element.children) if (typeof child !== 'string') walk(child)
+  }
+  walk(parseXml(document))
+  return found
 }
 
 const timeText = (at: Date): string => at.toISOString().replaceAll(/[-:]|\.\d+/g, '')

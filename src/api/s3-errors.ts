@@ -43,6 +43,8 @@ export function s3ErrorOf(error: PeerStorError): { code: string; status: number 
     return { code: error.data['what'] === 'folder' ? 'NoSuchBucket' : 'NoSuchKey', status }
   if (error.code === 'ALREADY_EXISTS' || error.code === 'IS_FOLDER')
     return { code: error.data['what'] === 'folder' ? 'BucketAlreadyOwnedByYou' : 'KeyConflict', status: 409 }
+  if (error.code === 'TOO_LARGE' && /metadata|properties/.test(String(error.data['what'])))
+    return { code: 'MetadataTooLarge', status: 400 }
   if (error.code === 'BAD_INPUT') return { code: badInputOf(String(error.data['what'])), status }
   const known = codes[error.code]
   if (known === undefined) return { code: status >= 500 ? 'InternalError' : 'InvalidRequest', status }

@@ -4,7 +4,6 @@ import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Part, WantedPart } from '../peer/peer.ts'
 import { checked } from './body.ts'
-import { mediaType } from './files.ts'
 import { queryValue } from './s3-address.ts'
 import { objectBody, smallBody } from './s3-body.ts'
 import { header, query, sendEmpty, sendXml, type S3Call } from './s3-call.ts'
@@ -26,8 +25,7 @@ export async function beginMultipart(call: S3Call): Promise<void> {
   requireFile(call)
   const id = await call.files.multipart.begin({
     path: call.name,
-    ...factsIn(call.request),
-    type: mediaType(header(call, 'content-type')),
+    ...factsIn(call),
   })
   sendXml(call, 'InitiateMultipartUploadResult', [...nameTags(call), tag('UploadId', id)])
 }

@@ -1,12 +1,11 @@
 /** Objects: read, written, copied and deleted. A key that ends in `/` is a folder. */
 import { fail, isCode } from '../base/errors.ts'
 import type { Download, PutOptions } from '../peer/peer.ts'
-import { mediaType } from './files.ts'
 import { decodeText, encodeStrictly } from './s3-address.ts'
 import { objectBody } from './s3-body.ts'
 import { header, sendEmpty, sendXml, type S3Call } from './s3-call.ts'
 import { entityTagOf } from './s3-list-objects.ts'
-import { factsIn, metadataOf } from './s3-metadata.ts'
+import { factsIn, metadataOf, replacing } from './s3-metadata.ts'
 import { tag } from './s3-xml.ts'
 import { sendBytes } from './send.ts'
 import { requireNoCode } from './web-rules.ts'
@@ -48,7 +47,8 @@ function getFolder(call: S3Call): void {
 }
 
 /** As `/files` sends user content: never as a page of this origin. */
-function setObjectHeaders({ response }: S3Call, file: Download): void {
+function setObjectHeaders(call: S3Call, file: Download): void {
+  const { response } = call
   response.setHeader('content-type', file.type)
   response.setHeader('content-security-policy', "sandbox; default-src 'none'; frame-ancestors 'none'")
   const name = file.path.split('/').at(-1) ?? 'file'
@@ -57,7 +57,7 @@ function setObjectHeaders({ response }: S3Call, file: Download): void {
   response.setHeader('cache-control', 'private, no-cache')
   response.setHeader('etag', entityTagOf(file.hash))
   response.setHeader('last-modified', new Date(file.modified).toUTCString())
-  for (const [key, value] of Object.entries(metadataOf(file))) response.setHeader(key, value)
+  for (const [key, value] of Object.entries(metadataOf(call, file))) response.setHeader(key, value)
 }
 
 /** The one range that is asked for; several, and what is none, are answered with all of it. */
@@ -106,10 +106,9 @@ export async function putObject(call: S3Call): Promise<void> {
   const { bytes, size } = objectBody(call)
   if (call.key.endsWith('/')) return putFolder(call, bytes)
   const put = await call.files.put(call.name, bytes, {
-    ...factsIn(call.request),
+    ...factsIn(call),
     ...replacedBy(call),
     size,
-    type: mediaType(header(call, 'content-type')),
     signal: call.signal,
   })
   call.response.setHeader('etag', entityTagOf(put.hash))
@@ -156,9 +155,7 @@ async function copyObject(call: S3Call): Promise<void> {
     await call.files.copy(source, call.name, { existing: 'replace', signal: call.signal })
   else if (!replaces)
     throw fail('BAD_INPUT', { what: 'the copy', reason: 'it is to itself and changes nothing' })
-  const { modified, mode } = factsIn(call.request)
-  if (replaces && (modified !== undefined || mode !== undefined))
-    await call.files.change(call.name, { modified, mode })
+  if (replaces) await call.files.change(call.name, replacing(from.properties, factsIn(call)))
   const made = call.files.look(call.name)
   sendXml(call, 'CopyObjectResult', [
     tag('LastModified', made?.modified ?? new Date(from.modified).toISOString()),

@@ -63,7 +63,7 @@ export const limits = {
   deviceNameBytes: 128,
 
   /** What programs keep with a file or folder by WebDAV: bytes of each, and how many files have any. */
-  propertyBytes: 8 * KiB,
+  propertyBytes: 4 * KiB,
   propertyFiles: 8192,
 
   // Disk
@@ -204,11 +204,13 @@ export const limits = {
   encodedBytesMin: 1 * KiB,
   /** Digests of whole contents that are remembered. */
   digestsKnown: 4096,
-  /** Uploads that can go on: those known at once, ended ones included. */
+  /** Uploads that can go on, under way at once. */
   uploads: 1024,
   /** One that nobody goes on with is given up after this; what became of an ended one is told so long. */
   uploadLifeMs: 7 * day,
   uploadEndedMs: 1 * day,
+  /** Of uploads that ended, what they became is told; of so many at most. */
+  uploadsEnded: 256,
   /** Plaintext bytes after which an upload under way is made durable again. */
   uploadCheckpoint: 16 * MiB,
   /** Chunks of an upload that its row names; more go into blocks of so many. */
@@ -242,6 +244,8 @@ export const limits = {
   /** XML that names 10,000 parts or 1,000 keys; a line between chunks of a signed body, and its trailers. */
   s3XmlBytes: 4 * MiB,
   s3LineBytes: 1 * KiB,
+  /** Names and values of what a client keeps with an object, as S3 has it. */
+  s3MetadataBytes: 2 * KiB,
   s3Trailers: 8,
   /** Keys that one request deletes. */
   s3Deletes: 1000,

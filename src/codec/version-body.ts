@@ -67,6 +67,10 @@ function dataOnly(ref: ChunkRef): ChunkRef {
   return ref
 }
 
+/** A tag that begins so holds a piece of the file's properties: only programs see it (files/property-tags.ts). */
+export const propertyTag = 'properties,'
+export const isPropertyTag = (tag: string): boolean => tag.startsWith(propertyTag)
+
 const tags = list(text(limits.tagBytes), limits.tags)
 
 const body = fields({

@@ -1,25 +1,19 @@
 /** Tags, description, type and category of an entry: a new version that names the same content. */
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import { isPropertyTag } from '../codec/version-body.ts'
 import type { EntryRow } from '../store/view.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { Description, FileInfo } from './files.ts'
 import { info } from './info.ts'
 import { categories, categorySetBy, shownTags, tagOfCategory } from './mime.ts'
 import { entryAt, openPlace } from './place.ts'
+import { inTurn } from './turns.ts'
 import { changed } from './version-bodies.ts'
 
-/** What is being said now on each store: two sayings at once would both replace the same version. */
-const turns = new WeakMap<FilesParts['store'], Promise<unknown>>()
-
-export function describe(parts: FilesParts, path: string, description: Description): Promise<FileInfo> {
-  const say = (): Promise<FileInfo> => sayNow(parts, path, description)
-  const turn = (turns.get(parts.store) ?? Promise.resolve()).then(say, say)
-  turns.set(
-    parts.store,
-    turn.catch(() => undefined),
-  )
-  return turn
+export async function describe(parts: FilesParts, path: string, description: Description): Promise<FileInfo> {
+  const place = openPlace(parts, 'write', path)
+  return inTurn(parts, place, () => sayNow(parts, path, description))
 }
 
 async function sayNow(parts: FilesParts, path: string, description: Description): Promise<FileInfo> {
@@ -43,7 +37,8 @@ function tagsAfter(entry: EntryRow, change: Description): string[] {
   const removed = new Set(removeTags.map(normalTag))
   const kept = [...tags, ...addTags].map(normalTag).filter((tag) => !removed.has(tag))
   const setter = category === undefined ? (setterAmong(kept) ?? setterAmong(entry.tags)) : setterFor(category)
-  return [...new Set([...shownTags(kept), ...(setter === undefined ? [] : [setter])])]
+  const properties = entry.tags.filter(isPropertyTag)
+  return [...new Set([...shownTags(kept), ...(setter === undefined ? [] : [setter]), ...properties])]
 }
 
 const setterAmong = (tags: readonly string[]): string | undefined =>

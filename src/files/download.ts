@@ -13,6 +13,7 @@ import type { FilesParts } from './files-parts.ts'
 import type { Download, GetOptions } from './files.ts'
 import { inOrder } from './in-order.ts'
 import { isFolder, openPlace, versionAt, type Place } from './place.ts'
+import { propertiesOf } from './properties.ts'
 
 /** Chunks of one download that are opened at the same time. */
 const chunksInFlight = 4
@@ -34,6 +35,7 @@ export async function download(parts: FilesParts, path: string, options: GetOpti
     modified: row.modified,
     mode: row.mode,
     target: row.target,
+    properties: propertiesOf(parts, row.folder, row.entry, row.tags),
     bytes: contentOf(parts, row, { ...options, first, last, onSource: (peer) => sources.add(peer) }),
     sources: () => [...sources],
   }

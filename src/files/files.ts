@@ -20,6 +20,8 @@ export interface PutOptions extends CallOptions<PutProgress> {
   type?: string | undefined
   tags?: readonly string[] | undefined
   description?: string | undefined
+  /** What programs keep with this content; what has a name of XML stays from the version before. */
+  properties?: Properties | undefined
   /** Keep a symbolic link as a link to this target; `source` is then empty. */
   link?: string | undefined
   /** Replace only this version (If-Match); `'none'`: only when nothing is there (If-None-Match: *). */
@@ -152,6 +154,8 @@ export interface Download {
   modified: number
   mode: number
   target: string | undefined
+  /** What programs keep with it. */
+  properties: Properties | undefined
   bytes: AsyncIterable<Uint8Array>
   /** Peers that served chunks so far. */
   sources(): PeerId[]
@@ -166,7 +170,10 @@ export interface ListOptions extends CallOptions {
   recursive?: boolean | undefined
 }
 
-/** Texts of programs by name; `files/` looks into neither. */
+/**
+ * Texts of programs by name. Those named `{namespace}name` stay with a file whatever its content becomes,
+ * others go with the content that they came with.
+ */
 export type Properties = Readonly<Record<string, string>>
 
 /** New facts about an entry; what is left out stays. */
@@ -176,7 +183,8 @@ export interface Changes {
   created?: number | undefined
   /** POSIX permission bits. */
   mode?: number | undefined
-  /** Null takes one away. Known on this device alone (docs/ARCHITECTURE.md). */
+  type?: string | undefined
+  /** Null takes one away. Those of a folder are known on this device alone (docs/ARCHITECTURE.md). */
   properties?: Readonly<Record<string, string | null>> | undefined
 }
 

@@ -39,7 +39,7 @@ export function fileLine(
     created: entry.created === entry.modified ? modified : timeText(entry.created),
     ...(entry.kind === 'folder' ? {} : { hash: entry.hash, mode: entry.mode }),
     ...(entry.target === undefined ? {} : { target: entry.target }),
-    ...withProperties(parts, place.id, entry.entry),
+    ...withProperties(parts, place.id, entry.entry, entry.tags),
     ...(entry.kind === 'folder' || copies === undefined ? {} : { copies }),
     ...(tags.length === 0 ? {} : { tags }),
     ...(hides || entry.conflicts.length > 0 ? { conflict: true } : {}),
@@ -54,7 +54,8 @@ export function withProperties(
   parts: FilesParts,
   folder: FolderId,
   entry: EntryId | '',
+  tags?: readonly string[],
 ): Pick<ListedEntry, 'properties'> {
-  const properties = propertiesOf(parts, folder, entry)
+  const properties = propertiesOf(parts, folder, entry, tags)
   return properties === undefined ? {} : { properties }
 }

@@ -4,10 +4,15 @@ import { fail } from '../base/errors.ts'
 import type { FolderId } from '../base/words.ts'
 import { hash } from '../codec/hash.ts'
 import type { FilesParts } from './files-parts.ts'
-import { isFolder, openPlace, requireFoldersAbove } from './place.ts'
+import { isFolder, openPlace, type Place, requireFoldersAbove } from './place.ts'
+import { inTurn } from './turns.ts'
 
 export async function makeFolder(parts: FilesParts, path: string): Promise<void> {
   const place = openPlace(parts, 'write', path)
+  await inTurn(parts, place, () => makeNow(parts, place))
+}
+
+async function makeNow(parts: FilesParts, place: Place): Promise<void> {
   const taken = isFolder(parts, place) || parts.store.read.entryAt(place.id, place.path) !== undefined
   if (taken) throw fail('ALREADY_EXISTS', { what: 'path', name: place.text })
   requireFoldersAbove(parts, place)

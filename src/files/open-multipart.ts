@@ -40,12 +40,19 @@ async function begin(parts: FilesParts, upload: Parameters<Multipart['begin']>[0
 }
 
 /** The row of an upload in parts at that very path. */
-function openRow(parts: FilesParts, { path, id }: Named): { row: UploadRow; place: Place } {
+function rowAt(parts: FilesParts, { path, id }: Named): { row: UploadRow; place: Place } {
   const place = openPlace(parts, 'write', path)
   const row = parts.uploads.open(id)
   const isIt = row.upload.started !== undefined && row.folder === place.id && row.upload.path === place.text
-  if (!isIt || row.result !== undefined) throw fail('UPLOAD_UNKNOWN', { id })
+  if (!isIt) throw fail('UPLOAD_UNKNOWN', { id })
   return { row, place }
+}
+
+/** The same, while it is under way. */
+function openRow(parts: FilesParts, named: Named): { row: UploadRow; place: Place } {
+  const found = rowAt(parts, named)
+  if (found.row.result !== undefined) throw fail('UPLOAD_UNKNOWN', { id: named.id })
+  return found
 }
 
 async function put(
@@ -133,7 +140,9 @@ async function complete(
   wanted: readonly WantedPart[],
   options: Parameters<Multipart['complete']>[3] = {},
 ): Promise<PutResult> {
-  openRow(parts, named)
+  const { result } = rowAt(parts, named).row
+  // Asked again, because the first answer was lost: it is told once more.
+  if (result !== undefined) return result
   const lease = parts.uploads.lease(named.id)
   try {
     await parts.uploads.stopWriters(named.id)
@@ -189,7 +198,7 @@ async function abort(parts: FilesParts, named: Named): Promise<void> {
   }
 }
 
-/** Completed: the pins of the upload fall, and what only it kept. */
+/** Completed: the pins of the upload fall, and what only it kept; what it became is remembered for a while. */
 async function letGo(
   parts: FilesParts,
   id: string,
@@ -197,7 +206,7 @@ async function letGo(
   how: { result: PutResult },
 ): Promise<void> {
   const ended = await end(parts, id, row, how, await chunksOfParts(parts, id))
-  if (ended.unclean !== true) await parts.uploads.forget(id)
+  if (ended.unclean !== true) await parts.uploads.forgetParts(id)
 }
 
 function openIn(parts: FilesParts, folder: string): OpenMultipart[] {

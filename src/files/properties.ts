@@ -1,15 +1,30 @@
 /**
- * Texts that programs keep with files and folders (WebDAV's dead properties). They are rows of this
- * device alone, by entry: so a moved or restored file keeps them, and a new file of the same name has none.
+ * Texts that programs keep with files and folders: WebDAV's dead properties, metadata of S3. Those of a
+ * file are in its version (property-tags.ts). Those of folders, which need not be entries at all, are
+ * rows of this device, by entry: so a moved folder keeps them, and a new one of the same name has none.
  */
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { EntryId, FolderId } from '../base/words.ts'
 import type { FilesParts } from './files-parts.ts'
+import type { EntryRow } from '../store/view.ts'
 import type { Changes, Properties } from './files.ts'
+import { propertiesIn } from './property-tags.ts'
 
 /** The properties of an entry, or of a folder of the pool itself (`''`); undefined without any. */
 export function propertiesOf(
+  parts: Pick<FilesParts, 'store'>,
+  folder: FolderId,
+  entry: EntryId | '',
+  tags: readonly string[] = [],
+): Properties | undefined {
+  const said = propertiesIn(tags)
+  // Earlier programs kept those of files here too.
+  const rows = rowsOf(parts, folder, entry)
+  return rows === undefined ? said : { ...rows, ...said }
+}
+
+function rowsOf(
   { store }: Pick<FilesParts, 'store'>,
   folder: FolderId,
   entry: EntryId | '',
@@ -19,13 +34,18 @@ export function propertiesOf(
   return store.own.get<Properties>('property', `${folder}/${entry}`)
 }
 
-/** Takes over all properties of another entry. */
+/** The rows of a file whose version holds its properties now. */
+export async function forgetProperties(parts: FilesParts, { folder, entry }: EntryRow): Promise<void> {
+  if (rowsOf(parts, folder, entry) !== undefined) await parts.store.own.remove('property', `${folder}/${entry}`)
+}
+
+/** Takes over the rows of another entry. */
 export async function copyProperties(
   parts: FilesParts,
   from: { folder: FolderId; entry: EntryId },
   to: { folder: FolderId; entry: EntryId },
 ): Promise<void> {
-  const properties = propertiesOf(parts, from.folder, from.entry)
+  const properties = rowsOf(parts, from.folder, from.entry)
   if (properties !== undefined) await changeProperties(parts, to.folder, to.entry, properties)
 }
 

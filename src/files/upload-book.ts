@@ -103,8 +103,10 @@ export class UploadBook {
 
   async begin(row: Omit<UploadRow, 'expires'>): Promise<string> {
     this.#knowFormer()
-    if (this.rows().length >= limits.uploads)
-      throw fail('RATE_LIMITED', { who: 'open uploads', seconds: 3600 })
+    const [ended, open] = partition(this.rows())
+    if (open.length >= limits.uploads) throw fail('RATE_LIMITED', { who: 'open uploads', seconds: 3600 })
+    const tooMany = ended.toSorted((a, b) => b.row.expires - a.row.expires).slice(limits.uploadsEnded)
+    for (const { id } of tooMany) await this.forget(id)
     const id = idOf<FolderId>(this.#random.bytes(32))
     await this.put(id, { ...row, expires: 0 })
     return id
@@ -122,10 +124,13 @@ export class UploadBook {
   }
 
   async forget(id: string): Promise<void> {
-    const parts = this.#partRows(id)
-    await Promise.all(parts.map((part) => this.#own().remove('part', part.id)))
+    await this.forgetParts(id)
     await this.#own().remove('upload', id)
     this.#former?.delete(id)
+  }
+
+  async forgetParts(id: string): Promise<void> {
+    await Promise.all(this.#partRows(id).map((part) => this.#own().remove('part', part.id)))
   }
 
   /** Nothing of it is left behind any more. */
@@ -228,3 +233,9 @@ export class UploadBook {
 }
 
 const shown = (id: string): string => id.slice(0, 80).replaceAll(/[^\w-]/g, '?')
+
+/** Those that nothing is left to do for, and all others. */
+function partition<Row extends { row: UploadRow }>(rows: readonly Row[]): [ended: Row[], open: Row[]] {
+  const isEnded = ({ row }: Row): boolean => row.result !== undefined && row.unclean !== true
+  return [rows.filter(isEnded), rows.filter((row) => !isEnded(row))]
+}

@@ -19,6 +19,7 @@ import { inOrder } from './in-order.ts'
 import { typeOf } from './mime.ts'
 import { baseName } from './paths.ts'
 import { headsOf, openPlace, requireFilePlace, shadowedAt, type Place } from './place.ts'
+import { lastingIn, propertiesIn, withProperties } from './property-tags.ts'
 import { bodyOf, tombstone } from './version-bodies.ts'
 
 /** Chunks of one upload that are sealed and written at the same time. */
@@ -211,10 +212,17 @@ function bodyFor(
     hash: content.hash,
     content: content.content,
     type: options.type ?? typeOf(baseName(place.path)),
-    tags: options.tags ?? before?.tags ?? [],
+    tags: tagsFor(before, options),
     description: options.description ?? before?.description ?? '',
     ...(options.link === undefined ? {} : { target: options.link }),
   }
+}
+
+function tagsFor(before: EntryRow | undefined, { tags, properties }: PutOptions): readonly string[] {
+  const kept = before?.tags ?? []
+  if (tags !== undefined && properties === undefined) return tags
+  if (properties === undefined && propertiesIn(kept) === undefined) return kept
+  return withProperties(tags ?? kept, { ...lastingIn(kept), ...properties })
 }
 
 async function copiesWhenDurable(

@@ -16,7 +16,7 @@ import type { Settings, SettingsValues } from './settings.ts'
 export type { Folder, Policy } from '../access/catalogue.ts'
 export type { WebCertificate } from '../access/web-certificate.ts'
 export type { NewToken, S3Signer, Scope, SessionLine, Subject, TokenLine, Tokens } from '../access/tokens.ts'
-export { categories } from '../files/mime.ts'
+export { categories, typeOf } from '../files/mime.ts'
 export { findOrders } from '../files/files.ts'
 export type {
   Changes,
@@ -27,6 +27,7 @@ export type {
   FindQuery,
   Scan,
   ListedEntry,
+  Properties,
   PutOptions,
   PutResult,
   VersionInfo,

@@ -3,6 +3,8 @@
  * stored and what is asked for pass the same functions, so only here is decided what is alike.
  */
 
+import { isPropertyTag } from '../codec/version-body.ts'
+
 /** Letters that Unicode takes for others and people for the same. */
 const alike: Record<string, string> = {
   ß: 'ss',
@@ -69,7 +71,7 @@ export function searchTexts(path: string, tags: readonly string[], description: 
   const folded = fold(path)
   const slash = folded.lastIndexOf('/')
   const name = folded.slice(slash + 1)
-  const foldedTags = tags.map(fold)
+  const foldedTags = tags.filter((tag) => !isPropertyTag(tag)).map(fold)
   const rest = wordsOf(
     `${folded.slice(0, Math.max(0, slash))} ${fold(description.slice(0, descriptionLetters))}`,
   )

@@ -26,8 +26,12 @@ test('a second device joins, both keep copies, and it reads everything when the 
   const put = await a.files.put('files/after', sourceOf(after), { durability: 2 })
   assert.equal(put.copies, 2)
   await b.files.put('files/of-b', text('b'))
+  const properties = { '{u:}x': '<x xmlns="u:"/>', 'x-amz-meta-ä': '日本 "\n' }
+  await a.files.change('files/after', { properties })
   await eventually('copies on b', haveCopies(b, 'files', 3, 2))
   await eventually('copies on a', haveCopies(a, 'files', 3, 2))
+  await eventually('properties on b', () => b.files.look('files/after')?.properties !== undefined)
+  assert.deepEqual((await b.files.get('files/after')).properties, properties)
   assert.deepEqual((await a.pool.devices()).devices.map(({ name }) => name).sort(), [
     'desk',
     'lap',
