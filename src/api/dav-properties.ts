@@ -143,16 +143,13 @@ function namesFor(member: Member, wanted: Wanted): Iterable<string> {
   const own = [...live].filter(
     ([, property]) => property.hidden !== true && property.value(member) !== undefined,
   )
-  return new Set([
-    ...own.map(([name]) => name),
-    ...deadNames(member),
-    ...wanted.names,
-  ])
+  return new Set([...own.map(([name]) => name), ...deadNames(member), ...wanted.names])
 }
 
 function propertyXml(member: Member, name: string): string | undefined {
   const kept = member.line.properties
-  if (kept !== undefined && name.startsWith('{') && Object.hasOwn(kept, name)) return checkedXml(name, kept[name])
+  if (kept !== undefined && name.startsWith('{') && Object.hasOwn(kept, name))
+    return checkedXml(name, kept[name])
   const value = live.get(name)?.value(member)
   return value === undefined ? undefined : writeProperty(name, value)
 }

@@ -94,7 +94,10 @@ test('properties set at once are all kept, and no version is a conflict', async 
     names.map((name) => web.ask({ method: 'PROPPATCH', path: '/dav/files/a', body: body(name) })),
   )
   const line = web.peer.files.look('files/a')
-  assert.deepEqual(Object.keys(line?.properties ?? {}).sort(), names.map((name) => `{u:}${name}`))
+  assert.deepEqual(
+    Object.keys(line?.properties ?? {}).sort(),
+    names.map((name) => `{u:}${name}`),
+  )
   assert.equal(line?.conflict, undefined)
 })
 

@@ -59,7 +59,9 @@ function withoutFraming(name: string, value: string): string {
 /** The headers of a stored object; a presigned address may ask for others. */
 export function metadataOf(call: S3Call, file: Download): Record<string, string> {
   const { 'x-amz-meta-mtime': mtime = '', ...kept } = Object.fromEntries(
-    Object.entries(file.properties ?? {}).filter(([name, value]) => isMetadata(name) && isHeader(name, value)),
+    Object.entries(file.properties ?? {}).filter(
+      ([name, value]) => isMetadata(name) && isHeader(name, value),
+    ),
   )
   const asked = ownHeaders.flatMap((name) => {
     const value = query(call, `response-${name}`)

@@ -24,7 +24,9 @@ export function categorySetBy(tag: string): Category | undefined {
 
 /** Tags that people see: not the one that sets the category, nor those that hold properties. */
 export function shownTags(tags: readonly string[]): readonly string[] {
-  return tags.length === 0 ? tags : tags.filter((tag) => categorySetBy(tag) === undefined && !isPropertyTag(tag))
+  return tags.length === 0
+    ? tags
+    : tags.filter((tag) => categorySetBy(tag) === undefined && !isPropertyTag(tag))
 }
 
 /** What people look for: pictures, documents, code …; a tag may say so, else the type does. */

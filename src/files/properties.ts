@@ -36,7 +36,8 @@ function rowsOf(
 
 /** The rows of a file whose version holds its properties now. */
 export async function forgetProperties(parts: FilesParts, { folder, entry }: EntryRow): Promise<void> {
-  if (rowsOf(parts, folder, entry) !== undefined) await parts.store.own.remove('property', `${folder}/${entry}`)
+  if (rowsOf(parts, folder, entry) !== undefined)
+    await parts.store.own.remove('property', `${folder}/${entry}`)
 }
 
 /** Takes over the rows of another entry. */
