@@ -81,7 +81,9 @@ test('of many that make one folder at once exactly one does', async (t) => {
     const made = await Promise.all(
       Array.from({ length: 12 }, () => web.ask({ method: 'MKCOL', path: `/dav/files/${path}` })),
     )
-    assert.deepEqual(made.map(({ status }) => status).sort(), [201, ...Array.from({ length: 11 }, () => 405)])
+    const statuses = made.map(({ status }) => status)
+    assert.equal(statuses.filter((status) => status === 201).length, 1)
+    assert.equal(statuses.filter((status) => status === 405).length, 11)
     assert.equal((await web.peer.files.versions(`files/${path}`)).length, 1)
   }
 })

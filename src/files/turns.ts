@@ -16,7 +16,7 @@ export function inTurn<T>(
   const turn = (lines.get(name) ?? Promise.resolve()).then(run, run)
   const last = turn
     .catch(() => undefined)
-    .then(() => {
+    .finally(() => {
       if (lines.get(name) === last) lines.delete(name)
     })
   lines.set(name, last)
