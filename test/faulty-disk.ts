@@ -1,4 +1,4 @@
-/** A real disk whose operations are recorded and can be made to fail. */
+/** A real disk whose operations on segments and their folder are recorded and can be made to fail. */
 import type { Disk, DiskFile } from '../src/base/disk.ts'
 import { fail } from '../src/base/errors.ts'
 import { realDisk } from '../src/store/real-disk.ts'
@@ -34,6 +34,7 @@ export class FaultyDisk {
 
   #do(operation: Operation, path: string): void {
     const file = path.replace(/^.*[\\/]/, '')
+    if (!file.startsWith('seg')) return
     const error = this.fault(operation, file)
     if (error !== undefined) throw error
     this.done.push({ operation, file })

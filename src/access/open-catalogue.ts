@@ -29,14 +29,6 @@ async function heldRecords(
     const batch = await readableBatch(parts, last)
     if (batch !== undefined) held.push({ batch, wanted })
   }
-  await keepSpare(store, held)
+  store.keepSpare(held.map(({ batch }) => batch))
   return held
-}
-
-/** With these the catalogue opens also while the storage folder is away (store/index-only-store.ts). */
-async function keepSpare(store: Store, held: readonly { batch: Batch }[]): Promise<void> {
-  const lacking = held
-    .map(({ batch }) => ({ last: batch.records.at(-1)!.hash, bytes: batch.bytes }))
-    .filter(({ last }) => store.read.spareBatch(last) === undefined)
-  await store.index(lacking.map(({ last, bytes }) => ({ op: 'spare' as const, last, bytes })))
 }

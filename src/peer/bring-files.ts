@@ -52,6 +52,7 @@ export async function bringFiles(
     ...parts,
     folder: parts.storage,
     database: ':memory:',
+    spare: undefined,
     pool: oldKeys.pool,
     peer: parts.network.peer,
     contributed: 0,

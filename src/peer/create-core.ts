@@ -63,6 +63,8 @@ export interface CoreParts {
   storage: string
   /** File of the index database, or `:memory:`. */
   database: string
+  /** See `StoreOptions`. */
+  spare?: string | undefined
   /** The index on a thread of its own. */
   threaded: boolean
   self: SelfDescription

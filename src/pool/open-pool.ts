@@ -239,7 +239,9 @@ class OpenPool implements Pool {
   #missing(peer: PeerId, id: ChunkId): void {
     const { store, log } = this.#parts
     if (store.read.holders([id]).get(id)?.includes(peer) !== true) return
-    this.#health.distrust(peer)
+    // News that it gave the chunk back may be on the way: no reason to shut it out for long.
+    if (this.#feed.isCaughtUp(peer)) this.#health.distrust(peer)
+    else this.#health.noRoom(peer)
     log.warn('a holder does not have a chunk it was known for', { peer, id })
     store
       .index([{ op: 'dropped', peer, ids: [id] }])

@@ -59,7 +59,6 @@ export function compactOps(ops: readonly IndexOp[]): IndexOp[] {
         return { ...op, row: { ...op.row, content: new Uint8Array(op.row.content) } }
       case 'known':
         return { ...op, p: new Uint8Array(op.p), ref: { ...op.ref, ck: new Uint8Array(op.ref.ck) } }
-      case 'spare':
       case 'statement':
         return { ...op, bytes: new Uint8Array(op.bytes) }
       default:

@@ -4,11 +4,11 @@
  */
 import type { PeerStorError } from '../base/errors.ts'
 import type { DatabaseId, RecordHash } from '../base/words.ts'
-import { decodeBatch } from '../codec/record-bytes.ts'
 import type { Batch } from '../codec/record.ts'
 import type { ChunkStore } from './chunk-store.ts'
 import type { IndexWriter } from './index-thread.ts'
 import { OwnRowStore } from './own-rows.ts'
+import type { SpareCopies } from './spare-copies.ts'
 import type { SqliteReader } from './sqlite-reader.ts'
 import type { IndexWrite, OwnState, StorageUse, Store } from './store.ts'
 
@@ -20,9 +20,11 @@ export class IndexOnlyStore implements Store {
   /** What every write fails with. */
   readonly away: PeerStorError
   readonly #index: IndexWriter
+  readonly #spare: SpareCopies
 
-  constructor(index: IndexWriter, read: SqliteReader, away: PeerStorError) {
+  constructor(index: IndexWriter, read: SqliteReader, spare: SpareCopies, away: PeerStorError) {
     this.#index = index
+    this.#spare = spare
     this.read = read
     this.away = away
     this.database = index.state.database
@@ -52,9 +54,9 @@ export class IndexOnlyStore implements Store {
   }
 
   async batch(last: RecordHash): Promise<Batch> {
-    const bytes = this.read.spareBatch(last)
-    if (bytes === undefined) throw this.away
-    return decodeBatch(Buffer.from(bytes))
+    const batch = await this.#spare.batch(last)
+    if (batch === undefined) throw this.away
+    return batch
   }
 
   async batchOf(record: RecordHash): Promise<Batch> {
@@ -62,6 +64,8 @@ export class IndexOnlyStore implements Store {
     if (last === undefined) throw this.away
     return this.batch(last)
   }
+
+  keepSpare(): void {}
 
   setContributed(): void {}
 
@@ -77,6 +81,7 @@ export class IndexOnlyStore implements Store {
 
   async close(): Promise<void> {
     if (this.#index.shared === undefined) this.read.close()
+    await this.#spare.close()
     await this.#index.close()
   }
 

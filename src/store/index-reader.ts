@@ -118,8 +118,6 @@ export interface IndexReader {
     limit: number,
   ): { batches: RecordHash[]; held: ChunkId[]; dropped: ChunkId[]; upTo: number }
   hasBatch(last: RecordHash): boolean
-  /** The spare copy of a batch, if there is one. */
-  spareBatch(last: RecordHash): Uint8Array | undefined
   /** Whether a batch is here, but not all of its bodies, or damaged. */
   isPartialBatch(last: RecordHash): boolean
   hasPartialBatches(): boolean

@@ -1,12 +1,12 @@
 /** This device's disk as a `Store`: the segment log, the index that follows it, and the space it may use. */
 import type { Disk } from '../base/disk.ts'
-import { fail, isCode } from '../base/errors.ts'
+import { asPeerStorError, fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { CallOptions, ChunkId, DatabaseId, RecordHash } from '../base/words.ts'
 import { hash } from '../codec/hash.ts'
 import { decodeBatch, isWhole } from '../codec/record-bytes.ts'
-import { recordKinds, type Batch } from '../codec/record.ts'
+import type { Batch } from '../codec/record.ts'
 import type { ChunkStore, ChunkToPut, FoundChunk } from './chunk-store.ts'
 import { compactSegment, type CompactionParts } from './compact.ts'
 import { InFlight, opsOf } from './in-flight.ts'
@@ -24,6 +24,7 @@ import {
 import type { NewEntry, SegmentLog } from './segment-log.ts'
 import type { SegmentReader } from './segment-reader.ts'
 import type { Space } from './space.ts'
+import type { SpareCopies } from './spare-copies.ts'
 import type { SqliteReader } from './sqlite-reader.ts'
 import { failWhenFull } from './sqlite.ts'
 import type { Group, IndexWrite, OwnState, StorageUse, Store } from './store.ts'
@@ -41,6 +42,7 @@ export interface LocalStoreParts {
   read: SqliteReader
   files: SegmentReader
   space: Space
+  spare: SpareCopies
   /** Makes the append side; synced groups go to `onGroup`. */
   openLog: (onGroup: (ops: IndexOp[], position: Position) => Promise<void>) => SegmentLog
 }
@@ -92,7 +94,8 @@ export class LocalStore implements Store {
       ...batches.map(batchEntry),
       ...dropEntries(this.#droppable(group.drops ?? [])),
     ]
-    await this.#append(entries, true, [...(group.index ?? []), ...spareCopies(batches)])
+    await this.#append(entries, true, group.index ?? [])
+    this.#parts.spare.keep(batches)
   }
 
   /** From its answer on nothing waits: what is here or news is decided in the step that appends. */
@@ -113,9 +116,42 @@ export class LocalStore implements Store {
       return decodeBatch(await this.#checked(place, () => this.read.batchPlace(last)))
     } catch (thrown) {
       // From now on it counts as one whose bodies are missing: taken in again from whoever has it.
-      if (isCode(thrown, 'SEGMENT_DAMAGED'))
-        await this.#parts.index.apply({ ops: [{ op: 'damaged-batch', last }] })
-      throw thrown
+      if (!isCode(thrown, 'SEGMENT_DAMAGED')) throw thrown
+      await this.#parts.index.apply({ ops: [{ op: 'damaged-batch', last }] })
+      const spare = await this.#parts.spare.batch(last)
+      if (spare === undefined) throw thrown
+      await this.#bringBack([spare])
+      return spare
+    }
+  }
+
+  keepSpare(batches: readonly Batch[]): void {
+    this.#parts.spare.keep(batches)
+  }
+
+  /** Stores what the segments have lost and a spare copy has; called once, when all of them were read. */
+  async bringBackSpare(): Promise<void> {
+    const { spare } = this.#parts
+    const lost = spare.batches().filter((last) => !this.read.hasBatch(last))
+    for (let from = 0; from < lost.length; from += limits.batchRecords) {
+      const some = await Promise.all(lost.slice(from, from + limits.batchRecords).map((last) => spare.batch(last)))
+      await this.#bringBack(some.filter((batch) => batch !== undefined))
+    }
+  }
+
+  /** Without room they stay where they are, and are tried again at the next start. */
+  async #bringBack(batches: readonly Batch[]): Promise<void> {
+    const { log } = this.#parts
+    const count = batches.length
+    if (count === 0) return
+    try {
+      await this.commit({ batches })
+      log.warn('records were damaged on this disk and are back from their spare copies', { batches: count })
+    } catch (thrown) {
+      log.warn('records are damaged on this disk, and their spare copies cannot be stored', {
+        batches: count,
+        reason: asPeerStorError(thrown).message,
+      })
     }
   }
 
@@ -164,6 +200,7 @@ export class LocalStore implements Store {
     this.#closed = true
     await this.#log.close()
     await this.#parts.files.close()
+    await this.#parts.spare.close()
     if (this.#parts.index.shared === undefined) this.read.close()
     await this.#parts.index.close()
   }
@@ -293,13 +330,6 @@ export class LocalStore implements Store {
     if (header === undefined || !hash(payload).equals(header.hash)) throw damaged()
     return payload
   }
-}
-
-/** The catalogue opens from these also while the storage folder is away. */
-function spareCopies(batches: readonly Batch[]): IndexWrite[] {
-  return batches
-    .filter(({ records }) => records.some(({ head }) => head.kind !== recordKinds.version))
-    .map((batch) => ({ op: 'spare', last: lastOf(batch), bytes: batch.bytes }))
 }
 
 /** The id behind `id` in order; `id` is not the last one. */

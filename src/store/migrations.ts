@@ -127,6 +127,9 @@ const spareBatches = `CREATE TABLE spare (last BLOB PRIMARY KEY, bytes BLOB NOT 
 /** Entries that a later one hides: few, so that a listing finds none without reading. */
 const hiddenEntries = `CREATE INDEX entries_hidden ON entries (folder, path) WHERE removed = 0 AND shadowed = 1;`
 
+/** They moved to a file of their own (`spare-copies.ts`). */
+const noSpareBatches = `DROP TABLE spare;`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -138,6 +141,7 @@ export const indexMigrations: readonly string[] = [
   goneVersions,
   spareBatches,
   hiddenEntries,
+  noSpareBatches,
 ]
 
 export const ownMigrations: readonly string[] = [

@@ -28,6 +28,7 @@ import { SegmentLog, type OpenSegment } from './segment-log.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { scanSegment } from './segment-scan.ts'
 import { Space } from './space.ts'
+import { SpareCopies } from './spare-copies.ts'
 import type { IndexState } from './sqlite-index.ts'
 import { SqliteReader } from './sqlite-reader.ts'
 import { failWhenFull, inMemory, isDatabaseDamage, Sqlite } from './sqlite.ts'
@@ -48,6 +49,8 @@ export interface StoreOptions {
   log: Log
   /** The index on a thread of its own; with `:memory:` it is always on the caller's. */
   threaded: boolean
+  /** File of the spare copies; left out: beside the index, none for one in memory. */
+  spare?: string | undefined
 }
 
 /** A segment file as found. */
@@ -74,7 +77,11 @@ async function openBoth(options: StoreOptions): Promise<LocalStore> {
   const { disk, folder, log, clock, contributed } = options
   const found = await findSegments(options)
   const segments = found.filter(({ header }) => header === undefined || header.pool === options.pool)
-  const opened = await openIndex(options, segments)
+  const spare = await openSpare(options)
+  const opened = await openIndex(options, segments, spare.logKey).catch(async (thrown: unknown) => {
+    await spare.close()
+    throw thrown
+  })
   const { index, rebuilt } = opened
   const files = new SegmentReader(disk, folder)
   try {
@@ -82,7 +89,8 @@ async function openBoth(options: StoreOptions): Promise<LocalStore> {
     const codec = new EntryCodec(logKey)
     await finishRetired({ disk, folder, files, index })
     const live = segments.filter(({ number }) => !isRetired(index.state, number))
-    const current = await replay({ ...options, index, codec }, live)
+    const current = await replay({ ...options, index, codec, isKeyNew: opened.isKeyNew }, live)
+    spare.keepLogKey(logKey)
     if (rebuilt) await index.dropStrayPins()
     const read = new SqliteReader(
       index.shared ?? new Sqlite(options.database, { synchronous: 'NORMAL', readOnly: true }),
@@ -92,7 +100,7 @@ async function openBoth(options: StoreOptions): Promise<LocalStore> {
     const space = new Space({ disk, folder, indexFolder, clock, contributed, used, chunks })
     const nextNumber = 1 + Math.max(0, current?.number ?? 0, ...found.map(({ number }) => number))
     const { pool } = options
-    return new LocalStore({
+    const store = new LocalStore({
       disk,
       folder,
       codec,
@@ -101,14 +109,23 @@ async function openBoth(options: StoreOptions): Promise<LocalStore> {
       read,
       files,
       space,
+      spare,
       openLog: (onGroup) =>
         new SegmentLog({ disk, folder, pool, logKey, codec, log, onGroup }, current, nextNumber),
     })
+    await store.bringBackSpare()
+    return store
   } catch (thrown) {
+    await spare.close()
     await files.close()
     await index.close()
     throw thrown
   }
+}
+
+function openSpare({ disk, database, spare, pool, log }: StoreOptions): Promise<SpareCopies> {
+  const beside = database === inMemory ? undefined : besideIndex(database, '-spare.log')
+  return SpareCopies.open({ disk, path: spare ?? beside, pool, log })
 }
 
 /**
@@ -126,7 +143,7 @@ export async function openIndexOnly(options: StoreOptions, away: PeerStorError):
     throw away
   }
   const read = new SqliteReader(new Sqlite(options.database, { synchronous: 'NORMAL', readOnly: true }))
-  return new IndexOnlyStore(index, read, away)
+  return new IndexOnlyStore(index, read, await openSpare(options), away)
 }
 
 /** Reads the headers of all segment files. */
@@ -165,9 +182,17 @@ async function storageAnswer<T>(folder: string, ask: () => Promise<T>): Promise<
 async function openIndex(
   options: StoreOptions,
   segments: readonly FoundSegment[],
-): Promise<{ index: IndexWriter; rebuilt: boolean }> {
+  spareKey: Buffer | undefined,
+): Promise<{ index: IndexWriter; rebuilt: boolean; isKeyNew: boolean }> {
   const logKey = segments.find(({ header }) => header !== undefined)?.header?.logKey
-  const open = (): Promise<IndexWriter> => openIndexOnce(options, logKey ?? options.random.bytes(32))
+  const key = logKey ?? spareKey
+  const newKey = options.random.bytes(32)
+  const open = (): Promise<IndexWriter> => openIndexOnce(options, key ?? newKey)
+  const made = (index: IndexWriter, rebuilt = true) => ({
+    index,
+    rebuilt,
+    isKeyNew: index.state.logKey.equals(newKey),
+  })
   let reason: string
   try {
     const index = await open()
@@ -176,11 +201,11 @@ async function openIndex(
       throw fail('STORAGE_MISSING', { path: options.folder })
     }
     const mismatch = mismatchOf(index.state, segments, options.pool, logKey)
-    if (mismatch === undefined) return { index, rebuilt: index.state.position === undefined }
+    if (mismatch === undefined) return made(index, index.state.position === undefined)
     await index.close()
     if (index.state.pool !== options.pool) {
       await removeIndex(options)
-      return { index: await open(), rebuilt: true }
+      return made(await open())
     }
     reason = mismatch
   } catch (thrown) {
@@ -189,7 +214,7 @@ async function openIndex(
   }
   options.log.warn('the index database is set aside and built again from the segments', { reason })
   await setAside(options)
-  return { index: await open(), rebuilt: true }
+  return made(await open())
 }
 
 async function openIndexOnce(options: StoreOptions, logKey: Buffer): Promise<IndexWriter> {
@@ -201,7 +226,11 @@ async function openIndexOnce(options: StoreOptions, logKey: Buffer): Promise<Ind
 
 /** Rows that only this peer knows lie beside the index, and stay when it is set aside. */
 export function ownPath(database: string): string {
-  return database === inMemory ? inMemory : database.replace(/(\.db)?$/, '-own.db')
+  return database === inMemory ? inMemory : besideIndex(database, '-own.db')
+}
+
+function besideIndex(database: string, ending: string): string {
+  return database.replace(/(\.db)?$/, ending)
 }
 
 /** Why an index does not belong to these segments; undefined when it does. */
@@ -267,6 +296,8 @@ async function finishRetired(parts: Parameters<typeof removeSegment>[0]): Promis
 interface ReplayParts extends StoreOptions {
   index: IndexWriter
   codec: EntryCodec
+  /** No place had the log key: what cannot be read with this one may be sound. */
+  isKeyNew: boolean
 }
 
 /** Brings the index up to the end of the log; gives the segment to go on with. */
@@ -295,13 +326,15 @@ async function replayLast(
   { number, size, header }: FoundSegment,
   start: number,
 ): Promise<OpenSegment | undefined> {
-  const { disk, folder, log } = parts
+  const { disk, folder, log, isKeyNew } = parts
   const path = join(folder, segmentFile(number))
   const scan = { segment: number, from: start, end: size, durableTo: start }
   const end = await replaySegment(parts, scan)
   if (header === undefined) {
+    if (end > fileHeaderBytes) return undefined
     // A header and its first entries are synced together: without entries nothing was acknowledged here.
-    if (end <= fileHeaderBytes) await disk.remove(path)
+    if (!isKeyNew || size <= fileHeaderBytes) await disk.remove(path)
+    else await disk.rename(path, `${path}.aside-${parts.clock.now()}`)
     return undefined
   }
   const file = await storageAnswer(folder, () => disk.open(path, 'write'))

@@ -5,6 +5,7 @@
  */
 import type { DiskFile } from '../base/disk.ts'
 import { hash } from '../codec/hash.ts'
+import { ReadWindow } from './read-window.ts'
 import {
   entryHeaderBytes,
   entryMagic,
@@ -34,12 +35,10 @@ export interface ScanOptions {
   onDamage: (offset: number) => void
 }
 
-const windowBytes = 256 * 1024
-
 /** Yields the good entries; returns the offset where the log goes on. */
 export async function* scanSegment(options: ScanOptions): AsyncGenerator<ScannedEntry, number> {
   const { codec, segment, end, onDamage } = options
-  const window = new Window(options.file, end)
+  const window = new ReadWindow(options.file, end)
   let durableTo = options.durableTo
   let offset = Math.max(options.from, fileHeaderBytes)
   let commit: ScannedEntry[] = []
@@ -67,7 +66,7 @@ export async function* scanSegment(options: ScanOptions): AsyncGenerator<Scanned
 
 /** The whole entry at `offset`, its payload compared with its hash; a chunk's only when `thorough`. */
 async function readEntry(
-  window: Window,
+  window: ReadWindow,
   codec: EntryCodec,
   segment: number,
   offset: number,
@@ -85,7 +84,7 @@ async function readEntry(
 
 /** A later entry may prove that the segment was on the disk beyond `offset` when it was written. */
 async function knownDurable(
-  window: Window,
+  window: ReadWindow,
   codec: EntryCodec,
   segment: number,
   offset: number,
@@ -101,43 +100,17 @@ async function knownDurable(
 }
 
 /** Offset of the next good entry header at or after `from`; the end when there is none. */
-async function nextHeader(window: Window, codec: EntryCodec, segment: number, from: number): Promise<number> {
-  let offset = from
-  while (offset + entryHeaderBytes <= window.end) {
-    const bytes = await window.bytes(offset, Math.min(windowBytes, window.end - offset))
-    const found = bytes.indexOf(entryMagic)
-    if (found === -1) {
-      offset += bytes.length - (entryMagic.length - 1)
-      continue
-    }
-    offset += found
+async function nextHeader(
+  window: ReadWindow,
+  codec: EntryCodec,
+  segment: number,
+  from: number,
+): Promise<number> {
+  let offset = await window.find(entryMagic, from)
+  while (offset !== undefined && offset + entryHeaderBytes <= window.end) {
     if (codec.decode(await window.bytes(offset, entryHeaderBytes), segment, offset) !== undefined)
       return offset
-    offset += 1
+    offset = await window.find(entryMagic, offset + 1)
   }
   return window.end
-}
-
-/** Reads ahead, so that small entries cost no system call each. */
-class Window {
-  readonly #file: DiskFile
-  readonly end: number
-  #start = 0
-  #bytes: Buffer = Buffer.alloc(0)
-
-  constructor(file: DiskFile, end: number) {
-    this.#file = file
-    this.end = end
-  }
-
-  /** Up to `length` bytes from `offset`; valid until the next call. */
-  async bytes(offset: number, length: number): Promise<Buffer> {
-    const wanted = Math.min(length, this.end - offset)
-    const inside = offset >= this.#start && offset + wanted <= this.#start + this.#bytes.length
-    if (!inside) {
-      this.#bytes = await this.#file.read(offset, Math.min(Math.max(wanted, windowBytes), this.end - offset))
-      this.#start = offset
-    }
-    return this.#bytes.subarray(offset - this.#start, offset - this.#start + wanted)
-  }
 }

@@ -186,9 +186,6 @@ export class SqliteIndex {
         return
       case 'known':
         return this.#know(op)
-      case 'spare':
-        this.sql.run('INSERT OR IGNORE INTO spare (last, bytes) VALUES (?, ?)', idBytes(op.last), op.bytes)
-        return
       case 'held':
       case 'dropped':
       case 'forget-holdings':

@@ -144,11 +144,6 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
     return this.sql.get('SELECT 1 FROM batches WHERE last = ?', idBytes(last)) !== undefined
   }
 
-  spareBatch(last: RecordHash): Uint8Array | undefined {
-    const row = this.sql.get('SELECT bytes FROM spare WHERE last = ?', idBytes(last))
-    return row === undefined ? undefined : blob(row['bytes'])
-  }
-
   isPartialBatch(last: RecordHash): boolean {
     return this.sql.get('SELECT 1 FROM batches WHERE last = ? AND whole = 0', idBytes(last)) !== undefined
   }

@@ -51,8 +51,6 @@ export type IndexWrite =
   | { op: 'forget-holdings'; peer: PeerId }
   /** How far a peer's feed was read. */
   | { op: 'feed'; peer: PeerId; database: DatabaseId; change: number }
-  /** A copy of a batch that the catalogue cannot be opened without; one that is kept already stays. */
-  | { op: 'spare'; last: RecordHash; bytes: Uint8Array }
   /** The latest signed statement of a device, as received. */
   | { op: 'statement'; device: DeviceId; bytes: Uint8Array }
   /** Last time a peer was connected, wall milliseconds, and the addresses it was seen at. */
@@ -87,8 +85,13 @@ export interface Store {
   commit(group: Group): Promise<void>
   /** Index rows alone: no segment write, no sync. */
   index(writes: readonly IndexWrite[]): Promise<void>
-  /** The stored bytes of a batch, by the hash of its last record; `SEGMENT_DAMAGED` when they rotted. */
+  /**
+   * The stored bytes of a batch, by the hash of its last record; `SEGMENT_DAMAGED` when they rotted and
+   * there is no spare copy, which would be stored again.
+   */
   batch(last: RecordHash): Promise<Batch>
+  /** Sees to it that those of `batches` that a catalogue cannot be opened without have a copy apart from the segments. */
+  keepSpare(batches: readonly Batch[]): void
   /** The batch that holds a record. */
   batchOf(record: RecordHash): Promise<Batch>
   /** The hard limit of chunk bytes kept here; live. */

@@ -1,8 +1,7 @@
 /** What goes wrong in the world, and how it gets better again. */
 import { basename } from 'node:path/posix'
 import type { LocalStore } from '../../src/store/local-store.ts'
-import { authorityKinds } from '../../src/codec/record.ts'
-import { entryHeaderBytes, segmentFile, segmentNumber } from '../../src/store/segment-format.ts'
+import { segmentNumber } from '../../src/store/segment-format.ts'
 import type { FaultKind } from './profile.ts'
 import { PropertyBroken, type Scene } from './scene.ts'
 import type { SimPeer } from './sim-peer.ts'
@@ -120,22 +119,20 @@ export class Faults {
   }
 
   /**
-   * Up to eight bits of what is on a disk, in what its index covers: what is being written at this moment is
-   * known to nobody else yet, and so would be all that links to it. Records that say who is a member are
-   * spared: every start makes the index anew, and who then knows no member can ask nobody for them.
+   * Up to eight bits of a disk's segments, in what its index covers: what is being written at this moment is
+   * known to nobody else yet, and so would be all that links to it. Records that say who is a member have
+   * spare copies apart from the segments, so that who starts knows whom to ask for the rest.
    */
   #rot(): boolean {
     const { random } = this.#scene
     const victim = this.#expendable()
     if (victim === undefined) return false
     victim.rottenAt = this.#scene.clock.monotonicMs()
-    const spared = authorityPlaces(victim)
     for (let flips = random.between(1, 8); flips > 0; flips--) {
       const path = random.pick(victim.disk.paths())
       const length = coveredBytes(victim, path)
       const at = length > 0 ? random.below(length) : 0
-      const isSpared = spared.some((place) => path.endsWith(place.file) && at >= place.from && at < place.to)
-      if (length > 0 && !isSpared) victim.disk.flip(path, at)
+      if (length > 0) victim.disk.flip(path, at)
     }
     return true
   }
@@ -198,14 +195,4 @@ function coveredBytes(peer: SimPeer, path: string): number {
   const { read } = peer.core!.store as LocalStore
   const number = segmentNumber(basename(path))
   return read.segments().find((segment) => segment.number === number)?.bytes ?? 0
-}
-
-/** Where the records lie that say who is a member, entry headers included. */
-function authorityPlaces(peer: SimPeer): { file: string; from: number; to: number }[] {
-  const { read } = peer.core!.store as LocalStore
-  const batches = new Set(read.recordsOf(authorityKinds).map(({ batch }) => batch))
-  return [...batches].map((last) => {
-    const { segment, offset, length } = read.batchPlace(last)!
-    return { file: segmentFile(segment), from: offset - entryHeaderBytes, to: offset + length }
-  })
 }

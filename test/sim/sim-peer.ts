@@ -153,6 +153,7 @@ export class SimPeer {
       codec: new InlineCodec(),
       storage: join('/', name),
       database: ':memory:',
+      spare: '/peerstor-spare.log',
       threaded: false,
       self: { name: () => `offen ${name}`, zone: () => undefined, client: () => false, version: '1' },
       contributed: () => contributed,
