@@ -33,7 +33,10 @@ function rotRecords({ store, disk }: PoolDevice): number {
 
 function whoIsWho({ catalogue }: PoolDevice): unknown {
   return [
-    catalogue.devices().map(({ device, role, name, revoked }) => [device, role, name, revoked]).sort(),
+    catalogue
+      .devices()
+      .map(({ device, role, name, revoked }) => [device, role, name, revoked])
+      .sort(),
     catalogue.folders().map(({ id, name, open }) => [id, name, open]),
   ]
 }
@@ -82,7 +85,10 @@ test('with the index there, rotted records are read from their copies and stored
   assert.deepEqual(whoIsWho(phone), before)
   assert.equal(phone.store.read.hasPartialBatches(), false)
   const [certificate] = phone.store.read.recordsOf(['certificate'])
-  assert.equal((await phone.store.batch(certificate!.batch)).records.at(-1)!.head.kind, recordKinds.certificate)
+  assert.equal(
+    (await phone.store.batch(certificate!.batch)).records.at(-1)!.head.kind,
+    recordKinds.certificate,
+  )
 })
 
 test('copies that rotted are left out, the segments give them again', async (t) => {

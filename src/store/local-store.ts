@@ -134,7 +134,9 @@ export class LocalStore implements Store {
     const { spare } = this.#parts
     const lost = spare.batches().filter((last) => !this.read.hasBatch(last))
     for (let from = 0; from < lost.length; from += limits.batchRecords) {
-      const some = await Promise.all(lost.slice(from, from + limits.batchRecords).map((last) => spare.batch(last)))
+      const some = await Promise.all(
+        lost.slice(from, from + limits.batchRecords).map((last) => spare.batch(last)),
+      )
       await this.#bringBack(some.filter((batch) => batch !== undefined))
     }
   }

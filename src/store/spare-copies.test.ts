@@ -86,7 +86,10 @@ test('rot in a copy costs that copy alone; the file is written anew, and so it i
   const whole = await readFile(spareFile(home))
   await flip(spareFile(home), whole.indexOf(names[1]!.bytes) + 7)
   store = await home.open()
-  assert.deepEqual(home.lines.map(({ level }) => level), ['warn'])
+  assert.deepEqual(
+    home.lines.map(({ level }) => level),
+    ['warn'],
+  )
   store.keepSpare(names)
   await store.close()
   const mended = await readFile(spareFile(home))
