@@ -1,6 +1,5 @@
 /** Builds the catalogue over a store: loads what is held, judges it, opens what the keys allow. */
 import type { Batch } from '../codec/record.ts'
-import type { Store } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { LedgerParts } from './ledger.ts'
 import { OpenedCatalogue } from './opened-catalogue.ts'
