@@ -33,11 +33,8 @@ function rotRecords({ store, disk }: PoolDevice): number {
 
 function whoIsWho({ catalogue }: PoolDevice): unknown {
   return [
-    catalogue
-      .devices()
-      .map(({ device, role, name, revoked }) => [device, role, name, revoked])
-      .sort(),
-    catalogue.folders().map(({ id, name, open }) => [id, name, open]),
+    new Map(catalogue.devices().map(({ device, role, name, revoked }) => [device, { role, name, revoked }])),
+    new Map(catalogue.folders().map(({ id, name, open }) => [id, { name, open }])),
   ]
 }
 
