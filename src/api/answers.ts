@@ -73,6 +73,7 @@ const fileInfo = z.looseObject({
   category: z.string(),
   tags: z.array(z.string()),
   description: z.string(),
+  priority: z.boolean(),
   versions: z.array(versionLine),
   copies: copies.extend({
     possible: count,

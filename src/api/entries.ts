@@ -48,6 +48,7 @@ const facts = {
   description: z.string().max(limits.descriptionBytes).optional(),
   type: z.string().min(3).max(limits.typeBytes).optional(),
   category: z.enum(categories).nullish(),
+  priority: z.boolean().optional(),
 }
 export const changeBody = z.union([z.strictObject({ path: filePath }), z.strictObject(facts)])
 

@@ -16,6 +16,10 @@ export const commands: Record<string, CommandEntry> = {
   info: { summary: 'show a file: copies, versions, devices', load: () => import('./info.ts') },
   tag: { summary: 'add and remove tags of a file', load: () => import('./tag.ts') },
   describe: { summary: 'say what a file is about', load: () => import('./describe.ts') },
+  priority: {
+    summary: 'give a file the most copies, before other files',
+    load: () => import('./priority.ts'),
+  },
   mv: { summary: 'move or rename', load: () => import('./mv.ts') },
   rm: { summary: 'move to the trash', load: () => import('./rm.ts') },
   trash: { summary: 'list what was removed, bring it back, give it up', load: () => import('./trash.ts') },

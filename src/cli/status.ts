@@ -30,5 +30,11 @@ function show({ out, home }: Context, status: PeerStatus): void {
   out.line(
     `            ${style(safety.lost > 0 ? 'red' : safety.degraded > 0 ? 'yellow' : 'green', safety.statement)}`,
   )
+  if (status.mending !== undefined) out.line(`  repair    ${mendingText(status.mending)}`)
   for (const warning of status.warnings) out.line(`  ${style('yellow', 'warning')}   ${warning}`)
+}
+
+function mendingText({ chunks, etaSeconds }: NonNullable<PeerStatus['mending']>): string {
+  const eta = etaSeconds === undefined ? '' : `, about ${durationText(etaSeconds)} to go`
+  return `${plural(chunks, 'chunk')} brought to all wanted copies${eta}`
 }

@@ -1,8 +1,17 @@
 /** How many devices keep a file: the lowest count over its chunks, manifest included. */
 import type { ChunkId, FolderId, PeerId, RecordHash } from '../base/words.ts'
 import { timeText } from '../base/clock.ts'
+import type { Pool } from '../pool/pool.ts'
+import { priorityTag } from '../store/view.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { Copies, Holder } from './files.ts'
+
+/** A version whose copies are counted; without tags an ordinary one. */
+export interface Counted {
+  version: RecordHash
+  size: number
+  tags?: readonly string[]
+}
 
 export interface HaveAndWant {
   have: number
@@ -13,21 +22,33 @@ export interface HaveAndWant {
 export function copiesOf(
   { store, pool }: FilesParts,
   folder: FolderId,
-  rows: readonly { version: RecordHash; size: number }[],
+  rows: readonly Counted[],
 ): Map<RecordHash, HaveAndWant> {
-  const want = pool.want(folder)
+  const wants = wantsOf(pool, folder)
   const withChunks = rows.filter(({ size }) => size > 0).map(({ version }) => version)
   const have = withChunks.length === 0 ? new Map() : store.read.copies(withChunks, pool.countedPeers())
   return new Map(
-    rows.map(({ version, size }) => [version, { have: size === 0 ? want : (have.get(version) ?? 0), want }]),
+    rows.map(({ version, size, tags }) => {
+      const want = wants(tags)
+      return [version, { have: size === 0 ? want : (have.get(version) ?? 0), want }]
+    }),
   )
+}
+
+/** Copies wanted of a folder's files, by their tags. */
+export function wantsOf(
+  pool: Pick<Pool, 'want'>,
+  folder: FolderId,
+): (tags: readonly string[] | undefined) => number {
+  const [want, most] = [pool.want(folder), pool.want(folder, true)]
+  return (tags) => (tags?.includes(priorityTag) === true ? most : want)
 }
 
 /** contract.md `copies` of `info`: how many, where, and how many there could be. */
 export function copiesInFull(
   parts: FilesParts,
   folder: FolderId,
-  row: { version: RecordHash; size: number },
+  row: Counted,
   chunks: readonly ChunkId[],
 ): Copies {
   const { have, want } = copiesOf(parts, folder, [row]).get(row.version) as HaveAndWant

@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { isPropertyTag } from '../codec/version-body.ts'
-import type { EntryRow } from '../store/view.ts'
+import { priorityTag, type EntryRow } from '../store/view.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { Description, FileInfo } from './files.ts'
 import { info } from './info.ts'
@@ -37,8 +37,9 @@ function tagsAfter(entry: EntryRow, change: Description): string[] {
   const removed = new Set(removeTags.map(normalTag))
   const kept = [...tags, ...addTags].map(normalTag).filter((tag) => !removed.has(tag))
   const setter = category === undefined ? (setterAmong(kept) ?? setterAmong(entry.tags)) : setterFor(category)
-  const properties = entry.tags.filter(isPropertyTag)
-  return [...new Set([...shownTags(kept), ...(setter === undefined ? [] : [setter]), ...properties])]
+  const { priority = [...kept, ...entry.tags].includes(priorityTag) } = change
+  const own = [...(setter === undefined ? [] : [setter]), ...(priority ? [priorityTag] : [])]
+  return [...new Set([...shownTags(kept), ...own, ...entry.tags.filter(isPropertyTag)])]
 }
 
 const setterAmong = (tags: readonly string[]): string | undefined =>

@@ -120,6 +120,8 @@ export interface FileInfo {
   category: string
   tags: readonly string[]
   description: string
+  /** It gets the most copies that its folder allows. */
+  priority: boolean
   author: string
   /** Id of the manifest root, or of the only chunk; empty for an empty file. */
   root: string
@@ -246,6 +248,8 @@ export interface Description {
   type?: string | undefined
   /** Null: what the type says. */
   category?: string | null | undefined
+  /** Whether it gets the most copies that its folder allows, before other files get theirs. */
+  priority?: boolean | undefined
 }
 
 /** How what was found is sorted; `rank`: by how well the name matches, then newest. */

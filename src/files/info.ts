@@ -5,7 +5,7 @@ import type { ChunkRef } from '../codec/codec.ts'
 import { Sha256 } from '../codec/sha256.ts'
 import { walkManifest } from '../codec/manifest.ts'
 import { decodeContent } from '../codec/version-body.ts'
-import type { EntryRow, VersionRow } from '../store/view.ts'
+import { priorityTag, type EntryRow, type VersionRow } from '../store/view.ts'
 import { copiesInFull } from './copies.ts'
 import { contentOf } from './download.ts'
 import type { FilesParts } from './files-parts.ts'
@@ -49,6 +49,7 @@ function facts(
     category: entry.category,
     tags: shownTags(entry.tags),
     description: entry.description,
+    priority: entry.tags.includes(priorityTag),
     author: authorOf(parts, entry),
     root: refsOf(entry)[0]?.id ?? '',
     version: entry.version,

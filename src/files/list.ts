@@ -4,7 +4,7 @@ import { limits } from '../base/limits.ts'
 import type { MadeFolder, Page } from '../store/index-reader.ts'
 import type { EntryRow, ListedRow } from '../store/view.ts'
 import { timeText } from '../base/clock.ts'
-import { copiesOf } from './copies.ts'
+import { copiesOf, wantsOf } from './copies.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { ListOptions, ListedEntry } from './files.ts'
 import { fileLine, folderLine, hidingOf, withProperties } from './lines.ts'
@@ -27,10 +27,10 @@ export async function list(
   if (!isFolder(parts, place)) return single(parts, place)
   const peers = parts.pool.countedPeers()
   const { entries, next } = parts.store.read.list(place.id, place.path, options.cursor, limit, peers)
-  const want = parts.pool.want(place.id)
+  const wants = wantsOf(parts.pool, place.id)
   const lines = entries.map((line) =>
     line.kind === 'entry'
-      ? listedLine(parts, place, line.entry, want)
+      ? listedLine(parts, place, line.entry, wants(line.entry.tags))
       : {
           ...folderLine(`${place.folder}/${line.path}`, line.files, line.bytes),
           ...madeFacts(parts, place, line.made),
@@ -102,7 +102,7 @@ async function everything(
 ): Promise<Page<ListedEntry>> {
   const lines: ListedEntry[] = []
   const peers = parts.pool.countedPeers()
-  const want = parts.pool.want(place.id)
+  const wants = wantsOf(parts.pool, place.id)
   let next = cursor
   do {
     if (lines.length > 0) await parts.clock.sleep(0)
@@ -113,7 +113,7 @@ async function everything(
       Math.min(stepEntries, limit - lines.length),
       peers,
     )
-    for (const row of step.entries) lines.push(listedLine(parts, place, row, want))
+    for (const row of step.entries) lines.push(listedLine(parts, place, row, wants(row.tags)))
     next = step.next
   } while (next !== undefined && lines.length < limit)
   return { entries: lines, ...(next === undefined ? {} : { next }) }

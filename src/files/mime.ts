@@ -1,6 +1,7 @@
 /** Type and category of a file by its name; the name decides, never the content. */
 import mime from 'mime'
 import { isPropertyTag } from '../codec/version-body.ts'
+import { priorityTag } from '../store/view.ts'
 
 export const categories = ['image', 'video', 'audio', 'document', 'code', 'archive', 'other'] as const
 export type Category = (typeof categories)[number]
@@ -22,11 +23,9 @@ export function categorySetBy(tag: string): Category | undefined {
   return categories.find((category) => tag === tagOfCategory(category))
 }
 
-/** Tags that people see: not the one that sets the category, nor those that hold properties. */
+/** Tags that people see: not those that set category and priority, nor those that hold properties. */
 export function shownTags(tags: readonly string[]): readonly string[] {
-  return tags.length === 0
-    ? tags
-    : tags.filter((tag) => categorySetBy(tag) === undefined && !isPropertyTag(tag))
+  return tags.filter((tag) => categorySetBy(tag) === undefined && tag !== priorityTag && !isPropertyTag(tag))
 }
 
 /** What people look for: pictures, documents, code …; a tag may say so, else the type does. */

@@ -219,6 +219,8 @@ class OpenCore implements Core {
   readonly invites: Invites
   readonly #parts: OpenCoreParts
   readonly #filesParts: FilesParts
+  /** Files that asked for the most copies when it was last looked. */
+  #priorities = 0
 
   constructor(parts: OpenCoreParts) {
     this.#parts = parts
@@ -250,7 +252,10 @@ class OpenCore implements Core {
     this.safety = new Safety({
       read: parts.store.read,
       clock: parts.clock,
-      folders: () => parts.catalogue.folders().map(({ id }) => ({ id, want: parts.pool.want(id) })),
+      folders: () =>
+        parts.catalogue
+          .folders()
+          .map(({ id }) => ({ id, want: parts.pool.want(id), wantMost: parts.pool.want(id, true) })),
       peers: () => parts.pool.countedPeers(),
     })
     this.invites = new Invites({ ...parts, poolSecret: parts.keys.poolSecret })
@@ -286,6 +291,7 @@ class OpenCore implements Core {
       else pool.announce()
       if (event.type === 'folders') workers.wake('retention')
       if (event.type !== 'versions') return
+      this.#lookAtPriorities()
       workers.wake('manifests')
       workers.wake('search')
     })
@@ -310,6 +316,14 @@ class OpenCore implements Core {
   async stop(): Promise<void> {
     await this.quiesce()
     await this.store.close()
+  }
+
+  /** Repair brings the copies that a file asks for now. */
+  #lookAtPriorities(): void {
+    const { catalogue, store, pool } = this.#parts
+    const priorities = catalogue.folders().reduce((sum, { id }) => sum + store.read.priorities(id), 0)
+    if (priorities !== this.#priorities) pool.wantsChanged()
+    this.#priorities = priorities
   }
 
   #presence(peer: PeerId): PeerPresence {

@@ -53,6 +53,8 @@ export interface PeerStatus {
     statement: string
     needs?: 'device' | 'keys' | undefined
   }
+  /** Copies that are being made again, and seconds to go as far as can be told. */
+  mending?: { chunks: number; etaSeconds: number | undefined } | undefined
   transfers: number
   uptimeSeconds: number
   warnings: string[]

@@ -180,6 +180,7 @@ export class RunningPeer implements Peer {
       storage: { used: usedBytes, contributed: core.contributed(), free: freeBytes },
       files: filesOf(core),
       safety: await safetyOf(core),
+      mending: core.pool.mending(),
       transfers: this.#observer.running,
       uptimeSeconds: this.#uptimeSeconds(),
       warnings: [

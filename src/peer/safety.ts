@@ -18,8 +18,8 @@ export interface FilesByCopies {
 export interface SafetyParts {
   read: Pick<IndexReader, 'safety' | 'generation'>
   clock: Clock
-  /** Folders with the copies wanted of each, and the peers whose holdings count. */
-  folders: () => readonly { id: FolderId; want: number }[]
+  /** Folders with the copies wanted of each, and of its priority files, and the peers whose holdings count. */
+  folders: () => readonly { id: FolderId; want: number; wantMost: number }[]
   peers: () => readonly PeerId[]
 }
 
@@ -57,7 +57,7 @@ export class Safety {
   /** Counted now, as if `peers` were all and `want` copies were wanted of each file. */
   async countAmong(peers: readonly PeerId[], want: number): Promise<FilesByCopies> {
     const files = { safe: 0, degraded: 0, lost: 0 }
-    for (const { id } of this.#parts.folders()) await this.#countFolder(id, want, peers, files)
+    for (const { id } of this.#parts.folders()) await this.#countFolder({ id, want, wantMost: want }, peers, files)
     return files
   }
 
@@ -76,20 +76,19 @@ export class Safety {
     const of = this.#of()
     const beganAt = clock.monotonicMs()
     const files = { safe: 0, degraded: 0, lost: 0 }
-    for (const { id, want } of folders()) await this.#countFolder(id, want, peers(), files)
+    for (const folder of folders()) await this.#countFolder(folder, peers(), files)
     const endedAt = clock.monotonicMs()
     return { files, of, endedAt, tookMs: endedAt - beganAt }
   }
 
   async #countFolder(
-    folder: FolderId,
-    want: number,
+    { id, want, wantMost }: { id: FolderId; want: number; wantMost: number },
     peers: readonly PeerId[],
     files: FilesByCopies,
   ): Promise<void> {
     const { read, clock } = this.#parts
     for (let after: number | undefined = 0; after !== undefined;) {
-      const step = read.safety(folder, want, peers, after, stepFiles)
+      const step = read.safety(id, want, peers, after, stepFiles, wantMost)
       files.safe += step.safe
       files.degraded += step.degraded
       files.lost += step.lost

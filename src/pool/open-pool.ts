@@ -123,8 +123,16 @@ class OpenPool implements Pool {
     return ids.reduce((lowest, id) => Math.min(lowest, this.#copies(id, counted)), Number.MAX_SAFE_INTEGER)
   }
 
-  want(folder: FolderId): number {
-    return this.#roster.want(folder)
+  want(folder: FolderId, priority?: boolean): number {
+    return this.#roster.want(folder, priority)
+  }
+
+  wantsChanged(): void {
+    this.#repair.changed()
+  }
+
+  mending(): ReturnType<Pool['mending']> {
+    return this.#repair.mending()
   }
 
   asked(folder: FolderId): number {

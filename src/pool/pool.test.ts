@@ -69,6 +69,48 @@ test('a pool that grows brings old chunks to three copies', async () => {
   await all.close()
 })
 
+test('chunks of priority files get the most copies, and before others', async () => {
+  const all = new Peers(14)
+  const [a] = await all.addAll(['a', 'b', 'c', 'd', 'e', 'f'])
+  await all.advance(1_000)
+  const ids = await a!.write(300)
+  const chosen = new Set(ids.slice(100, 110))
+  for (const id of chosen) a!.store.priority.add(id)
+  const order: ChunkId[] = []
+  all.world.tap = (from, _to, name, bytes) => {
+    if (from === a!.id && name === 'chunks.offer' && bytes.byteLength > 5)
+      order.push(...decode(offer, bytes, 'an offer', limits.requestBodyBytes).chunks.map(([id]) => id))
+  }
+  a!.pool.wantsChanged()
+  await all.advance(60_000)
+  for (const id of ids) assert.equal(all.holders(id).length, chosen.has(id) ? 5 : 3)
+  assert.ok(order.slice(0, chosen.size * 2).every((id) => chosen.has(id)))
+  assert.equal(a!.pool.mending(), undefined)
+  await all.close()
+})
+
+test('what has the fewest copies left is mended first', async () => {
+  const all = new Peers(15)
+  const [a, b] = await all.addAll(['a', 'b', 'c', 'd'])
+  await all.advance(700_000)
+  const ids = await a!.write(60)
+  const two = new Set(ids.slice(0, 30))
+  for (const id of two) await b!.store.put([{ id, bytes: a!.store.bytes.get(id)!, pins: [a!.pin] }])
+  b!.pool.announce()
+  await all.advance(1_000)
+  const order: ChunkId[] = []
+  all.world.tap = (from, _to, name, bytes) => {
+    if (from === a!.id && name === 'chunks.offer' && bytes.byteLength > 5)
+      order.push(...decode(offer, bytes, 'an offer', limits.requestBodyBytes).chunks.map(([id]) => id))
+  }
+  a!.pool.wantsChanged()
+  await all.advance(60_000)
+  for (const id of ids) assert.equal(all.holders(id).length, 3)
+  const firstOfTwo = order.findIndex((id) => two.has(id))
+  assert.ok(order.slice(0, 30).every((id) => !two.has(id)), `a chunk with two copies came at ${firstOfTwo}`)
+  await all.close()
+})
+
 test('a revoked peer is no holder: its copies are made anew at once', async () => {
   const all = new Peers(5)
   const [a, b, c, d] = await all.addAll(['a', 'b', 'c', 'd'])

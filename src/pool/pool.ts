@@ -68,6 +68,7 @@ export type PoolStore = Pick<Store, 'database' | 'chunks' | 'commit' | 'index' |
     | 'feedPosition'
     | 'holders'
     | 'lacking'
+    | 'priorities'
     | 'seen'
     | 'statements'
   >
@@ -123,6 +124,11 @@ export type PoolEvent =
   /** A peer's records and holdings are known up to its newest change. */
   | { type: 'caught-up'; peer: PeerId }
 
+export interface Mending {
+  chunks: number
+  etaSeconds: number | undefined
+}
+
 export interface Pool {
   start(): Promise<void>
   stop(): Promise<void>
@@ -137,12 +143,16 @@ export interface Pool {
   replicate(folder: FolderId, ids: readonly ChunkId[]): void
   /** Waits until every chunk has `copies` holders (this peer included) or `timeoutMs` passed; resolves to the lowest number. */
   durable(ids: readonly ChunkId[], copies: number, timeoutMs: number, options?: CallOptions): Promise<number>
-  /** Copies wanted in a folder now: policy, at most the members that keep chunks. */
-  want(folder: FolderId): number
+  /** Copies wanted in a folder now, or of its priority files: policy, at most the members that keep chunks. */
+  want(folder: FolderId, priority?: boolean): number
   /** Copies that a folder asks for, were there devices enough. */
   asked(folder: FolderId): number
   /** Peers whose holdings count: members that keep chunks and are not away beyond their grace. */
   countedPeers(): PeerId[]
+  /** Files ask for more or fewer copies: repair looks soon. */
+  wantsChanged(): void
+  /** Repair under way: chunks mended since it began, and seconds to go as far as can be told. */
+  mending(): Mending | undefined
   /** New records here: connected peers are told. */
   announce(): void
   /** A peer as a place for chunks, for whoever asks one in particular. */

@@ -11,7 +11,7 @@ import { limits } from '../base/limits.ts'
 import type { ChunkId, FolderId, PeerId } from '../base/words.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
 import type { Health } from './health.ts'
-import type { PoolStore } from './pool.ts'
+import type { Mending, PoolStore } from './pool.ts'
 import type { Replicator } from './replicate.ts'
 import type { Roster } from './roster.ts'
 
@@ -27,6 +27,8 @@ const everyMs = 3600_000
 const restShare = 0.25
 const restMostMs = 2_000
 
+const mostLeft = 65_536
+
 export interface RepairParts {
   store: PoolStore
   roster: Roster
@@ -40,19 +42,29 @@ export interface RepairParts {
 const sliceMs = 10
 const sliceParts = 65_536
 
-/** Where a round is. `pass` 1 looks for chunks with one reachable copy left. */
+/** A look at all chunks of a folder held here for those with fewer than `least` copies. */
+interface Pass {
+  folder: FolderId
+  /** Only chunks of files that ask for the most copies. */
+  priority: boolean
+  least: number
+  /** Which copies count: those that can be reached now, or all that are not away beyond their grace. */
+  among: 'reachable' | 'counted'
+}
+
+/** Where a round is. */
 interface Round {
-  folders: FolderId[]
-  folder: number
-  pass: 0 | 1
+  passes: readonly Pass[]
+  pass: number
   /** Of the ids' 65,536 parts by their first two bytes, the first that was not looked at. */
   part: number
   /** Where a full page ended inside a slice. */
   after: ChunkId | undefined
   looked: number
   brought: number
-  short: number
-  startedAt: number
+  /** Chunks that it left with fewer copies than wanted; the first `mostLeft` of them. */
+  left: Set<ChunkId>
+  passStartedAt: number
   /** What it found may be old news: another round follows. */
   overtaken: boolean
 }
@@ -101,56 +113,70 @@ export class Repair {
     const round = this.#round
     await this.#page(round)
     if (signal.aborted) return { waitMs: everyMs }
-    if (round.folder >= round.folders.length) return this.#end(round)
+    if (round.pass >= round.passes.length) return this.#end(round)
     const rest = Math.min(restMostMs, (clock.monotonicMs() - now) * restShare)
     return rest < 1 ? 'more' : { waitMs: rest }
   }
 
   #begin(): Round {
-    const folders = this.#parts.roster.folders()
     const startedAt = this.#parts.clock.monotonicMs()
     this.#nextAt = startedAt + everyMs
     return {
-      folders,
-      folder: 0,
+      passes: this.#passes(),
       pass: 0,
       part: 0,
       after: undefined,
       looked: 0,
       brought: 0,
-      short: 0,
-      startedAt,
+      left: new Set(),
+      passStartedAt: startedAt,
       overtaken: false,
     }
+  }
+
+  /** What has the fewest copies left comes first; of each number of copies, priority files do. */
+  #passes(): Pass[] {
+    const { roster, store } = this.#parts
+    const passes = roster.folders().flatMap((folder) => {
+      const kinds = store.read.priorities(folder) > 0 ? [true, false] : [false]
+      return kinds.flatMap((priority) => passesOf(folder, priority, roster.want(folder, priority)))
+    })
+    const urgency = ({ least, among, priority }: Pass): number =>
+      least * 4 + (among === 'reachable' ? 0 : 2) + (priority ? 0 : 1)
+    return passes.sort((a, b) => urgency(a) - urgency(b))
   }
 
   #end(round: Round): WorkResult {
     const now = this.#parts.clock.monotonicMs()
     this.#round = undefined
-    if (round.short === 0 || round.overtaken) this.#unfinished = 0
+    const short = round.left.size
+    if (short === 0 || round.overtaken) this.#unfinished = 0
     else {
       const again = Math.min(againMostMs, againFirstMs * 2 ** this.#unfinished)
       this.#unfinished += 1
       this.#nextAt = Math.min(this.#nextAt, now + again)
     }
     this.#lastRound =
-      round.short === 0
+      short === 0
         ? `all chunks have their copies (${round.brought} mended in the last round)`
-        : `${round.short} chunks have fewer copies than wanted; tried again soon`
+        : `${short === mostLeft ? 'at least ' : ''}${short} chunks have fewer copies than wanted; tried again soon`
     return { waitMs: this.#untilNext(now) }
   }
 
   /** Looks at one page of the round's folder and pass, and brings what this peer answers for. */
   async #page(round: Round): Promise<void> {
     const { store, roster, replicator, clock } = this.#parts
-    const folder = round.folders[round.folder]
-    if (folder === undefined) return
-    const want = roster.want(folder)
-    const { least, peers } = this.#asked(round.pass, want)
+    const pass = round.passes[round.pass]
+    if (pass === undefined) return
+    const { folder, priority, least } = pass
+    const want = roster.want(folder, priority)
+    const peers = pass.among === 'reachable' ? roster.reachable() : roster.counted()
     const slice = this.#slice(round)
     const before = clock.monotonicMs()
     const rows =
-      least === 0 ? [] : store.read.lacking(folder, least, peers, slice.after, pageChunks, slice.until)
+      least === 0
+        ? []
+        : store.read.lacking(folder, least, peers, slice.after, pageChunks, slice.until, priority)
     this.#fitSlice(clock.monotonicMs() - before)
     const lacking = this.#lacking(
       rows.map(({ id }) => id),
@@ -158,10 +184,11 @@ export class Repair {
     )
     const mine = lacking.filter(({ mine }) => mine).map(({ id }) => id)
     round.looked += rows.length
-    const short = await replicator.bring(folder, mine)
-    round.brought += mine.length - short
+    const short = await replicator.bring(folder, mine, priority)
+    round.brought += mine.length - short.size
     // What others answer for counts as open until a later round finds it done.
-    round.short += short + (lacking.length - mine.length)
+    for (const { id, mine } of lacking)
+      if ((!mine || short.has(id)) && round.left.size < mostLeft) round.left.add(id)
     if (rows.length === pageChunks) round.after = rows.at(-1)!.id
     else this.#nextSlice(round, slice.end)
   }
@@ -186,18 +213,10 @@ export class Repair {
     if (end === sliceParts) this.#nextPass(round)
   }
 
-  #asked(pass: 0 | 1, want: number): { least: number; peers: PeerId[] } {
-    if (pass === 0) return { least: want, peers: this.#parts.roster.counted() }
-    return { least: Math.min(2, want), peers: this.#parts.roster.reachable() }
-  }
-
   #nextPass(round: Round): void {
     round.part = 0
-    if (round.pass === 0) round.pass = 1
-    else {
-      round.pass = 0
-      round.folder += 1
-    }
+    round.pass += 1
+    round.passStartedAt = this.#parts.clock.monotonicMs()
   }
 
   /** Chunks that want more copies than they have, with whether this peer is the one to act. */
@@ -229,15 +248,36 @@ export class Repair {
     return waitMs
   }
 
+  /** What is mended now; undefined while no round finds anything to mend. */
+  mending(): Mending | undefined {
+    const round = this.#round
+    if (round === undefined || (round.brought === 0 && round.left.size === 0)) return undefined
+    return { chunks: round.brought, etaSeconds: this.#etaSeconds(round) }
+  }
+
+  /** Ids are hashes: what is left of a pass takes about as long for each id as what was done. */
+  #etaSeconds({ part, passStartedAt }: Round): number | undefined {
+    if (part === 0) return undefined
+    const seconds = (this.#parts.clock.monotonicMs() - passStartedAt) / 1000
+    return Math.ceil((seconds * (sliceParts - part)) / part)
+  }
+
   #status(): string {
     const round = this.#round
     if (round === undefined) return this.#lastRound
-    const seconds = Math.max(1, (this.#parts.clock.monotonicMs() - round.startedAt) / 1000)
-    const rate = round.brought / seconds
-    const left = round.short
-    const eta = rate > 0 && left > 0 ? `, about ${Math.ceil(left / rate)} s to go` : ''
+    const seconds = this.#etaSeconds(round)
+    const eta = seconds === undefined ? '' : `, about ${seconds} s to go`
     return `mending: ${round.brought} of ${round.looked} chunks looked at were brought to their copies${eta}`
   }
+}
+
+/** By copies left. With one that can be reached the others may be gone for good: away for ten minutes is enough. */
+function passesOf(folder: FolderId, priority: boolean, want: number): Pass[] {
+  const levels = Array.from({ length: Math.max(0, want - 2) }, (_, index) => index + 3)
+  return [
+    { folder, priority, least: Math.min(2, want), among: 'reachable' },
+    ...levels.map((least): Pass => ({ folder, priority, least, among: 'counted' })),
+  ]
 }
 
 /** The last id whose first two bytes are `part`. */

@@ -33,6 +33,15 @@ export interface ReplicatorParts {
   onLeft: () => void
 }
 
+/** Chunks to be brought to their copies; `settled` is told of each, with how many copies it lacks still. */
+interface Errand {
+  folder: FolderId
+  ids: readonly ChunkId[]
+  urgent: boolean
+  priority: boolean
+  settled: (left: number, id: ChunkId) => void
+}
+
 /** A chunk on its way. */
 interface Task {
   id: ChunkId
@@ -45,6 +54,8 @@ interface Task {
   /** Copies that no peer could be found for. */
   unplaced: number
   urgent: boolean
+  /** Of a file that asks for the most copies. */
+  priority: boolean
   settle: (left: number) => void
 }
 
@@ -73,22 +84,24 @@ export class Replicator {
     if (this.#parts.roster.others().length === 0) return
     const room = Math.max(0, mostWaiting - this.#underWay.size)
     if (ids.length > room) this.#parts.onLeft()
-    this.#begin(folder, ids.slice(0, room), true, (left) => {
+    const settled = (left: number): void => {
       if (left > 0) this.#parts.onLeft()
-    })
+    }
+    this.#begin({ folder, ids: ids.slice(0, room), urgent: true, priority: false, settled })
   }
 
-  /** Brings chunks held here to `want`; resolves to how many are still short of it. */
-  async bring(folder: FolderId, ids: readonly ChunkId[]): Promise<number> {
-    if (ids.length === 0) return 0
+  /** Brings chunks held here to the copies wanted, or to those of priority files; resolves to those still short of them. */
+  async bring(folder: FolderId, ids: readonly ChunkId[], priority = false): Promise<Set<ChunkId>> {
+    const short = new Set<ChunkId>()
+    if (ids.length === 0) return short
     return new Promise((resolve) => {
       let open = ids.length
-      let short = 0
-      this.#begin(folder, ids, false, (left) => {
-        if (left > 0) short += 1
+      const settled = (left: number, id: ChunkId): void => {
+        if (left > 0) short.add(id)
         open -= 1
         if (open === 0) resolve(short)
-      })
+      }
+      this.#begin({ folder, ids, urgent: false, priority, settled })
     })
   }
 
@@ -118,12 +131,12 @@ export class Replicator {
     }
   }
 
-  #begin(folder: FolderId, ids: readonly ChunkId[], urgent: boolean, settled: (left: number) => void): void {
+  #begin({ folder, ids, urgent, priority, settled }: Errand): void {
     const holders = this.#parts.roster.holders(ids)
     const touched = new Set<PeerId>()
     for (const id of ids) {
       if (this.#underWay.has(id)) {
-        settled(0)
+        settled(0, id)
         continue
       }
       this.#underWay.add(id)
@@ -135,7 +148,8 @@ export class Replicator {
         open: new Set(),
         unplaced: 0,
         urgent,
-        settle: settled,
+        priority,
+        settle: (left) => settled(left, id),
       }
       for (const peer of this.#place(task, holders.get(id) ?? [])) touched.add(peer)
     }
@@ -146,7 +160,7 @@ export class Replicator {
   #place(task: Task, known: readonly PeerId[]): PeerId[] {
     const { roster } = this.#parts
     const holders = [...new Set([...known, ...task.kept, ...task.open])]
-    const want = roster.want(task.folder)
+    const want = roster.want(task.folder, task.priority)
     const { targets, unplaced } = roster.plan(task.id, holders, want, task.failed)
     for (const peer of targets) {
       task.open.add(peer)

@@ -128,6 +128,7 @@ export interface IndexReader {
   /**
    * Chunks held here, pinned for `folder`, with fewer than `want` holders among `peers`; by id after
    * `after`. It looks at every chunk held here up to `until`, so a caller bounds its time by that.
+   * `priority`: only chunks of files that ask for the most copies.
    */
   lacking(
     folder: FolderId,
@@ -136,7 +137,10 @@ export interface IndexReader {
     after: ChunkId | undefined,
     limit: number,
     until?: ChunkId,
+    priority?: boolean,
   ): { id: ChunkId; holders: PeerId[] }[]
+  /** Versions of a folder that ask for the most copies and were not replaced. */
+  priorities(folder: FolderId): number
   /** How many chunks a peer holds, as far as is known here. */
   countHeldBy(peer: PeerId): { chunks: number }
   statements(): { device: DeviceId; bytes: Uint8Array }[]
@@ -216,8 +220,8 @@ export interface IndexReader {
   /** For each version the lowest number of holders among `peers` over its chunks; absent when its list is unknown. */
   copies(versions: readonly RecordHash[], peers: readonly PeerId[]): Map<RecordHash, number>
   /**
-   * Files (shown entries) by copies: at least `want`, fewer, none. Counts `limit` of them, beginning
-   * behind the number `after`; `next` is the number to go on after.
+   * Files (shown entries) by copies: at least `want` (those that ask for the most: `wantMost`), fewer, none.
+   * Counts `limit` of them, beginning behind the number `after`; `next` is the number to go on after.
    */
   safety(
     folder: FolderId,
@@ -225,6 +229,7 @@ export interface IndexReader {
     peers: readonly PeerId[],
     after: number,
     limit: number,
+    wantMost?: number,
   ): { safe: number; degraded: number; lost: number; next?: number }
   /** Another text whenever the index has changed. */
   generation(): string

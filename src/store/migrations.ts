@@ -130,6 +130,11 @@ const hiddenEntries = `CREATE INDEX entries_hidden ON entries (folder, path) WHE
 /** They moved to a file of their own (`spare-copies.ts`). */
 const noSpareBatches = `DROP TABLE spare;`
 
+/** Versions that ask for the most copies (`priorityTag`): few. */
+const priorityVersions = `
+CREATE INDEX versions_priority ON versions (folder) WHERE instr(tags, '"priority:high"') > 0;
+`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -142,6 +147,7 @@ export const indexMigrations: readonly string[] = [
   spareBatches,
   hiddenEntries,
   noSpareBatches,
+  priorityVersions,
 ]
 
 export const ownMigrations: readonly string[] = [

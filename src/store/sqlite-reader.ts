@@ -20,10 +20,15 @@ import { changeKinds } from './sqlite-index.ts'
 import { blob, idIn, num, splitIds, text, type Row } from './sqlite.ts'
 import { SqliteViewReader } from './sqlite-view-reader.ts'
 import type { IndexedRecord } from './store.ts'
+import { priorityTag } from './view.ts'
 
 const recordSelect = `
 SELECT r.*, b.last AS batch_last, f.id AS folder_id, d.id AS device_id FROM records r
 JOIN batches b ON b.n = r.batch JOIN devices d ON d.n = r.device LEFT JOIN folders f ON f.n = r.folder`
+
+/** Of chunks `c`: those that a version which shows, and asks for the most copies, names. */
+const ofPriority = `AND EXISTS (SELECT 1 FROM contents t JOIN versions v ON v.n = t.version
+  WHERE t.chunk = c.n AND v.replaced = 0 AND instr(v.tags, '"${priorityTag}"') > 0)`
 
 export class SqliteReader extends SqliteViewReader implements IndexReader {
   // Chunks
@@ -221,11 +226,13 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
     after: ChunkId | undefined,
     limit: number,
     until?: ChunkId,
+    priority = false,
   ): { id: ChunkId; holders: PeerId[] }[] {
     const rows = this.sql.all(
       `SELECT c.id FROM chunks c WHERE c.id > ? AND c.id <= ? AND c.segment IS NOT NULL
          AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n AND p.folder = ?)
          AND (SELECT count(*) FROM holdings h WHERE h.chunk = c.n AND h.peer IN (SELECT value FROM json_each(?))) < ?
+         ${priority ? ofPriority : ''}
        ORDER BY c.id LIMIT ?`,
       after === undefined ? Buffer.alloc(0) : idBytes(after),
       until === undefined ? Buffer.alloc(32, 0xff) : idBytes(until),
@@ -237,6 +244,11 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
     const among = new Set(peers)
     const holders = this.holders(rows.map((row) => idIn<ChunkId>(row['id'])))
     return [...holders].map(([id, all]) => ({ id, holders: all.filter((peer) => among.has(peer)) }))
+  }
+
+  priorities(folder: FolderId): number {
+    const sql = `SELECT count(*) count FROM versions WHERE folder = ? AND instr(tags, '"${priorityTag}"') > 0 AND replaced = 0`
+    return num(this.sql.get(sql, this.numbers.folder(folder) ?? -1)!['count'])
   }
 
   countHeldBy(peer: PeerId): { chunks: number } {

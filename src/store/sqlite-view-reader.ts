@@ -25,7 +25,7 @@ import type { SoughtWords } from './search-text.ts'
 import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
 import { goneBits, statusNames } from './sqlite-view.ts'
-import type { EntryKind, EntryRow, ListedRow, ShownRow, VersionRow } from './view.ts'
+import { priorityTag, type EntryKind, type EntryRow, type ListedRow, type ShownRow, type VersionRow } from './view.ts'
 
 /** A version with what its record's head says. */
 const versionColumns = `v.*, r.hash AS record_hash, r.epoch, r.parents, r.ms, r.counter, f.id AS folder_id, d.id AS device_id`
@@ -311,20 +311,22 @@ export class SqliteViewReader {
     peers: readonly PeerId[],
     after: number,
     limit: number,
+    wantMost: number = want,
   ): { safe: number; degraded: number; lost: number; next?: number } {
     // In the order of numbers, not of paths: neighbours in every table.
     const row = this.sql.get(
-      `WITH shown AS (SELECT e.n, v.n version, v.listed FROM entries e NOT INDEXED JOIN versions v ON v.n = e.version
+      `WITH shown AS (SELECT e.n, v.n version, v.listed, instr(v.tags, '"${priorityTag}"') > 0 most FROM entries e NOT INDEXED JOIN versions v ON v.n = e.version
          WHERE e.n > ? AND e.folder = ? AND e.removed = 0 AND e.shadowed = 0 AND v.kind IN ('file', 'link') ORDER BY e.n LIMIT ?),
-       counted AS (SELECT n, listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
+       counted AS (SELECT n, listed, most, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
          AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = shown.version) copies FROM shown)
-       SELECT coalesce(sum(listed = 1 AND coalesce(copies, ?) >= ?), 0) safe, coalesce(sum(listed = 1 AND copies = 0), 0) lost,
+       SELECT coalesce(sum(listed = 1 AND coalesce(copies, ?) >= iif(most, ?, ?)), 0) safe, coalesce(sum(listed = 1 AND copies = 0), 0) lost,
          count(*) files, max(n) last FROM counted`,
       after,
       this.#folder(folder),
       limit,
       this.peerNumbers(peers),
       peers.length,
+      wantMost,
       want,
     )!
     const files = num(row['files'])

@@ -6,7 +6,7 @@ import type { EntryId, PeerId, RecordHash } from '../base/words.ts'
 import type { SignedRecord } from '../codec/record.ts'
 import type { LocalStore } from './local-store.ts'
 import type { IndexReader, Listed, Page } from './index-reader.ts'
-import type { VersionRow } from './view.ts'
+import { priorityTag, type VersionRow } from './view.ts'
 
 /** A store in memory alone, one folder, and short ways to write versions into it. */
 class View {
@@ -340,6 +340,26 @@ viewTest('copies are the lowest count over the chunks; safety counts files', asy
     { op: 'held', peer, ids: [two.id] },
   ])
   assert.deepEqual([...view.read.holders([one.id, two.id]).values()], [[peer, 'p2'], []])
+})
+
+viewTest('files with priority ask for more copies until a later version takes it away', async (view) => {
+  const chunk = chunkOf(400, { ...pinOf('a'), folder: view.folder })
+  const other = chunkOf(401, { ...pinOf('a'), folder: view.folder })
+  await view.store.chunks.put([chunk, other])
+  const first = await view.write('thesis')
+  await view.store.index([{ op: 'content', version: first.hash, ids: [chunk.id] }])
+  const lacking = (): string[] =>
+    view.read.lacking(view.folder, 2, [peer], undefined, 10, undefined, true).map(({ id }) => id)
+  assert.deepEqual([view.read.priorities(view.folder), lacking()], [0, []])
+  const asked = await view.write('thesis', { tags: ['draft', priorityTag] }, [first])
+  await view.store.index([{ op: 'content', version: asked.hash, ids: [chunk.id] }])
+  assert.deepEqual([view.read.priorities(view.folder), lacking()], [1, [chunk.id]])
+  assert.deepEqual(view.read.safety(view.folder, 1, [peer], 0, 10), { safe: 1, degraded: 0, lost: 0 })
+  assert.deepEqual(view.read.safety(view.folder, 1, [peer], 0, 10, 2), { safe: 0, degraded: 1, lost: 0 })
+  const last = await view.write('thesis', {}, [asked])
+  await view.store.index([{ op: 'content', version: last.hash, ids: [chunk.id] }])
+  assert.deepEqual([view.read.priorities(view.folder), lacking()], [0, []])
+  assert.deepEqual(view.read.safety(view.folder, 1, [peer], 0, 10, 2), { safe: 1, degraded: 0, lost: 0 })
 })
 
 viewTest('facts about peers and devices: the latest stays', async (view) => {

@@ -51,6 +51,9 @@ export interface VersionRow {
   gone?: boolean
 }
 
+/** A tag of this form asks for the most copies of a file that its folder allows, made before those of others. */
+export const priorityTag = 'priority:high'
+
 /** What a line of a listing needs: reading no more than this takes a third of the time. */
 export type ShownRow = Pick<
   EntryRow,

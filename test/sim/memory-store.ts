@@ -41,8 +41,9 @@ export class MemoryStore implements PoolStore, ChunkStore {
       hasPartialBatches: () => false,
       feedPosition: (peer) => this.#positions.get(peer),
       holders: (ids) => new Map(ids.map((id) => [id, this.#holders(id)])),
-      lacking: (folder, want, peers, after, limit, until) =>
-        this.#lacking(folder, want, peers, after, limit, until),
+      lacking: (folder, want, peers, after, limit, until, priority) =>
+        this.#lacking(folder, want, peers, after, limit, until, priority),
+      priorities: () => this.priority.size,
       statements: () => [],
       seen: () => [...this.#seen].map(([peer, seen]) => ({ peer, ...seen })),
     }
@@ -148,10 +149,12 @@ export class MemoryStore implements PoolStore, ChunkStore {
     after: ChunkId | undefined,
     limit: number,
     until: ChunkId | undefined,
+    priority = false,
   ): { id: ChunkId; holders: PeerId[] }[] {
     const rows = []
     for (const id of [...this.bytes.keys()].sort()) {
       if ((after !== undefined && id <= after) || (until !== undefined && id > until)) continue
+      if (priority && !this.priority.has(id)) continue
       if (![...(this.#pins.get(id)?.values() ?? [])].some((pin) => pin.folder === folder)) continue
       // The self row is the owner's business: the fixture's owner adds its own PeerId as a holder.
       const holders = [...this.#holders(id), ...(this.self === undefined ? [] : [this.self])]
@@ -160,6 +163,9 @@ export class MemoryStore implements PoolStore, ChunkStore {
     }
     return rows
   }
+
+  /** Chunks of files that ask for the most copies. */
+  readonly priority = new Set<ChunkId>()
 
   /** Whose store it is: counts as a holder of what is here. */
   self: PeerId | undefined

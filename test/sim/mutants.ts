@@ -74,8 +74,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'lost copies not made anew',
     file: 'src/pool/repair.ts',
-    find: 'const short = await replicator.bring(folder, mine)',
-    replace: 'const short = 0',
+    find: 'const short = await replicator.bring(folder, mine, priority)',
+    replace: 'const short = new Set<ChunkId>()',
     asked: { faults: ['disk lost', 'crash'] },
   },
   {
