@@ -22,7 +22,12 @@ async function filesIn(count: number) {
   for (let at = 0; at < count; at += 100)
     await add(Array.from({ length: 100 }, (_, index) => `${at + index}`))
   const safety = (clock: Clock): Safety =>
-    new Safety({ read: store.read, clock, folders: () => [{ id: folder, want: 1, wantMost: 1 }], peers: () => [peer] })
+    new Safety({
+      read: store.read,
+      clock,
+      folders: () => [{ id: folder, want: 1, wantMost: 1 }],
+      peers: () => [peer],
+    })
   return { add, safety, close: () => store.close().then(() => home.remove()) }
 }
 

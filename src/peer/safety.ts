@@ -57,7 +57,8 @@ export class Safety {
   /** Counted now, as if `peers` were all and `want` copies were wanted of each file. */
   async countAmong(peers: readonly PeerId[], want: number): Promise<FilesByCopies> {
     const files = { safe: 0, degraded: 0, lost: 0 }
-    for (const { id } of this.#parts.folders()) await this.#countFolder({ id, want, wantMost: want }, peers, files)
+    for (const { id } of this.#parts.folders())
+      await this.#countFolder({ id, want, wantMost: want }, peers, files)
     return files
   }
 

@@ -107,7 +107,10 @@ test('what has the fewest copies left is mended first', async () => {
   await all.advance(60_000)
   for (const id of ids) assert.equal(all.holders(id).length, 3)
   const firstOfTwo = order.findIndex((id) => two.has(id))
-  assert.ok(order.slice(0, 30).every((id) => !two.has(id)), `a chunk with two copies came at ${firstOfTwo}`)
+  assert.ok(
+    order.slice(0, 30).every((id) => !two.has(id)),
+    `a chunk with two copies came at ${firstOfTwo}`,
+  )
   await all.close()
 })
 

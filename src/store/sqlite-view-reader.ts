@@ -25,7 +25,14 @@ import type { SoughtWords } from './search-text.ts'
 import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
 import { goneBits, statusNames } from './sqlite-view.ts'
-import { priorityTag, type EntryKind, type EntryRow, type ListedRow, type ShownRow, type VersionRow } from './view.ts'
+import {
+  priorityTag,
+  type EntryKind,
+  type EntryRow,
+  type ListedRow,
+  type ShownRow,
+  type VersionRow,
+} from './view.ts'
 
 /** A version with what its record's head says. */
 const versionColumns = `v.*, r.hash AS record_hash, r.epoch, r.parents, r.ms, r.counter, f.id AS folder_id, d.id AS device_id`
