@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { limits } from '../base/limits.ts'
-import type { ChunkId, FolderId, PeerId } from '../base/words.ts'
+import type { ChunkId, FolderId } from '../base/words.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
 import type { Health } from './health.ts'
 import type { Mending, PoolStore } from './pool.ts'
