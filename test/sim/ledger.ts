@@ -55,5 +55,5 @@ export class Ledger {
 
 /** Whether a chunk lies on a peer's disk for certain, also while its program is not running. */
 export function holds(peer: SimPeer, id: ChunkId): boolean {
-  return peer.core?.store.read.hasChunk(id) === true
+  return peer.core?.store.read.hasChunk(id) === true && !peer.dropping.has(id)
 }

@@ -64,6 +64,8 @@ export class SimPeer {
   readonly lateVersions = new Map<RecordHash, number>()
   /** Chunks that it was asked to drop. */
   readonly dropped = new Set<ChunkId>()
+  /** What it was dropping when it was last heard of: gone once its log is read again, whatever its index says. */
+  dropping: ReadonlySet<ChunkId> = new Set()
   /** When its disk rotted, virtual milliseconds: what it says it holds proves nothing since. */
   rottenAt: number | undefined
   /** The last run of its program on this disk, dead or alive; undefined before the first. */
@@ -136,6 +138,7 @@ export class SimPeer {
     core = await process.living(this.openCore({ process, disk, network, random: random.fork(), genesis }))
     await process.living(this.#takeWelcome(core))
     this.core = core
+    this.dropping = new Set()
     this.#cores.push(core)
     this.network = network
     await process.living(core.start())

@@ -8,13 +8,14 @@ export interface Survey {
   chunks: Set<ChunkId>
 }
 
-/** Everything that a peer's index shows: it only shows what is durable. */
+/** Everything that a peer's index shows, but for what it is dropping: it only shows what is durable. */
 export function surveyOf(peer: SimPeer): Survey {
   const { read } = peer.core!.store as LocalStore
   const records = read.devices().flatMap((device) => read.recordsOfDevice(device).map(({ hash }) => hash))
   const first = '0'.repeat(64) as ChunkId
   const last = 'f'.repeat(64) as ChunkId
-  return { records: new Set(records), chunks: new Set(read.idsBetween(first, last, 1_000_000)) }
+  const chunks = new Set(read.idsBetween(first, last, 1_000_000))
+  return { records: new Set(records), chunks: chunks.difference(peer.dropping) }
 }
 
 /** What a peer showed before and does not now; what it was asked to drop may be gone. */
