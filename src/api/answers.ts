@@ -159,6 +159,13 @@ const safety = z.looseObject({
 const workers = z.looseObject({
   workers: z.array(z.looseObject({ name: z.string(), state: z.string(), status: z.string() })),
 })
+const scrubbed = z.looseObject({
+  checked: count,
+  bytes,
+  damaged: count,
+  healed: count,
+  left: z.array(z.string()),
+})
 const steeredWorkers = workers
 const health = z.looseObject({
   status: z.enum(['healthy', 'unhealthy']),
@@ -215,6 +222,7 @@ export const answers = {
   safety,
   workers,
   steeredWorkers,
+  scrubbed,
   health,
   tokens,
   newToken,

@@ -23,6 +23,7 @@ import { inviteBody, joinBody, peerBody } from './pool.ts'
 import { quotaBody } from './quota.ts'
 import { confirmBody, printBody } from './recovery.ts'
 import type { Route } from './route.ts'
+import { scrubBody } from './scrub.ts'
 import { searchQuery, totalsQuery } from './search.ts'
 import { signInBody } from './sessions.ts'
 import { settingBody } from './settings.ts'
@@ -208,6 +209,11 @@ const described: Record<string, Description> = {
   'POST /api/v1/workers/:name/pause': { summary: 'Pause a worker', answer: answers.steeredWorkers },
   'POST /api/v1/workers/:name/resume': { summary: 'Let it go on', answer: answers.steeredWorkers },
   'POST /api/v1/workers/:name/run': { summary: 'A round of it now', answer: answers.steeredWorkers },
+  'POST /api/v1/scrub': {
+    summary: 'Read and compare what lies on this disk, mend what is damaged',
+    body: scrubBody,
+    answer: answers.scrubbed,
+  },
   'GET /health': { summary: 'Whether the peer works', answer: answers.health, statuses: [200, 503] },
   'GET /health/ready': { summary: 'Whether the peer is ready', answer: answers.health, statuses: [200, 503] },
   'GET /api/v1/tokens': { summary: 'API tokens', answer: answers.tokens },

@@ -15,6 +15,7 @@ import { poolRoutes } from './pool.ts'
 import { quotaRoutes } from './quota.ts'
 import { recoveryRoutes } from './recovery.ts'
 import type { Route } from './route.ts'
+import { scrubRoutes } from './scrub.ts'
 import { searchRoutes } from './search.ts'
 import { sessionsRoutes } from './sessions.ts'
 import { settingsRoutes } from './settings.ts'
@@ -41,6 +42,7 @@ export const routes: readonly Route[] = [
   ...quotaRoutes,
   ...settingsRoutes,
   ...statusRoutes,
+  ...scrubRoutes,
   ...thumbnailsRoutes,
   ...tokensRoutes,
   ...sessionsRoutes,

@@ -13,9 +13,12 @@ export interface DiskFile {
   close(): Promise<void>
 }
 
+/** `direct`: for reading past the system's caches, where it can: what the disk has, not what memory remembers. */
+export type OpenMode = 'read' | 'direct' | 'write' | 'create'
+
 export interface Disk {
   /** Opens a file; `create` makes it and fails when it exists. */
-  open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile>
+  open(path: string, mode: OpenMode): Promise<DiskFile>
   /** Names in a folder, sorted; empty when it does not exist. */
   list(folder: string): Promise<string[]>
   makeFolder(folder: string): Promise<void>

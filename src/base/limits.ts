@@ -168,6 +168,9 @@ export const limits = {
   graceMs: 24 * hour,
   graceLastCopyMs: 10 * minute,
 
+  // Scrub
+  scrubCycleMs: 14 * day,
+
   // HTTP
   httpHeaderBytes: 32 * KiB,
   httpJsonBytes: 1 * MiB,

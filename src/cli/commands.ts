@@ -45,6 +45,7 @@ export const commands: Record<string, CommandEntry> = {
   },
   folder: { summary: 'list and change folders and their policies', load: () => import('./folder.ts') },
   quota: { summary: 'show or set how much this device keeps', load: () => import('./quota.ts') },
+  scrub: { summary: 'read and compare what lies on this disk', load: () => import('./scrub.ts') },
   workers: { summary: 'show, pause, resume and run background work', load: () => import('./workers.ts') },
   token: { summary: 'make, list and revoke API tokens', load: () => import('./token.ts') },
   password: { summary: 'set the password of the page', load: () => import('./password.ts') },

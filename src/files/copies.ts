@@ -60,7 +60,7 @@ export function copiesInFull(
     want,
     possible: Math.min(want, couldHold),
     scheme: 'copies',
-    holders: holders.map((peer) => holder(parts, peer)),
+    holders: holders.map((peer) => holder(parts, peer, chunks)),
   }
 }
 
@@ -72,7 +72,14 @@ function holdersOf({ store }: FilesParts, chunks: readonly ChunkId[], counted: r
   return [...held].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([peer]) => peer)
 }
 
-function holder(parts: FilesParts, peer: PeerId): Holder {
+/** Only what lies here is read here: when others last read theirs is not known. */
+function verifiedAt(parts: FilesParts, peer: PeerId, chunks: readonly ChunkId[]): string | undefined {
+  if (peer !== parts.catalogue.peer) return undefined
+  const at = parts.store.verifier.verifiedAt(chunks)
+  return at === undefined ? undefined : timeText(at)
+}
+
+function holder(parts: FilesParts, peer: PeerId, chunks: readonly ChunkId[]): Holder {
   const { online, lastSeen, zone } = parts.presence(peer)
   return {
     peer,
@@ -80,6 +87,6 @@ function holder(parts: FilesParts, peer: PeerId): Holder {
     zone,
     state: online ? 'online' : 'offline',
     lastSeen: lastSeen === undefined ? undefined : timeText(lastSeen),
-    verified: undefined,
+    verified: verifiedAt(parts, peer, chunks),
   }
 }

@@ -16,7 +16,7 @@ import type { PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
-import type { DeviceId, PeerId } from '../base/words.ts'
+import type { ChunkId, DeviceId, PeerId } from '../base/words.ts'
 import { WorkerRunner } from '../base/worker.ts'
 import { Budget } from '../codec/budget.ts'
 import type { Codec, CompressionLevel } from '../codec/codec.ts'
@@ -34,6 +34,7 @@ import { Thumbnails } from '../files/thumbnails.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import { UploadKeeper } from '../files/upload-keeper.ts'
 import { Retention } from '../files/retention.ts'
+import { chunksAt } from '../files/scrub.ts'
 import { SearchIndex } from '../files/search-index.ts'
 import type { Network } from '../net/network.ts'
 import { openPool } from '../pool/open-pool.ts'
@@ -76,6 +77,7 @@ export interface CoreParts {
   budget?: Budget | undefined
   /** See `PoolParts`. */
   repairGraceMs?: number | undefined
+  scrubCycleMs?: (() => number) | undefined
   sourcesAtOnce?: (() => number) | undefined
 }
 
@@ -100,6 +102,8 @@ export interface Core {
   readonly files: Files
   /** The verbs of one caller; `require` fails with `FORBIDDEN` where he may not. */
   filesFor(require: FilesParts['require']): Files
+  /** The chunks of a file or of everything in a folder. */
+  chunksAt(path: string): ChunkId[]
   /** Codes for further devices. */
   readonly invites: Invites
   /** What this device says of itself to the others. */
@@ -265,6 +269,10 @@ class OpenCore implements Core {
 
   filesFor(require: FilesParts['require']): Files {
     return openFiles({ ...this.#filesParts, require })
+  }
+
+  chunksAt(path: string): ChunkId[] {
+    return chunksAt(this.#filesParts, path)
   }
 
   ownState(): DeviceState {

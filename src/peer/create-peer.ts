@@ -86,6 +86,7 @@ async function realParts(home: Home, settings: Settings, { log, setLevel }: Peer
     contributed: () => settings.get('contribute'),
     compression: () => settings.get('compression') as CompressionLevel,
     repairGraceMs: settings.get('repair.grace'),
+    scrubCycleMs: () => settings.get('scrub.cycle'),
     sourcesAtOnce: () => settings.get('transfer.parallel'),
     budget: new Budget(limits.bulkBytes),
   }

@@ -10,6 +10,10 @@ export interface Measured {
   connections: readonly Connection[]
   usedBytes: number
   totalBytes: number
+  /** Since the start. */
+  scrubbed: { checkedBytes: number; found: number; healed: number }
+  /** Chunks with wrong bytes that no good copy has replaced. */
+  damaged: number
   uptimeSeconds: number
   /** Wall milliseconds. */
   startedAt: number
@@ -58,6 +62,7 @@ export class Metrics {
 
   prometheus(measured: Measured): string {
     const { files, network, storage, system } = this.json(measured)
+    const { scrubbed, damaged } = measured
     const errors = (Object.keys(catalogue) as ErrorCode[]).map(
       (code) => `peerstor_errors_total{code="${code}"} ${this.#errors.get(code) ?? 0}`,
     )
@@ -71,6 +76,10 @@ export class Metrics {
       ...series('storage_used_bytes', 'gauge', 'Bytes of chunks kept here', storage.used_bytes),
       ...series('storage_total_bytes', 'gauge', 'Bytes that may be kept here', storage.total_bytes),
       ...series('storage_used_ratio', 'gauge', 'Used share of what may be kept, 0 to 1', storage.used_ratio),
+      ...series('scrub_checked_bytes_total', 'counter', 'Bytes read and compared', scrubbed.checkedBytes),
+      ...series('scrub_damaged_total', 'counter', 'Damage found on this disk', scrubbed.found),
+      ...series('scrub_healed_total', 'counter', 'Damage that was mended', scrubbed.healed),
+      ...series('chunks_damaged', 'gauge', 'Damaged chunks without a good copy', damaged),
       ...series('uptime_seconds', 'gauge', 'Seconds since the start', system.uptime_seconds),
       '# HELP peerstor_errors_total Errors by code',
       '# TYPE peerstor_errors_total counter',

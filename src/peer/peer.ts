@@ -170,6 +170,15 @@ export type PeerEvent =
   | { type: 'gap'; data: Record<string, never> }
   | { type: 'alarm'; data: { kind: string; device: string } }
 
+/** contract.md `scrub`; `left`: files that stay damaged. */
+export interface ScrubAnswer {
+  checked: number
+  bytes: number
+  damaged: number
+  healed: number
+  left: string[]
+}
+
 export type WorkerAction = 'pause' | 'resume' | 'run'
 
 export interface NumberedEvent {
@@ -202,6 +211,8 @@ export interface Peer {
     perFolder: { folder: string; bytes: number }[]
   }>
   workers(): WorkerState[]
+  /** Reads what lies on this disk, all of it or what a path needs, compares it and mends what is damaged. */
+  scrub(path?: string, options?: CallOptions): Promise<ScrubAnswer>
   /** Pauses a worker, lets it go on, or asks for a round now; answers all of them. */
   steerWorker(name: string, action: WorkerAction): Promise<WorkerState[]>
   health(): { healthy: boolean; uptimeSeconds: number }

@@ -32,11 +32,13 @@ import type {
   PeerStatus,
   PoolVerbs,
   RecoveryVerbs,
+  ScrubAnswer,
   WorkerAction,
 } from './peer.ts'
 import { poolVerbs } from './pool-verbs.ts'
 import { recover } from './recover.ts'
 import { recoveryVerbs } from './recovery-verbs.ts'
+import { damageWarning, scrub } from './scrub-verb.ts'
 import type { Settings, SettingKey } from './settings.ts'
 import { SharedNetwork } from './shared-network.ts'
 import {
@@ -187,6 +189,7 @@ export class RunningPeer implements Peer {
         ...awayWarning(this.#problem, away ? this.#parts.storage : undefined),
         ...warningsOf(core),
         ...pausedWarning(core),
+        ...damageWarning(core),
         ...[recoveryWarning(core, this.#keys?.recoverySeed), this.#former.warning].filter(
           (warning) => warning !== undefined,
         ),
@@ -207,6 +210,10 @@ export class RunningPeer implements Peer {
     return this.#core?.workers.list() ?? []
   }
 
+  async scrub(path?: string, options: CallOptions = {}): Promise<ScrubAnswer> {
+    return scrub(this.#wholeCore(), path, options)
+  }
+
   steerWorker(name: string, action: WorkerAction): Promise<WorkerState[]> {
     return steerWorker(this.#coreNow(), name, action)
   }
@@ -223,6 +230,8 @@ export class RunningPeer implements Peer {
       connections: this.#parts.network.connections(),
       usedBytes: this.#core?.used() ?? 0,
       totalBytes: this.#core?.contributed() ?? 0,
+      scrubbed: this.#core?.pool.scrubbed() ?? { checkedBytes: 0, found: 0, healed: 0 },
+      damaged: this.#core?.store.verifier.quarantined().length ?? 0,
       uptimeSeconds: this.#uptimeSeconds(),
       startedAt: this.#startedAt,
     })
@@ -338,8 +347,10 @@ export class RunningPeer implements Peer {
         for (const id of event.folders) this.#events.publish({ type: 'files', data: { folder: id } })
       else if (event.type !== 'alarm') this.#events.publish({ type: 'pool', data: { id: catalogue.pool } })
     })
-    pool.on(({ type }) => {
-      if (type === 'copies') this.#events.publish({ type: 'copies', data: {} })
+    pool.on((event) => {
+      if (event.type === 'copies') this.#events.publish({ type: 'copies', data: {} })
+      if (event.type === 'damage')
+        this.#events.publish({ type: 'alarm', data: { kind: 'damage', device: catalogue.device } })
     })
   }
 

@@ -135,6 +135,11 @@ export const settingsTable = {
     'devices that one transfer reads from at once',
     { flagless: true, live: true },
   ),
+  'scrub.cycle': setting(
+    duration.default(limits.scrubCycleMs),
+    'time in which everything on this disk is read and compared once',
+    { flagless: true, live: true },
+  ),
   'repair.grace': setting(duration.default(limits.graceMs), 'absence before a device counts as lost', {
     flagless: true,
   }),
@@ -158,7 +163,6 @@ export const laterSettings: Readonly<Record<string, Pick<Setting, 'value' | 'fla
   'gc.first': { flagless: true },
   'gc.every': { flagless: true },
   'gc.quarantine': { flagless: true },
-  'scrub.cycle': { flagless: true },
   'alert.webhook': { flagless: true },
   'alert.command': { flagless: true },
 }

@@ -68,7 +68,10 @@ test('the only copy of a chunk stays on disk, damaged as it is', async () => {
   a.disk.flip(path, 20_000, 0)
   await assert.rejects(all.clock.until(a.pool.get(id!)), { code: 'CHUNK_UNAVAILABLE' })
   await all.advance(5_000)
-  assert.ok(a.backing.read.hasChunk(id!))
+  assert.deepEqual(a.backing.verifier.quarantined(), [id])
+  a.disk.flip(path, 20_000, 0)
+  assert.equal((await all.clock.until(a.pool.scrub([id!]))).damaged, 1)
+  assert.equal(hash(await all.clock.until(a.pool.get(id!))).toString('hex'), id)
   await all.close()
 })
 

@@ -235,17 +235,23 @@ export class Feed {
   #mend(last: RecordHash, error: unknown): void {
     if (this.#damaged.has(last)) return
     this.#damaged.add(last)
-    const { log, membership, roster, clock } = this.#parts
-    log.error('records are damaged on this disk', { last, reason: asPeerStorError(error).message })
-    const lookFor = (): void => {
-      for (const { peer } of roster.others()) this.#session(peer).wholeAt = clock.monotonicMs()
-      this.#parts.wake('feed')
+    this.#parts.log.error('records are damaged on this disk', {
+      last,
+      reason: asPeerStorError(error).message,
+    })
+    void this.mend(last).then((mended) => mended && this.#damaged.delete(last))
+  }
+
+  /** Makes rotten records again, or looks for them in every feed; resolves to whether they were made again. */
+  async mend(last: RecordHash): Promise<boolean> {
+    const { membership, roster, clock } = this.#parts
+    if (await membership.mend(last).catch(() => false)) {
+      this.announce()
+      return true
     }
-    membership.mend(last).then((mended) => {
-      if (!mended) return lookFor()
-      this.#damaged.delete(last)
-      return this.announce()
-    }, lookFor)
+    for (const { peer } of roster.others()) this.#session(peer).wholeAt = clock.monotonicMs()
+    this.#parts.wake('feed')
+    return false
   }
 
   #failed(peer: PeerId, session: Session, error: unknown): void {

@@ -155,6 +155,8 @@ export class Fetcher {
   async #read(id: ChunkId): Promise<VerifiedBytes | undefined> {
     const { store, codec } = this.#parts
     for await (const { bytes } of store.chunks.get([id])) return codec.verify(id, bytes, 'this device')
+    // The index knows of it, and the disk cannot give it.
+    if (store.read.hasChunk(id)) throw fail('CHUNK_DAMAGED', { id, source: 'this device' })
     return undefined
   }
 

@@ -1,4 +1,5 @@
 /** Builds the pool from its parts and connects them. */
+import { limits } from '../base/limits.ts'
 import type { CallOptions, ChunkId, FolderId, PeerId } from '../base/words.ts'
 import type { Worker } from '../base/worker.ts'
 import type { NetworkEvent } from '../net/network.ts'
@@ -7,11 +8,12 @@ import type { News } from './feed-reader.ts'
 import { Fetcher } from './fetch.ts'
 import { Health } from './health.ts'
 import { Keeper } from './keep.ts'
-import type { FetchOptions, Pool, PoolEvent, PoolParts } from './pool.ts'
+import type { FetchOptions, Pool, PoolEvent, PoolParts, ScrubResult } from './pool.ts'
 import { Outbox, RemoteStore } from './remote-store.ts'
 import { Repair } from './repair.ts'
 import { Replicator } from './replicate.ts'
 import { Roster } from './roster.ts'
+import { Scrub } from './scrub.ts'
 import { serveChunks } from './serve-chunks.ts'
 
 const tellEveryMs = 50
@@ -29,6 +31,7 @@ class OpenPool implements Pool {
   readonly #fetcher: Fetcher
   readonly #replicator: Replicator
   readonly #repair: Repair
+  readonly #scrub: Scrub
   readonly #listeners = new Set<(event: PoolEvent) => void>()
   readonly #remotes = new Map<PeerId, RemoteStore>()
   readonly #outbox = new Outbox()
@@ -65,6 +68,16 @@ class OpenPool implements Pool {
       remote,
       onMissing: (peer, id) => this.#missing(peer, id),
       onDamage: (id) => this.#damaged(id),
+    })
+    this.#scrub = new Scrub({
+      ...parts,
+      cycleMs: parts.scrubCycleMs ?? (() => limits.scrubCycleMs),
+      fetch: (id, signal) => this.#fetcher.get(id, { priority: 'repair', signal }),
+      mend: (last) => this.#feed.mend(last),
+      onDamage: (found, healed) => {
+        this.#kept()
+        this.#emit({ type: 'damage', found, healed })
+      },
     })
     const keeper = new Keeper({ ...parts, health, remote, onKept: () => this.#kept() })
     serveChunks({ ...parts, outbox: this.#outbox, keeper, onDamage: (id) => this.#damaged(id) })
@@ -123,6 +136,14 @@ class OpenPool implements Pool {
     return ids.reduce((lowest, id) => Math.min(lowest, this.#copies(id, counted)), Number.MAX_SAFE_INTEGER)
   }
 
+  scrub(ids: readonly ChunkId[] | undefined, options: CallOptions<ScrubResult> = {}): Promise<ScrubResult> {
+    return this.#scrub.run(ids, options)
+  }
+
+  scrubbed(): ReturnType<Pool['scrubbed']> {
+    return this.#scrub.counts
+  }
+
   want(folder: FolderId, priority?: boolean): number {
     return this.#roster.want(folder, priority)
   }
@@ -156,7 +177,7 @@ class OpenPool implements Pool {
   }
 
   workers(): Worker[] {
-    return [this.#feed.worker(), this.#replicator.worker(), this.#repair.worker()]
+    return [this.#feed.worker(), this.#replicator.worker(), this.#repair.worker(), this.#scrub.worker()]
   }
 
   on(listener: (event: PoolEvent) => void): () => void {
@@ -201,6 +222,7 @@ class OpenPool implements Pool {
     if (connected) {
       this.#feed.connected(peer)
       this.#replicator.wake()
+      this.#scrub.came()
     }
     // Who came back, or is gone, changes which copies count and where new ones can go.
     this.#repair.changed()
@@ -261,17 +283,12 @@ class OpenPool implements Pool {
       .catch((error: unknown) => log.error('a holding could not be dropped', { id, reason: String(error) }))
   }
 
-  /** A damaged chunk leaves this disk's holdings, so that a holder of a good copy mends it; the only copy stays. */
+  /** A damaged chunk leaves this disk's holdings, and a good copy is fetched; wrong bytes stay until one is here. */
   #damaged(id: ChunkId): void {
-    const { store, log } = this.#parts
-    const counted = this.#roster.counted()
-    const others = (this.#roster.holders([id]).get(id) ?? []).filter((peer) => peer !== this.#roster.self)
-    if (!others.some((peer) => counted.includes(peer))) return
-    store
-      .commit({ drops: [id] })
-      .then(() => this.#kept())
+    this.#scrub
+      .suspect(id)
       .catch((error: unknown) =>
-        log.error('a damaged chunk could not be dropped', { id, reason: String(error) }),
+        this.#parts.log.error('a damaged chunk could not be looked at', { id, reason: String(error) }),
       )
   }
 

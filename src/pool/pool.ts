@@ -55,7 +55,7 @@ export interface Membership {
 }
 
 /** What the pool needs of this device's store. */
-export type PoolStore = Pick<Store, 'database' | 'chunks' | 'commit' | 'index' | 'batch'> & {
+export type PoolStore = Pick<Store, 'database' | 'chunks' | 'verifier' | 'commit' | 'index' | 'batch'> & {
   readonly read: Pick<
     IndexReader,
     | 'hasChunk'
@@ -88,6 +88,8 @@ export interface PoolParts {
   wake: (worker: string) => void
   /** Absence after which a device counts as lost; default `limits.graceMs`. */
   repairGraceMs?: number | undefined
+  /** Time between two looks of scrubbing at the same segment; default `limits.scrubCycleMs`. */
+  scrubCycleMs?: (() => number) | undefined
   /** Devices that one transfer reads from at once; default all. */
   sourcesAtOnce?: (() => number) | undefined
   /** Those of some offered chunks that this device has no use for. */
@@ -121,12 +123,23 @@ export interface FetchOptions extends CallOptions {
 export type PoolEvent =
   /** Holdings of chunks changed: copies of files may have. */
   | { type: 'copies' }
+  /** Damage was found on this disk, and so much of it mended. */
+  | { type: 'damage'; found: number; healed: number }
   /** A peer's records and holdings are known up to its newest change. */
   | { type: 'caught-up'; peer: PeerId }
 
 export interface Mending {
   chunks: number
   etaSeconds: number | undefined
+}
+
+/** What was read and compared on this disk, the damage found there and how much of it is good again. */
+export interface ScrubResult {
+  /** Chunks, records and other entries. */
+  checked: number
+  bytes: number
+  damaged: number
+  healed: number
 }
 
 export interface Pool {
@@ -159,7 +172,11 @@ export interface Pool {
   storeOf(peer: PeerId): ChunkStore
   /** What this peer has seen of each member. */
   health(): PeerHealth[]
-  /** feed, replicate, repair. */
+  /** Reads everything on this disk, or those of `ids` that are here, and mends what is damaged. */
+  scrub(ids: readonly ChunkId[] | undefined, options?: CallOptions<ScrubResult>): Promise<ScrubResult>
+  /** Bytes compared, damage found and mended, since the start. */
+  scrubbed(): { checkedBytes: number; found: number; healed: number }
+  /** feed, replicate, repair, scrub. */
   workers(): Worker[]
   on(listener: (event: PoolEvent) => void): () => void
 }

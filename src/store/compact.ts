@@ -54,6 +54,8 @@ export interface CompactionParts {
   /** Appends entries; durable and indexed when it resolves. */
   append: (entries: readonly NewEntry[], ops?: readonly IndexOp[]) => Promise<void>
   drop: (id: ChunkId) => Promise<void>
+  /** Settles what of some chunks can be read, `Verifier.chunks`. */
+  verify: (ids: readonly ChunkId[]) => Promise<unknown>
   /** Resolves when everything appended before is indexed. */
   settle: () => Promise<void>
 }
@@ -76,7 +78,9 @@ export async function compactSegment(parts: CompactionParts, signal: AbortSignal
     bytes = 0
   }
   copied += await copyLive(parts, step)
-  // What the index still finds there lies behind a damaged header: it is not here any more.
+  // What the index still finds there lies behind a damaged header: written once more, or not here any more.
+  await parts.verify(parts.read.chunksIn(segment))
+  if (parts.read.hasQuarantined(segment)) return 0
   for (const id of parts.read.chunksIn(segment)) await parts.drop(id)
   await parts.append([], [{ op: 'retire-segment', segment }])
   await removeSegment(parts, segment)
@@ -95,11 +99,15 @@ export async function removeSegment(
 }
 
 function worstSegment({ read, currentSegment }: CompactionParts): Segment | undefined {
-  return read
-    .segments()
-    .filter((segment) => segment.number < currentSegment && !segment.retired)
-    .filter(({ bytes, dead }) => dead > bytes * (1 - limits.segmentLiveMin))
-    .sort((a, b) => b.dead / b.bytes - a.dead / a.bytes)[0]
+  return (
+    read
+      .segments()
+      .filter((segment) => segment.number < currentSegment && !segment.retired)
+      // The only copy of a chunk, damaged as it is, stays until a good one has come.
+      .filter(({ number }) => !read.hasQuarantined(number))
+      .filter(({ bytes, dead }) => dead > bytes * (1 - limits.segmentLiveMin))
+      .sort((a, b) => b.dead / b.bytes - a.dead / a.bytes)[0]
+  )
 }
 
 async function* entriesOf(parts: CompactionParts, segment: number): AsyncGenerator<ScannedEntry> {
@@ -136,7 +144,7 @@ async function copyLive(parts: CompactionParts, entries: readonly ScannedEntry[]
   return copies.reduce((sum, { payload }) => sum + entryHeaderBytes + payload.length, 0)
 }
 
-/** The bytes of a chunk entry when the index points to it. Damaged ones leave the holdings. */
+/** The bytes of a chunk entry when the index points to it. Damaged ones go into quarantine. */
 async function liveChunk(
   parts: CompactionParts,
   { header, location }: ScannedEntry,
@@ -146,8 +154,7 @@ async function liveChunk(
   if (!isAt(parts.read.place(id), location)) return undefined
   const bytes = await parts.files.read(location)
   if (hash(bytes).equals(header.hash)) return bytes
-  parts.log.error('a chunk is damaged on this disk and was dropped', { chunk: id })
-  await parts.drop(id)
+  await parts.verify([id])
   return undefined
 }
 

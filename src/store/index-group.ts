@@ -28,6 +28,12 @@ export type IndexOp =
     }
   /** A batch cannot be read from its place: it counts as one that lacks bodies. */
   | { op: 'damaged-batch'; last: RecordHash }
+  /** A chunk's bytes at `location` are wrong: it counts as not here; nothing happens when it lies elsewhere by now. */
+  | { op: 'quarantine'; id: ChunkId; location: Location; at: number }
+  /** Damage that was seen and made good: no news any more. */
+  | { op: 'scar'; segment: number; offset: number }
+  /** A segment was read whole, as far as it went then. */
+  | { op: 'verified'; segment: number; at: number; upTo: number }
   /** `moved` pins keep their change numbers; others get new ones. */
   | { op: 'pins'; list: PinList; moved: boolean }
   | { op: 'releases'; list: PinList }

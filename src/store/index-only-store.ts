@@ -10,11 +10,13 @@ import type { IndexWriter } from './index-thread.ts'
 import { OwnRowStore } from './own-rows.ts'
 import type { SpareCopies } from './spare-copies.ts'
 import type { SqliteReader } from './sqlite-reader.ts'
+import { noVerifier, type Verifier } from './verifier.ts'
 import type { IndexWrite, OwnState, StorageUse, Store } from './store.ts'
 
 export class IndexOnlyStore implements Store {
   readonly database: DatabaseId
   readonly chunks: ChunkStore
+  readonly verifier: Verifier = noVerifier
   readonly read: SqliteReader
   readonly own: OwnState
   /** What every write fails with. */

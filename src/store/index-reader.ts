@@ -231,6 +231,8 @@ export interface IndexReader {
     limit: number,
     wantMost?: number,
   ): { safe: number; degraded: number; lost: number; next?: number }
+  /** Shown entries whose content needs one of these chunks. */
+  filesOf(ids: readonly ChunkId[]): { folder: FolderId; path: string }[]
   /** Another text whenever the index has changed. */
   generation(): string
 }

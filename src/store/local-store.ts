@@ -1,4 +1,5 @@
 /** This device's disk as a `Store`: the segment log, the index that follows it, and the space it may use. */
+import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
 import { asPeerStorError, fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
@@ -25,8 +26,10 @@ import type { NewEntry, SegmentLog } from './segment-log.ts'
 import type { SegmentReader } from './segment-reader.ts'
 import type { Space } from './space.ts'
 import type { SpareCopies } from './spare-copies.ts'
-import type { SqliteReader } from './sqlite-reader.ts'
+import type { PlacedChunk, SqliteReader } from './sqlite-reader.ts'
 import { failWhenFull } from './sqlite.ts'
+import type { Verifier } from './verifier.ts'
+import { DiskVerifier } from './verify.ts'
 import type { Group, IndexWrite, OwnState, StorageUse, Store } from './store.ts'
 
 /** Bytes of chunks that are appended as one item. */
@@ -35,6 +38,7 @@ const listPage = 1000
 
 export interface LocalStoreParts {
   disk: Disk
+  clock: Clock
   folder: string
   codec: EntryCodec
   log: Log
@@ -50,6 +54,7 @@ export interface LocalStoreParts {
 export class LocalStore implements Store {
   readonly database: DatabaseId
   readonly chunks: ChunkStore
+  readonly verifier: Verifier
   readonly read: SqliteReader
   readonly own: OwnState
   readonly #parts: LocalStoreParts
@@ -73,6 +78,13 @@ export class LocalStore implements Store {
       },
       list: (prefix, options) => this.#list(prefix, options?.after),
     }
+    this.verifier = new DiskVerifier({
+      ...parts,
+      pool: parts.index.state.pool,
+      currentSegment: () => this.#log.currentSegment,
+      rewrite: (chunk, bytes) => this.#rewrite(chunk, bytes),
+      pinAgain: (ids) => this.#pinAgain(ids),
+    })
   }
 
   has(id: ChunkId): boolean {
@@ -192,6 +204,7 @@ export class LocalStore implements Store {
       inFlight: this.#inFlight,
       append: (entries, ops = []) => this.#append(entries, true, ops),
       drop: (id) => this.commit({ drops: [id] }),
+      verify: (ids) => this.verifier.chunks(ids),
       settle: () => this.commit({}),
     }
     return compactSegment(parts, signal)
@@ -216,6 +229,21 @@ export class LocalStore implements Store {
   #isNews(batch: Batch): boolean {
     const last = lastOf(batch)
     return !this.read.hasBatch(last) || (isWhole(batch) && this.read.isPartialBatch(last))
+  }
+
+  /** Nothing happens when it was moved or dropped meanwhile. */
+  async #rewrite({ id, location }: PlacedChunk, bytes: Uint8Array): Promise<void> {
+    const place = this.read.place(id)
+    const moved = place?.segment !== location.segment || place.offset !== location.offset
+    if (!moved && !this.#inFlight.isDropping(id)) await this.#append([chunkEntry(id, bytes)], true, [])
+  }
+
+  async #pinAgain(ids: readonly ChunkId[]): Promise<void> {
+    // A release on its way could be undone by a pin behind it.
+    while (this.#inFlight.isReleasing()) await this.commit({})
+    const here = ids.filter((id) => this.has(id))
+    const pins = here.flatMap((id) => this.read.pins(id).map((pin) => ({ id, pin })))
+    if (pins.length > 0) await this.#append(pinEntries(pins, true), true, [])
   }
 
   /** Appends what is not here yet and the pins; gives the writes to wait for. */
@@ -288,7 +316,18 @@ export class LocalStore implements Store {
     // A segment may have been compacted since the places were looked up.
     for (const { id } of missed) {
       const place = this.read.place(id)
-      if (place !== undefined) yield { id, bytes: await this.#parts.files.read(place) }
+      const bytes = place === undefined ? undefined : await this.#readable(place)
+      if (bytes !== undefined) yield { id, bytes }
+    }
+  }
+
+  /** Undefined where the file ends before the payload does, or the disk cannot read it: that is not here. */
+  async #readable(place: Location): Promise<Buffer | undefined> {
+    try {
+      return await this.#parts.files.read(place)
+    } catch (thrown) {
+      if (isCode(thrown, 'SEGMENT_DAMAGED') || (thrown as { code?: unknown }).code === 'EIO') return undefined
+      throw thrown
     }
   }
 

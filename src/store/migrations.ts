@@ -135,6 +135,18 @@ const priorityVersions = `
 CREATE INDEX versions_priority ON versions (folder) WHERE instr(tags, '"priority:high"') > 0;
 `
 
+/**
+ * Scrubbing: when a segment was last read whole and how far it went then; chunks whose bytes are wrong, where
+ * they lie; places of other damage that was made good.
+ */
+const scrubbed = `
+ALTER TABLE segments ADD COLUMN verified INTEGER;
+ALTER TABLE segments ADD COLUMN verified_to INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE quarantine (chunk INTEGER PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL,
+  length INTEGER NOT NULL, at INTEGER NOT NULL);
+CREATE TABLE scars (segment INTEGER NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY (segment, offset)) WITHOUT ROWID;
+`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -148,6 +160,7 @@ export const indexMigrations: readonly string[] = [
   hiddenEntries,
   noSpareBatches,
   priorityVersions,
+  scrubbed,
 ]
 
 export const ownMigrations: readonly string[] = [

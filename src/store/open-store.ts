@@ -102,6 +102,7 @@ async function openBoth(options: StoreOptions): Promise<LocalStore> {
     const { pool } = options
     const store = new LocalStore({
       disk,
+      clock,
       folder,
       codec,
       log,

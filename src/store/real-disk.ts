@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import type { Disk, DiskFile } from '../base/disk.ts'
+import { openDirect } from './direct-file.ts'
 import { fail } from '../base/errors.ts'
 
 /** Most buffers that one `writev` takes on Linux (IOV_MAX). */
@@ -13,6 +14,7 @@ const flags = { read: O_RDONLY, write: O_RDWR, create: O_RDWR | O_CREAT | O_EXCL
 
 export const realDisk: Disk = {
   async open(path, mode) {
+    if (mode === 'direct') return openDirect(path)
     return new RealFile(await explained(path, open(path, flags[mode], 0o600)), path)
   },
   async list(folder) {

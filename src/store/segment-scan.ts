@@ -33,18 +33,20 @@ export interface ScanOptions {
   /** The segment is known to be on the disk up to here: what is bad below is damage, not a torn tail. */
   durableTo: number
   onDamage: (offset: number) => void
+  /** Compare chunks with their ids, too. */
+  thorough?: boolean
 }
 
 /** Yields the good entries; returns the offset where the log goes on. */
 export async function* scanSegment(options: ScanOptions): AsyncGenerator<ScannedEntry, number> {
-  const { codec, segment, end, onDamage } = options
+  const { codec, segment, end, onDamage, thorough = false } = options
   const window = new ReadWindow(options.file, end)
   let durableTo = options.durableTo
   let offset = Math.max(options.from, fileHeaderBytes)
   let commit: ScannedEntry[] = []
   let commitStart = offset
   while (offset < end) {
-    const entry = await readEntry(window, codec, segment, offset, offset >= durableTo)
+    const entry = await readEntry(window, codec, segment, offset, thorough || offset >= durableTo)
     if (entry === undefined) {
       if (offset >= (durableTo = await knownDurable(window, codec, segment, offset, durableTo))) break
       onDamage(offset)

@@ -117,6 +117,12 @@ export class Space {
     this.#chunks -= chunks
   }
 
+  /** What was taken for lost is here after all. */
+  restore(bytes: number, chunks: number): void {
+    this.#used += bytes
+    this.#chunks += chunks
+  }
+
   free(): Promise<number> {
     return this.#disk.freeBytes(this.#folder)
   }

@@ -179,9 +179,24 @@ export class SqliteIndex {
       case 'damaged-batch':
         this.sql.run('UPDATE batches SET whole = 0 WHERE last = ?', idBytes(op.last))
         return
+      case 'quarantine':
+        return this.#quarantine(op)
+      case 'scar':
+        this.sql.run('INSERT OR IGNORE INTO scars (segment, offset) VALUES (?, ?)', op.segment, op.offset)
+        return
+      case 'verified':
+        this.sql.run(
+          'UPDATE segments SET verified = ?, verified_to = ? WHERE number = ?',
+          op.at,
+          op.upTo,
+          op.segment,
+        )
+        return
       case 'retire-segment':
         return this.#retire(op.segment)
       case 'forget-segment':
+        for (const table of ['scars', 'quarantine'])
+          this.sql.run(`DELETE FROM ${table} WHERE segment = ?`, op.segment)
         this.sql.run('DELETE FROM segments WHERE number = ?', op.segment)
         return
       case 'known':
@@ -225,6 +240,7 @@ export class SqliteIndex {
       n,
     )
     if (before['segment'] !== null) return this.#died(num(before['segment']), num(before['length']))
+    this.#leaveQuarantine(n, segment, offset)
     this.sql.run('INSERT OR IGNORE INTO holdings (chunk, peer) VALUES (?, ?)', n, this.#self)
     this.#changed(changeKinds.held, n)
   }
@@ -234,11 +250,39 @@ export class SqliteIndex {
     if (n === undefined) return
     const before = this.sql.get('SELECT segment, length FROM chunks WHERE n = ?', n)!
     this.sql.run('DELETE FROM pins WHERE chunk = ?', n)
+    this.#leaveQuarantine(n)
     if (before['segment'] === null) return
+    this.#leave(n)
+    this.#died(num(before['segment']), num(before['length']))
+  }
+
+  /** A chunk is not here any more. */
+  #leave(n: number): void {
     this.sql.run('UPDATE chunks SET segment = NULL, offset = NULL, length = NULL WHERE n = ?', n)
     this.sql.run('DELETE FROM holdings WHERE chunk = ? AND peer = ?', n, this.#self)
-    this.#died(num(before['segment']), num(before['length']))
     this.#changed(changeKinds.dropped, n)
+  }
+
+  /** Its pins stay: the good copy that comes is kept for the same reasons. */
+  #quarantine({ id, location, at }: IndexOp & { op: 'quarantine' }): void {
+    const { segment, offset, length } = location
+    const sql = 'SELECT n FROM chunks WHERE id = ? AND segment = ? AND offset = ?'
+    const row = this.sql.get(sql, idBytes(id), segment, offset)
+    if (row === undefined) return
+    const n = num(row['n'])
+    this.#leave(n)
+    const into =
+      'INSERT OR REPLACE INTO quarantine (chunk, segment, offset, length, at) VALUES (?, ?, ?, ?, ?)'
+    this.sql.run(into, n, segment, offset, length, at)
+  }
+
+  /** A good copy has come, or the bytes at their old place are right after all. */
+  #leaveQuarantine(n: number, segment?: number, offset?: number): void {
+    const row = this.sql.get('SELECT segment, offset, length FROM quarantine WHERE chunk = ?', n)
+    if (row === undefined) return
+    this.sql.run('DELETE FROM quarantine WHERE chunk = ?', n)
+    if (row['segment'] !== segment || row['offset'] !== offset)
+      this.#died(num(row['segment']), num(row['length']))
   }
 
   /** Bytes of a segment that nothing names any more. */

@@ -290,18 +290,82 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
       .map((row) => idIn<ChunkId>(row['id']))
   }
 
-  segments(): { number: number; bytes: number; dead: number; retired: boolean }[] {
-    return this.sql.all('SELECT number, bytes, dead, retired FROM segments ORDER BY number').map((row) => ({
+  chunksBetween(segment: number, from: number, to: number): PlacedChunk[] {
+    const sql =
+      'SELECT id, segment, offset, length FROM chunks WHERE segment = ? AND offset >= ? AND offset < ? ORDER BY offset'
+    return this.sql.all(sql, segment, from, to).map(placedChunk)
+  }
+
+  placesOf(ids: readonly ChunkId[]): PlacedChunk[] {
+    return ids.flatMap((id) => {
+      const location = this.place(id)
+      return location === undefined ? [] : [{ id, location }]
+    })
+  }
+
+  batchesBetween(segment: number, from: number, to: number): { last: RecordHash; offset: number }[] {
+    const sql = 'SELECT last, offset FROM batches WHERE segment = ? AND offset >= ? AND offset < ?'
+    return this.sql
+      .all(sql, segment, from, to)
+      .map((row) => ({ last: idIn<RecordHash>(row['last']), offset: num(row['offset']) }))
+  }
+
+  /** Chunks whose bytes here are wrong, and where they lie. */
+  quarantined(): PlacedChunk[] {
+    const sql =
+      'SELECT c.id, q.segment, q.offset, q.length FROM quarantine q JOIN chunks c ON c.n = q.chunk ORDER BY q.segment, q.offset'
+    return this.sql.all(sql).map(placedChunk)
+  }
+
+  hasQuarantined(segment: number): boolean {
+    return this.sql.get('SELECT 1 FROM quarantine WHERE segment = ?', segment) !== undefined
+  }
+
+  isScar(segment: number, offset: number): boolean {
+    return this.sql.get('SELECT 1 FROM scars WHERE segment = ? AND offset = ?', segment, offset) !== undefined
+  }
+
+  verifiedAt(ids: readonly ChunkId[]): number | undefined {
+    const sql = `SELECT CASE WHEN c.offset < s.verified_to THEN s.verified ELSE 0 END at FROM chunks c
+      LEFT JOIN segments s ON s.number = c.segment WHERE c.id = ? AND c.segment IS NOT NULL`
+    const times = ids.flatMap((id) => {
+      const row = this.sql.get(sql, idBytes(id))
+      return row === undefined ? [] : [num(row['at'] ?? 0)]
+    })
+    const first = times.length === 0 ? 0 : times.reduce((least, at) => Math.min(least, at))
+    return first === 0 ? undefined : first
+  }
+
+  segments(): {
+    number: number
+    bytes: number
+    dead: number
+    retired: boolean
+    verified: number | undefined
+  }[] {
+    const sql = 'SELECT number, bytes, dead, retired, verified FROM segments ORDER BY number'
+    return this.sql.all(sql).map((row) => ({
       number: num(row['number']),
       bytes: num(row['bytes']),
       dead: num(row['dead']),
       retired: row['retired'] === 1,
+      verified: row['verified'] === null ? undefined : num(row['verified']),
     }))
   }
 
   close(): void {
     this.sql.close()
   }
+}
+
+/** A chunk and where its bytes lie. */
+export interface PlacedChunk {
+  id: ChunkId
+  location: Location
+}
+
+function placedChunk(row: Row): PlacedChunk {
+  return { id: idIn<ChunkId>(row['id']), location: locationOf(row)! }
 }
 
 function locationOf(row: Row | undefined): Location | undefined {

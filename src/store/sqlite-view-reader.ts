@@ -347,6 +347,17 @@ export class SqliteViewReader {
     }
   }
 
+  filesOf(ids: readonly ChunkId[]): { folder: FolderId; path: string }[] {
+    const sql = `SELECT DISTINCT f.id folder, e.path FROM chunks c JOIN contents t ON t.chunk = c.n
+      JOIN versions v ON v.n = t.version JOIN entries e ON e.folder = v.folder AND e.entry = v.entry AND e.version = v.n
+      JOIN folders f ON f.n = v.folder WHERE c.id = ? AND e.removed = 0 ORDER BY e.path`
+    return ids.flatMap((id) =>
+      this.sql
+        .all(sql, idBytes(id))
+        .map((row) => ({ folder: idIn<FolderId>(row['folder']), path: text(row['path']) })),
+    )
+  }
+
   generation(): string {
     const { data_version: others } = this.sql.get('PRAGMA data_version')!
     const { own } = this.sql.get('SELECT total_changes() own')!

@@ -11,6 +11,7 @@ import type { Batch, RecordHead } from '../codec/record.ts'
 import type { ChunkRef } from '../codec/codec.ts'
 import type { ChunkStore, ChunkToPut, Pin } from './chunk-store.ts'
 import type { IndexReader } from './index-reader.ts'
+import type { Verifier } from './verifier.ts'
 import type { VersionRow, VersionStatus } from './view.ts'
 
 /** What one commit writes; all of it becomes durable and visible together. */
@@ -72,6 +73,8 @@ export interface Store {
   /** Names this index database; a new one after every rebuild. */
   readonly database: DatabaseId
   readonly chunks: ChunkStore
+  /** Compares what lies here with what it should be. */
+  readonly verifier: Verifier
   readonly read: IndexReader
   /** Rows that only this peer knows: tokens, sessions, transfers, invites. */
   readonly own: OwnState

@@ -12,11 +12,15 @@ import type { Random } from '../../src/base/random.ts'
 import type { Batch } from '../../src/codec/record.ts'
 import type { ChunkStore, ChunkToPut, FoundChunk, ListOptions, Pin } from '../../src/store/chunk-store.ts'
 import type { Group, IndexWrite } from '../../src/store/store.ts'
+import { hash } from '../../src/codec/hash.ts'
+import { noVerifier, type Verified, type Verifier } from '../../src/store/verifier.ts'
 import type { PoolStore } from '../../src/pool/pool.ts'
 
 type Change = { batch: RecordHash } | { chunk: ChunkId; held: boolean }
 
 export class MemoryStore implements PoolStore, ChunkStore {
+  readonly #quarantine = new Set<ChunkId>()
+  readonly verifier: Verifier
   readonly database: DatabaseId
   readonly chunks: ChunkStore = this
   readonly read: PoolStore['read']
@@ -31,6 +35,11 @@ export class MemoryStore implements PoolStore, ChunkStore {
 
   constructor(random: Random) {
     this.database = idOf<DatabaseId>(random.bytes(16))
+    this.verifier = {
+      ...noVerifier,
+      chunks: (ids) => this.#verify(ids),
+      quarantined: () => [...this.#quarantine],
+    }
     this.read = {
       hasChunk: (id) => this.bytes.has(id),
       pins: (id) => [...(this.#pins.get(id)?.values() ?? [])],
@@ -67,6 +76,7 @@ export class MemoryStore implements PoolStore, ChunkStore {
     if (this.usedBytes + growth > this.contributed)
       throw fail('QUOTA_FULL', { limit: this.contributed, what: 'a chunk', needed: growth })
     for (const { id, bytes, pins } of chunks) {
+      this.#quarantine.delete(id)
       if (!this.bytes.has(id)) this.#changes.push({ chunk: id, held: true })
       this.bytes.set(id, Buffer.from(bytes))
       for (const pin of pins) this.#pin(id, pin)
@@ -101,6 +111,24 @@ export class MemoryStore implements PoolStore, ChunkStore {
     return batch === undefined
       ? Promise.reject(fail('RECORD_UNKNOWN', { hash: last }))
       : Promise.resolve(batch)
+  }
+
+  #verify(ids: readonly ChunkId[]): Promise<Verified> {
+    const here = ids.filter((id) => this.bytes.has(id))
+    const chunks = here.filter((id) => hash(this.bytes.get(id)!).toString('hex') !== id)
+    for (const id of chunks) {
+      this.bytes.delete(id)
+      this.#quarantine.add(id)
+      this.#changes.push({ chunk: id, held: false })
+    }
+    return Promise.resolve({
+      checked: here.length,
+      bytes: 0,
+      chunks,
+      batches: [],
+      madeGood: 0,
+      next: undefined,
+    })
   }
 
   get usedBytes(): number {

@@ -142,6 +142,11 @@ export class TestPeer {
     this.disk = new SimDisk(all.random.fork())
   }
 
+  /** Its store on a disk, with `disks`. */
+  get local(): LocalStore | undefined {
+    return this.#local
+  }
+
   get backing(): PoolStore {
     return this.#local ?? this.store
   }

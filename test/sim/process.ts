@@ -3,7 +3,7 @@
  * nothing of it happens any more: its timers are gone, what it waited for never comes.
  */
 import type { Clock } from '../../src/base/clock.ts'
-import type { Disk, DiskFile } from '../../src/base/disk.ts'
+import type { Disk, DiskFile, OpenMode } from '../../src/base/disk.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
 export class Process implements Clock {
@@ -91,7 +91,7 @@ export class ProcessDisk implements Disk {
     this.#random = random
   }
 
-  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
+  async open(path: string, mode: OpenMode): Promise<DiskFile> {
     const file = await this.#do(() => this.#disk.open(path, mode))
     return {
       read: (offset, length) => this.#do(() => file.read(offset, length)),

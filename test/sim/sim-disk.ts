@@ -4,7 +4,7 @@
  * It can fill up, refuse a sync, and flip bits.
  */
 import { dirname } from 'node:path/posix'
-import type { Disk, DiskFile } from '../../src/base/disk.ts'
+import type { Disk, DiskFile, OpenMode } from '../../src/base/disk.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
 const sector = 512
@@ -118,7 +118,7 @@ export class SimDisk implements Disk {
     this.capacity = capacity
   }
 
-  open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
+  open(path: string, mode: OpenMode): Promise<DiskFile> {
     return later(() => {
       let inode = this.#names.get(path)
       if (mode === 'create') {
@@ -126,7 +126,7 @@ export class SimDisk implements Disk {
         this.#name({ path, inode: (inode = new Inode()) })
       }
       if (inode === undefined) throw ioError('ENOENT', path)
-      return this.#file(path, inode, mode !== 'read')
+      return this.#file(path, inode, mode === 'write' || mode === 'create')
     })
   }
 

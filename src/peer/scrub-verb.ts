@@ -1,0 +1,45 @@
+/** contract.md `scrub`: everything on this disk, or what a path needs of it, read, compared and mended. */
+import type { CallOptions } from '../base/words.ts'
+import type { Core } from './create-core.ts'
+import type { ScrubAnswer } from './peer.ts'
+
+/** Files named in an answer or a warning. */
+const mostNamed = 100
+
+export async function scrub(
+  core: Core,
+  path: string | undefined,
+  { signal }: CallOptions,
+): Promise<ScrubAnswer> {
+  const ids = path === undefined ? undefined : core.chunksAt(path)
+  const result = await core.pool.scrub(ids, { signal })
+  const among = new Set(ids)
+  const left = core.store.verifier.quarantined().filter((id) => ids === undefined || among.has(id))
+  return { ...result, left: filesNaming(core, left) }
+}
+
+/** Files that need some chunks, by path; a chunk that no file of this device needs stands for itself. */
+function filesNaming(
+  { store, catalogue }: Core,
+  ids: Parameters<Core['store']['read']['filesOf']>[0],
+): string[] {
+  const nameOf = new Map(catalogue.folders().map(({ id, name }) => [id, name ?? id]))
+  const paths = ids.slice(0, mostNamed).flatMap((id) => {
+    const files = store.read.filesOf([id])
+    return files.length === 0
+      ? [`chunk ${id}`]
+      : files.map(({ folder, path }) => `${nameOf.get(folder) ?? folder}/${path}`)
+  })
+  return [...new Set(paths)].slice(0, mostNamed)
+}
+
+/** What is damaged here and nobody could mend yet. */
+export function damageWarning(core: Core): string[] {
+  const ids = core.store.verifier.quarantined()
+  if (ids.length === 0) return []
+  const files = filesNaming(core, ids)
+  const named = files.slice(0, 3).join(', ') + (files.length > 3 ? ' …' : '')
+  return [
+    `${ids.length === 1 ? '1 chunk on this disk is' : `${ids.length} chunks on this disk are`} damaged (${named}): connect a device that has good copies, then: peerstor scrub`,
+  ]
+}
