@@ -156,7 +156,7 @@ export function versionRow(record: SignedRecord, path: string, more: Partial<Ver
 
 /** Takes search and what came later out of an index database: what is left has `user_version` 4. */
 export const withoutSearch = `DROP TABLE quarantine; DROP TABLE scars; ALTER TABLE segments DROP COLUMN verified;
-  ALTER TABLE segments DROP COLUMN verified_to; DROP INDEX entries_hidden; DROP TABLE search; DROP TABLE search_new; DROP TABLE search_gone; DROP TABLE search_words;
+  ALTER TABLE segments DROP COLUMN verified_to; DROP INDEX entries_hidden; DROP INDEX versions_priority; DROP TABLE search; DROP TABLE search_new; DROP TABLE search_gone; DROP TABLE search_words;
   DROP TABLE categories; ALTER TABLE entries DROP COLUMN search; DROP INDEX versions_replaced;
   ALTER TABLE versions DROP COLUMN gone;
   DROP INDEX contents_by_chunk; DROP INDEX changes_dropped; DROP INDEX records_begin;`
