@@ -1,6 +1,6 @@
 /** How devices find each other again and again, with real processes. */
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { PeerProcess } from '../../src/cli/peer-process.ts'
@@ -16,6 +16,11 @@ import {
   safeFiles,
 } from './peers.ts'
 
+/** A stopped peer takes any port at its next start, not the one it had. */
+async function forgetPort(peer: PeerProcess): Promise<void> {
+  await rm(join(peer.home, 'peer-port'))
+}
+
 test('devices that never met connect through a third, and without it, at new ports', async (t) => {
   const peers = await Peers.make(t)
   const [a, b, c] = await peers.pool('a', 'b', 'c')
@@ -27,9 +32,11 @@ test('devices that never met connect through a third, and without it, at new por
   await eventually('c has it', async () => (await copiesOf(c!, 'files/from-b')) >= 2)
   // b comes back at a new port while c is there: c is dialled where it was.
   await b!.kill()
+  await forgetPort(b!)
   await b!.start()
   await c!.run(['put', file, '--to', 'files/from-c'])
   await eventually('b has it', async () => (await copiesOf(b!, 'files/from-c')) >= 2)
+  await forgetPort(a!)
   await a!.start()
   for (const peer of [a!, b!, c!]) await connectedTo(peer, 3)
   await safeFiles(a!, 2)
@@ -49,6 +56,7 @@ test('an inviter at new ports is found by mDNS, though its code names the old on
   const a = await peers.started('a', withMdns)
   const code = await codeOf(a)
   await a.stop()
+  await forgetPort(a)
   await a.start()
   const b = await peers.started('b', withMdns, code)
   await connectedTo(a, 2)
@@ -65,6 +73,7 @@ test('without mDNS the address is given by hand, or the error says where it was 
   const code = await codeOf(a)
   const [old] = (await statusOf(a)).addresses
   await a.stop()
+  await forgetPort(a)
   await a.start()
   const { message, next } = await refusedStart('INVITER_UNREACHABLE', peers.home('b'), '--join', code)
   assert.ok(message.includes(a.started.peer) && message.includes(old!), message)
