@@ -228,8 +228,11 @@ class OwnTokens implements Tokens {
   async #end(kind: OwnKind, id: string): Promise<void> {
     if (this.#row(kind, id) === undefined) return
     this.#ended.add(id)
-    for (const listener of this.#listeners) listener(id)
-    await this.#parts.own.remove(kind, id)
+    try {
+      await this.#parts.own.remove(kind, id)
+    } finally {
+      for (const listener of this.#listeners) listener(id)
+    }
   }
 
   #row<Row>(kind: OwnKind, id: string): Row | undefined {

@@ -15,6 +15,7 @@ import {
   type Member,
   type Wanted,
 } from './dav-properties.ts'
+import { encoded, encodingOf } from './encoding.ts'
 import { answered } from './route.ts'
 import { sendBytes } from './send.ts'
 import { elementsOf, textOf, writeXml, xmlBody, type XmlElement } from './xml.ts'
@@ -30,7 +31,7 @@ export async function propfind(call: DavCall): Promise<unknown> {
     call,
     wanted,
     member,
-    deep && member.line.kind === 'folder' ? children(call, member) : [],
+    deep && member.line.kind === 'folder' ? children(call, member) : nobody,
   )
 }
 
@@ -38,7 +39,7 @@ export async function propfind(call: DavCall): Promise<unknown> {
 export async function propfindTop(call: DavCall): Promise<unknown> {
   const { wanted, quota, deep } = await askedIn(call)
   const top = topMember(call, quota)
-  return sendMembers(call, wanted, { ...top, href: '/' }, deep ? [{ ...top, href: '/dav/' }] : [])
+  return sendMembers(call, wanted, { ...top, href: '/' }, deep ? [{ ...top, href: '/dav/' }] : nobody)
 }
 
 interface Asked {
@@ -58,12 +59,16 @@ async function askedIn(call: DavCall): Promise<Asked> {
 }
 
 type Members = Iterable<Member> | AsyncIterable<Member>
+const nobody: Members = []
 
 async function sendMembers(call: DavCall, wanted: Wanted, member: Member, below: Members): Promise<unknown> {
   call.response.setHeader('content-type', 'application/xml; charset=utf-8')
   call.response.setHeader('dav', '1, 2')
+  const text = responses(wanted, member, below)
+  // One member is short.
+  const encoding = below === nobody ? undefined : encodingOf(call)
   call.response.writeHead(207)
-  await sendBytes(call.response, responses(wanted, member, below), call.face.clock)
+  await sendBytes(call.response, encoding === undefined ? text : encoded(text, encoding), call.face.clock)
   call.response.end()
   return answered
 }

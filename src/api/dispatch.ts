@@ -1,15 +1,18 @@
 /** One request from its first byte to its answer: rules, route, asker, handler, reply. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
 import { authenticate, authenticateToken } from './auth.ts'
+import { encodedWhole, encodingOf } from './encoding.ts'
 import { errorOf, sendProblem } from './errors.ts'
 import { answerOptions } from './options.ts'
 import { parseRequestPath } from './request-path.ts'
 import { type Call, type Face, type Route, Reply, answered } from './route.ts'
 import { type Match, matchRoute } from './router.ts'
-import { dropWhenStalled } from './send.ts'
+import { dropWhenStalled, sendBytes } from './send.ts'
 import { isTus, setTusHeaders, tusMethod } from './tus.ts'
 import { isS3, serveS3 } from './s3.ts'
+import type { UnderWay } from './under-way.ts'
 import { requireHost, requireOrigin, setCommonHeaders, setCorsHeaders } from './web-rules.ts'
 
 /** Serves one request; never throws, whatever was sent. */
@@ -21,15 +24,10 @@ export async function dispatch(
 ): Promise<void> {
   request.on('error', () => undefined)
   response.on('error', () => undefined)
-  const gone = new AbortController()
-  face.underWay.add(gone)
-  response.once('close', () => {
-    face.underWay.delete(gone)
-    if (!response.writableFinished) gone.abort(fail('INTERRUPTED', { what: 'the request' }))
-  })
+  const underWay = face.underWay.begin(response)
   try {
     setCommonHeaders(face, request, response)
-    await serve(face, routes, request, response, gone.signal)
+    await serve(face, routes, request, response, underWay)
   } catch (thrown) {
     const error = errorOf(thrown)
     if (error.status >= 500)
@@ -56,19 +54,21 @@ async function serve(
   routes: readonly Route[],
   request: IncomingMessage,
   response: ServerResponse,
-  signal: AbortSignal,
+  underWay: UnderWay,
 ): Promise<void> {
   requireHost(face, request)
   setCorsHeaders(face, request, response)
   requireOrigin(face, request)
   if (isTus(request)) setTusHeaders(request, response)
   if (request.method === 'OPTIONS') return answerOptions(routes, request, response)
-  if (isS3(request)) return serveS3(face, request, response, signal)
+  if (isS3(request)) return serveS3(face, request, response, underWay)
   const { segments, query } = parseRequestPath(request.url ?? '')
   const match = matchRoute(routes, isTus(request) ? tusMethod(request) : (request.method ?? ''), segments)
   const subject = authorise(face, match, request, response)
+  underWay.subject = subject?.id
+  const { signal } = underWay
   const call: Call = { face, peer: face.peer, request, response, ...match, query, subject, signal }
-  sendValue(call, await match.route.handle(call))
+  await sendValue(call, await match.route.handle(call))
 }
 
 /** The asker, allowed to call the route on the path it names; undefined only on open routes. */
@@ -90,14 +90,19 @@ function authorise(
   return subject
 }
 
-function sendValue(call: Call, value: unknown): void {
+async function sendValue(call: Call, value: unknown): Promise<void> {
   const { response } = call
   if (value === answered) return
   response.setHeader('cache-control', 'no-store')
   if (value === undefined) return void response.writeHead(204).end()
   const reply = value instanceof Reply ? value : new Reply(200, value)
-  const body = Buffer.from(JSON.stringify(reply.value))
+  const json = Buffer.from(JSON.stringify(reply.value))
+  const encoding = encodingOf(call, json.length)
+  const body = encoding === undefined ? json : await encodedWhole(json, encoding)
   response.setHeader('content-type', 'application/json')
   response.setHeader('content-length', body.length)
-  response.writeHead(reply.status).end(body)
+  response.writeHead(reply.status)
+  if (body.length <= limits.http2Frame) return void response.end(body)
+  await sendBytes(response, [body], call.face.clock)
+  response.end()
 }

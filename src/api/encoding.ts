@@ -1,8 +1,18 @@
 /** Encodings of answers: gzip, Brotli or zstd where the client takes them and they make it smaller. */
 import type { IncomingMessage } from 'node:http'
 import { pipeline, Readable, type Duplex } from 'node:stream'
-import { constants, createBrotliCompress, createGzip, createZstdCompress } from 'node:zlib'
+import { promisify } from 'node:util'
+import {
+  brotliCompress,
+  constants,
+  createBrotliCompress,
+  createGzip,
+  createZstdCompress,
+  gzip,
+  zstdCompress,
+} from 'node:zlib'
 import { limits } from '../base/limits.ts'
+import type { Call } from './route.ts'
 
 export type Encoding = 'zstd' | 'br' | 'gzip'
 
@@ -36,10 +46,32 @@ export const paysToEncode = (type: string, size: number): boolean =>
   size >= limits.encodedBytesMin && texts.test(type)
 
 /** Fast levels: a network that is slower than these is the case that pays. */
+const gzipFast = { level: 4 }
+const brotliFast = { params: { [constants.BROTLI_PARAM_QUALITY]: 3 } }
+const zstdFast = { params: { [constants.ZSTD_c_compressionLevel]: 2 } }
+
 function encoder(encoding: Encoding): Duplex {
-  if (encoding === 'gzip') return createGzip({ level: 4 })
-  if (encoding === 'br') return createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: 3 } })
-  return createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 2 } })
+  if (encoding === 'gzip') return createGzip(gzipFast)
+  return encoding === 'br' ? createBrotliCompress(brotliFast) : createZstdCompress(zstdFast)
+}
+
+/** An answer that is here whole, encoded on another thread. */
+export function encodedWhole(bytes: Uint8Array, encoding: Encoding): Promise<Buffer> {
+  if (encoding === 'gzip') return promisify(gzip)(bytes, gzipFast)
+  if (encoding === 'br') return promisify(brotliCompress)(bytes, brotliFast)
+  return promisify(zstdCompress)(bytes, zstdFast)
+}
+
+/** The encoding that an answer of text goes out in, when its client takes any; `size` undefined: not known yet. */
+export function encodingOf(
+  { request, response }: Pick<Call, 'request' | 'response'>,
+  size = Infinity,
+): Encoding | undefined {
+  if (size < limits.encodedBytesMin) return undefined
+  response.appendHeader('vary', 'accept-encoding')
+  const encoding = acceptedEncoding(request)
+  if (encoding !== undefined) response.setHeader('content-encoding', encoding)
+  return encoding
 }
 
 /** `bytes` encoded, with the back-pressure of whoever reads. */

@@ -6,7 +6,7 @@ import { queryOf, wantedBytes } from './body.ts'
 import { contentRange, lengthOf, RangeParts } from './byte-ranges.ts'
 import { entityTag, namesStrongly, namesWeakly, parseRanges, type ByteRange } from './conditions.ts'
 import { checkDigest, digestAskedFor, tellDigest } from './digest.ts'
-import { acceptedEncoding, encoded, paysToEncode } from './encoding.ts'
+import { encoded, encodingOf, paysToEncode } from './encoding.ts'
 import { factHeaders } from './fact-headers.ts'
 import { factsOf } from './file-headers.ts'
 import { recordHash } from './inputs.ts'
@@ -52,13 +52,11 @@ const wantsRange = ({ request }: Call, { hash }: Download): boolean => {
 }
 
 async function sendWhole(call: Call, file: Download): Promise<unknown> {
-  const { request, response } = call
+  const { response } = call
   if (paysToEncode(file.type, file.size)) {
-    response.appendHeader('vary', 'accept-encoding')
-    const encoding = acceptedEncoding(request)
+    const encoding = encodingOf(call)
     if (encoding !== undefined) {
       response.setHeader('etag', entityTag(file.hash, encoding))
-      response.setHeader('content-encoding', encoding)
       return sendBody(call, {
         status: 200,
         bytes: () => encoded(file.bytes, encoding),

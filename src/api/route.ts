@@ -8,6 +8,7 @@ import type { DavLocks } from './dav-locks.ts'
 import type { KnownDigests } from './digest.ts'
 import type { SignInLimit } from './sign-in-limit.ts'
 import type { Tickets } from './tickets.ts'
+import type { RequestsUnderWay } from './under-way.ts'
 
 /** What all requests of one web face share. */
 export interface Face {
@@ -22,8 +23,7 @@ export interface Face {
   digests: KnownDigests
   /** Host and port it listens on. */
   bound: { host: string; port: number }
-  /** Of each request under way: aborted when the face closes. */
-  underWay: Set<AbortController>
+  underWay: RequestsUnderWay
 }
 
 /** One request whose host, origin, token and scope were checked. */
@@ -39,7 +39,7 @@ export interface Call {
   query: URLSearchParams
   /** Who asks; on open routes nobody may. */
   subject: Subject | undefined
-  /** Aborted when the client goes away or the face closes. */
+  /** Aborted when the client goes away, may ask no more, or the face closes. */
   signal: AbortSignal
 }
 

@@ -23,6 +23,7 @@ import {
 } from './s3-multipart.ts'
 import { deleteObject, getObject, putObject } from './s3-objects.ts'
 import { checkSignature, showsSignature } from './s3-signature.ts'
+import type { UnderWay } from './under-way.ts'
 
 export function isS3(request: IncomingMessage): boolean {
   return isMounted(request.url ?? '') || showsSignature(request)
@@ -33,7 +34,7 @@ export async function serveS3(
   face: Face,
   request: IncomingMessage,
   response: ServerResponse,
-  signal: AbortSignal,
+  underWay: UnderWay,
 ): Promise<void> {
   try {
     response.setHeader('x-amz-request-id', face.random.bytes(8).toString('hex').toUpperCase())
@@ -41,10 +42,11 @@ export async function serveS3(
     const signed = checkSignature(face, request, address)
     const { bucket, key } = address
     const { subject } = signed.signer
+    underWay.subject = subject.id
     const files = face.peer.filesFor(subject)
     const name = `${bucket}/${key}`
     const call = { face, peer: face.peer, request, response, address, bucket, key, name, signed, subject }
-    await serve({ ...call, files, signal })
+    await serve({ ...call, files, signal: underWay.signal })
   } catch (thrown) {
     const error = errorOf(thrown)
     if (error.status >= 500)

@@ -8,14 +8,24 @@ import { free } from '../base/handover.ts'
 /** Writes all of `bytes`, whose pieces it is given; fails when the client goes away or takes nothing for `limits.unreadTimeoutMs`. */
 export async function sendBytes(
   response: ServerResponse,
-  bytes: AsyncIterable<Uint8Array>,
+  bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   clock: Clock,
 ): Promise<void> {
   for await (const piece of bytes) {
-    if (response.destroyed) throw interrupted()
-    // Only once the kernel has a piece may its memory go.
-    if (!response.write(piece, () => free(piece))) await drained(response, clock)
+    const frames = response.req.httpVersionMajor < 2 ? [piece] : framesOf(piece)
+    for (const frame of frames) {
+      if (response.destroyed) throw interrupted()
+      // Only once the kernel has a piece may its memory go.
+      const isLast = frame.byteOffset + frame.length === piece.byteOffset + piece.length
+      if (!response.write(frame, isLast ? () => free(piece) : undefined)) await drained(response, clock)
+    }
   }
+}
+
+/** HTTP/2 tells of a write only when its reader has made room for all of it: so little at once shows that it reads. */
+function* framesOf(piece: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < piece.length; at += limits.http2Frame)
+    yield piece.subarray(at, at + limits.http2Frame)
 }
 
 /** Resolves when the socket has taken what was written; fails when it is gone or stalls. */

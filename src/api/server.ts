@@ -16,6 +16,7 @@ import { routes } from './routes.ts'
 import { SignInLimit } from './sign-in-limit.ts'
 import { Tickets } from './tickets.ts'
 import { type OtherConnections, speakBoth } from './two-schemes.ts'
+import { RequestsUnderWay } from './under-way.ts'
 
 const portsTried = 100
 /** Wrong passwords from one address, in so long. */
@@ -54,9 +55,10 @@ export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise
     locks: new DavLocks(clock, random),
     digests: new KnownDigests(),
     bound: { host: options.host, port: options.port },
-    underWay: new Set(),
+    underWay: new RequestsUnderWay(clock),
   }
   const events = new Events(face)
+  const leave = peer.tokens.onEnded((id) => face.underWay.endOf(id))
   const { server, others } = createLimitedServer(face, events)
   const port = await listen(server, options.host, options.port)
   face.bound = { host: options.host, port }
@@ -64,7 +66,10 @@ export async function startWebFace(peer: Peer, options: WebFaceOptions): Promise
   return {
     url: localUrl(options.host, port),
     port,
-    close: () => close(server, others, events, face),
+    close: () => {
+      leave()
+      return close(server, others, events, face)
+    },
   }
 }
 
@@ -156,7 +161,7 @@ async function close(
   server.closeIdleConnections()
   others.close()
   const cancelSoft = clock.after(limits.stopTimeoutMs / 4, () => {
-    for (const request of underWay) request.abort(fail('INTERRUPTED', { what: 'the request' }))
+    underWay.endAll()
   })
   const cancelHard = clock.after(limits.stopTimeoutMs / 2, () => {
     server.closeAllConnections()

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { type ClientHttp2Stream, connect as connect2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import test, { type TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -131,6 +132,72 @@ test('an answer that nobody reads is dropped, though it was given whole', async 
     return closed
   })
 })
+
+/** A stream of HTTP/2 with a window so small that what is not read soon is not sent. */
+function begin2(t: TestContext, { peer, face }: Scene, headers: Record<string, string>): ClientHttp2Stream {
+  const session = connect2(`https://127.0.0.1:${face.port}`, {
+    rejectUnauthorized: false,
+    settings: { initialWindowSize: 32 * 1024 },
+  })
+  session.on('error', () => undefined)
+  t.after(() => session.destroy())
+  const authorization = `Bearer ${peer.tokens.launchToken}`
+  return session.request({ authorization, ...headers }).on('error', () => undefined)
+}
+
+test('HTTP/2: an upload is kept by a byte now and then, silence ends it', async (t) => {
+  const scene = await open(t)
+  const stream = begin2(t, scene, { ':method': 'PUT', ':path': '/files/files/slow', 'content-length': '20' })
+  let closed = false
+  stream.on('close', () => (closed = true)).resume()
+  await eventually('it is read', () => scene.clock.waiting > 0)
+  for (let sent = 0; sent < 10; sent += 1) {
+    await new Promise((resolve) => stream.write('x', resolve))
+    await arrived(scene)
+    await scene.clock.advance(limits.stallTimeoutMs / 3)
+    assert.ok(!closed, `cut after ${sent} bytes`)
+  }
+  await eventually('it is dropped', async () => {
+    await pass(scene, limits.stallTimeoutMs)
+    return closed
+  })
+  assert.equal(scene.peer.files.has('files/slow'), false)
+})
+
+for (const path of ['/files/files/big', '/api/v1/list/files?recursive=1&limit=1000'])
+  test(`HTTP/2: ${path} is not cut while its reader takes a little, and dropped when it takes nothing`, async (t) => {
+    const scene = await open(t)
+    const content = Buffer.alloc(2 ** 20, 'x')
+    const source = async function* (): AsyncGenerator<Uint8Array> {
+      yield Uint8Array.from(content)
+    }
+    if (path.startsWith('/files')) await scene.peer.files.put('files/big', source())
+    else
+      await Promise.all(
+        Array.from({ length: 1000 }, (_, n) => scene.peer.files.makeFolder(`files/${n}${'x'.repeat(200)}/${'y'.repeat(250)}`)),
+      )
+    const stream = begin2(t, scene, { ':path': path })
+    let closed = false
+    let read = 0
+    stream.on('close', () => (closed = true)).pause()
+    await eventually('the window is full', () => scene.clock.waiting > 0)
+    for (let round = 0; round < 3; round += 1) {
+      // More than the window and what this end reads ahead: the other end has sent on since.
+      const until = read + 144 * 1024
+      await eventually('it goes on', () => {
+        read += (stream.read() as Buffer | null)?.length ?? 0
+        return read >= until || closed
+      })
+      await pass(scene, limits.unreadTimeoutMs / 2)
+      assert.ok(!closed, `cut after ${read} bytes`)
+    }
+    await pass(scene, 2 * limits.unreadTimeoutMs)
+    await eventually('it is dropped', () => {
+      stream.read()
+      return closed
+    })
+    assert.notEqual(stream.rstCode, 0, 'it looks whole')
+  })
 
 const seconds = Number(process.env['SLOW_SECONDS'] ?? 2)
 

@@ -3,7 +3,7 @@
  * same HTTP/1 server answers, with the same limits; browsers are answered by HTTP/2.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2'
+import { constants, createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls'
 import { onFirstByte } from '../base/first-byte.ts'
@@ -119,6 +119,17 @@ function serveHttp2(serve: Serve): OtherConnections & { server: Http2Server } {
     request.headers.host ??= request.authority
     // What the compatibility layer lacks of a response: senders ask whether the client is gone.
     Object.defineProperty(response, 'destroyed', { get: () => response.stream?.destroyed ?? true })
+    // Of an answer that is merely destroyed the client sees a proper end, of a request nothing at all.
+    const { stream } = response
+    const destroy = request.destroy.bind(request)
+    response.destroy = () => {
+      stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      return response
+    }
+    request.destroy = (error) => {
+      response.destroy()
+      return destroy(error)
+    }
     serve(request as unknown as IncomingMessage, response as unknown as ServerResponse)
   })
   return {

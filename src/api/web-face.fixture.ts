@@ -26,11 +26,14 @@ export interface Asked {
   token?: string | null
 }
 
-export interface Answer {
+export interface RawAnswer {
   status: number
   headers: IncomingHttpHeaders
   trailers: NodeJS.Dict<string>
   body: Buffer
+}
+
+export interface Answer extends RawAnswer {
   text: string
   /** The parsed body. */
   json: Record<string, unknown>
@@ -52,8 +55,16 @@ export class WebFaceFixture {
     return this.peer.tokens.launchToken
   }
 
-  /** One request with exactly these headers. */
-  ask({ method = 'GET', path, headers = {}, body, token = this.token }: Asked): Promise<Answer> {
+  /** One request with exactly these headers; its answer is held against what is described. */
+  async ask(asked: Asked): Promise<Answer> {
+    const { method = 'GET', path, headers = {} } = asked
+    const raw = await this.askRaw(asked)
+    const answer = { ...answerOf(raw.status, raw.headers, raw.body), trailers: raw.trailers }
+    return requireDescribed(method, isSigned(path, headers) ? '' : path, answer)
+  }
+
+  /** The same, with the bytes of the body as they came. */
+  askRaw({ method = 'GET', path, headers = {}, body, token = this.token }: Asked): Promise<RawAnswer> {
     const auth: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` }
     return new Promise((resolve, reject) => {
       const request = httpRequest({
@@ -70,12 +81,12 @@ export class WebFaceFixture {
         response.on('error', reject)
         response.on('data', (part: Buffer) => parts.push(part))
         response.on('end', () =>
-          resolve(
-            requireDescribed(method, isSigned(path, headers) ? '' : path, {
-              ...answerOf(response.statusCode ?? 0, response.headers, Buffer.concat(parts)),
-              trailers: response.trailers,
-            }),
-          ),
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            trailers: response.trailers,
+            body: Buffer.concat(parts),
+          }),
         )
       })
       request.end(body)

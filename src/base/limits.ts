@@ -180,6 +180,7 @@ export const limits = {
   httpSockets: 4096,
   httpHeadTimeoutMs: 10 * second,
   /** Unread bytes of one stream of HTTP/2, and streams of one connection. */
+  http2Frame: 16 * KiB,
   http2Window: 1 * MiB,
   http2Streams: 100,
   http2IdleMs: minute,
