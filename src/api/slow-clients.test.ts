@@ -174,7 +174,9 @@ for (const path of ['/files/files/big', '/api/v1/list/files?recursive=1&limit=10
     if (path.startsWith('/files')) await scene.peer.files.put('files/big', source())
     else
       await Promise.all(
-        Array.from({ length: 1000 }, (_, n) => scene.peer.files.makeFolder(`files/${n}${'x'.repeat(200)}/${'y'.repeat(250)}`)),
+        Array.from({ length: 1000 }, (_, n) =>
+          scene.peer.files.makeFolder(`files/${n}${'x'.repeat(200)}/${'y'.repeat(250)}`),
+        ),
       )
     const stream = begin2(t, scene, { ':path': path })
     let closed = false

@@ -3,7 +3,12 @@
  * same HTTP/1 server answers, with the same limits; browsers are answered by HTTP/2.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { constants, createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2'
+import {
+  constants,
+  createServer as createHttp2Server,
+  type Http2Server,
+  type ServerHttp2Session,
+} from 'node:http2'
 import type { Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls'
 import { onFirstByte } from '../base/first-byte.ts'
