@@ -13,6 +13,8 @@ import { program } from '../test/program.ts'
 
 export const MiB = 2 ** 20
 export const GiB = 2 ** 30
+/** Of the large file that goes up and down. */
+export const largeBytes = Number(process.env['PEERSTOR_BENCH_BYTES'] ?? GiB)
 
 /** Runs a program to its end; fails when it does. */
 export const run = promisify(execFile)

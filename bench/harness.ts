@@ -58,6 +58,14 @@ interface Round {
   more: Record<string, number>
 }
 
+/** A contender that is somebody else's server; none where that is not installed. */
+export function over<Server extends { pid: number }>(
+  server: Server | undefined,
+  contender: (server: Server) => Omit<Contender, 'pids'>,
+): Contender[] {
+  return server === undefined ? [] : [{ ...contender(server), pids: () => [server.pid] }]
+}
+
 /** Runs one workload; `onRound` hears of each round as it ends. */
 export async function measure(
   workload: Workload,

@@ -5,7 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { curlUp, GiB, makeWorkplace, MiB, nginx, randomFile } from './fixtures.ts'
-import type { Contender, Workload } from './harness.ts'
+import { type Contender, type Workload, over } from './harness.ts'
 import { memory } from './process-meter.ts'
 import { nodeStreams } from './servers.ts'
 
@@ -24,16 +24,18 @@ const range: Workload = {
     const peer = await workplace.peer('peer')
     const { url, token } = peer.started
     await curlUp(`${url}/files/files/random`, source, token)
-    const server = await nginx(workplace, workplace.folder)
     const reader = (name: string, at: string, token: string | undefined, pid: number): Contender => ({
       name,
       run: () => readRanges(at, token),
       pids: () => [pid],
     })
-    const theirs =
-      server === undefined ? [] : [reader('nginx', `${server.url}/random`, undefined, server.pid)]
-    const ours = reader('PeerStor', `${url}/files/files/random`, token, peer.pid!)
-    return { contenders: [...theirs, ours], close: () => workplace.close() }
+    const contenders = [
+      ...over(await nginx(workplace, workplace.folder), (server) =>
+        reader('nginx', `${server.url}/random`, undefined, server.pid),
+      ),
+      reader('PeerStor', `${url}/files/files/random`, token, peer.pid!),
+    ]
+    return { contenders, close: () => workplace.close() }
   },
 }
 
@@ -81,12 +83,12 @@ const gets: Workload = {
     const { url, token } = peer.started
     await curlUp(`${url}/files/files/small`, source, token)
     const node = await nodeStreams(workplace, workplace.folder)
-    const server = await nginx(workplace, workplace.folder)
     const contenders: Contender[] = [
       { name: 'bare node:http streams', run: () => wrk(`${node.url}/small`), pids: () => [node.pid] },
-      ...(server === undefined
-        ? []
-        : [{ name: 'nginx', run: () => wrk(`${server.url}/small`), pids: () => [server.pid] }]),
+      ...over(await nginx(workplace, workplace.folder), ({ url }) => ({
+        name: 'nginx',
+        run: () => wrk(`${url}/small`),
+      })),
       { name: 'PeerStor', run: () => wrk(`${url}/files/files/small`, token), pids: () => [peer.pid!] },
     ]
     return { contenders, close: () => workplace.close() }

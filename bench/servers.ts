@@ -24,7 +24,9 @@ export async function samba(workplace: Workplace, folder: string): Promise<Samba
 interfaces = 127.0.0.1\nbind interfaces only = yes\ndisable netbios = yes\nload printers = no
 map to guest = Bad User\nguest account = root\n[share]\npath = ${folder}\nguest ok = yes\nread only = no\nforce user = root\n`,
   )
-  const child = spawn('smbd', ['--foreground', '--no-process-group', '-s', config], { stdio: 'ignore' })
+  // Detached, in a process group of its own: smbd ends its whole group with itself, the bench if it were in it.
+  const options = { stdio: 'ignore', detached: true } as const
+  const child = spawn('smbd', ['--foreground', '--no-process-group', '-s', config], options)
   if (!(await isThere(child, 'smbd'))) return undefined
   workplace.owns(child)
   const client = async (commands: string, local = folder): Promise<void> => {

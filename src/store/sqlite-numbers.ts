@@ -2,6 +2,8 @@
 import { idBytes, type ChunkId, type DeviceId, type FolderId, type PeerId } from '../base/words.ts'
 import { num, type Sqlite } from './sqlite.ts'
 
+const rememberedChunks = 4096
+
 type Table = 'folders' | 'devices' | 'peers'
 
 /** Numbers of folders, devices and peers; kept in memory, since they are few. `number…` makes missing ones. */
@@ -12,6 +14,9 @@ export class Numbers {
     devices: new Map<string, number>(),
     peers: new Map<string, number>(),
   }
+
+  /** Of the chunks that were named last. Rows of chunks stay for ever. */
+  readonly #made = new Map<ChunkId, number>()
 
   constructor(sql: Sqlite) {
     this.#sql = sql
@@ -47,14 +52,23 @@ export class Numbers {
   }
 
   makeChunk(id: ChunkId): number {
-    const bytes = idBytes(id)
-    this.#sql.run('INSERT OR IGNORE INTO chunks (id) VALUES (?)', bytes)
-    return num(this.#sql.get('SELECT n FROM chunks WHERE id = ?', bytes)!['n'])
+    const made = this.#made.get(id)
+    if (made !== undefined) return made
+    const n = this.chunk(id) ?? this.#makeChunk(id)
+    // One group names a new chunk four times: where it lies, its pin, its key, its version.
+    if (this.#made.size >= rememberedChunks) this.#made.clear()
+    this.#made.set(id, n)
+    return n
+  }
+
+  #makeChunk(id: ChunkId): number {
+    return num(this.#sql.get('INSERT INTO chunks (id) VALUES (?) RETURNING n', idBytes(id))!['n'])
   }
 
   /** After a transaction was undone: numbers made in it are not there. */
   forget(): void {
     for (const known of Object.values(this.#known)) known.clear()
+    this.#made.clear()
   }
 
   #find(table: Table, id: string, key: Buffer | string): number | undefined {
