@@ -1,6 +1,6 @@
 /** `get`: one file, or everything below a folder, with modes and times as they were. */
 import type { Stats } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readdir, realpath, rename, rm, symlink } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -13,6 +13,7 @@ import { limits } from '../base/limits.ts'
 import { readPages } from './pages.ts'
 import { PartFile } from './part-file.ts'
 import { untilDone } from './resume.ts'
+import type { SameFiles } from './same-files.ts'
 import { Spelling } from './spelling.ts'
 import { examples, wholeNumber } from './options.ts'
 import { Progress, counted } from './progress.ts'
@@ -32,6 +33,8 @@ interface Fetched {
   size: number
   hash: string
   sources: string[]
+  /** `get -r`: bytes that lay here already. */
+  savedBytes?: number
 }
 
 export const build: BuildCommand = (command, act) => {
@@ -81,7 +84,14 @@ async function getTree(
 ): Promise<void> {
   const root = output ?? outputOf(path, undefined)
   await mkdir(root, { recursive: true })
-  const tree = new Tree(context, client, path, root)
+  const at = path.replace(/\/+$/, '')
+  // Loaded for whole folders only: a command must start fast.
+  const [{ StatCache }, { SameFiles }] = await Promise.all([
+    import('./stat-cache.ts'),
+    import('./same-files.ts'),
+  ])
+  const cache = await StatCache.open(context.home, 'get', await realpath(root), at)
+  const tree = new Tree(context, client, at, root, new SameFiles(cache, client, context.signal))
   const { progress } = tree
   try {
     for await (const entry of readPages<ListedEntry>(
@@ -95,6 +105,8 @@ async function getTree(
     await tree.end()
   }
   context.out.line(`fetched ${plural(progress.files, 'file')}, ${sizeText(progress.bytes)} to ${root}`)
+  if (tree.same > 0)
+    context.out.line(`${sizeText(tree.savedBytes)} saved: ${plural(tree.same, 'file')} here already`)
 }
 
 /** Files of a tree that are fetched at once: enough that neither side waits for the other. */
@@ -103,10 +115,14 @@ const filesAtOnce = 8
 /** Everything below a folder on its way to the disk. */
 class Tree {
   readonly progress: Progress
+  /** Files that lay here already, and their bytes. */
+  same = 0
+  savedBytes = 0
   readonly #context: Context
   readonly #client: Client
   readonly #path: string
   readonly #root: string
+  readonly #sameFiles: SameFiles
   readonly #links: ListedEntry[] = []
   /** What is being fetched, by its place as a disk that ignores case sees it. */
   readonly #running = new Map<string, Promise<void>>()
@@ -117,12 +133,13 @@ class Tree {
   /** Folders made or looked at: each only once. */
   readonly #folders = new Map<string, Promise<void>>()
 
-  constructor(context: Context, client: Client, path: string, root: string) {
+  constructor(context: Context, client: Client, path: string, root: string, sameFiles: SameFiles) {
     this.progress = new Progress(context.out)
     this.#context = context
     this.#client = client
-    this.#path = path.replace(/\/+$/, '')
+    this.#path = path
     this.#root = root
+    this.#sameFiles = sameFiles
   }
 
   /** Begins to fetch an entry; waits while too many are under way. */
@@ -144,6 +161,7 @@ class Tree {
     await Promise.all(this.#running.values())
     for (const link of this.#links) if (!this.#context.signal.aborted) await this.#one(link)
     this.progress.end()
+    await this.#sameFiles.save()
     this.#context.signal.throwIfAborted()
   }
 
@@ -155,13 +173,25 @@ class Tree {
       if (entry.kind === 'folder') return await this.#folder(place)
       await this.#folder(dirname(place))
       await this.#spelled.require(place)
-      const fetched = await fetchFile(this.#context, this.#client, entry.path, place, {}, this.progress)
+      const fetched = await this.#file(entry, place)
       if (out.json) out.content(JSON.stringify(fetched))
     } catch (thrown) {
       if (signal.aborted) return
       process.exitCode = 1
       out.problem(thrown)
     }
+  }
+
+  async #file(entry: ListedEntry, place: string): Promise<Fetched> {
+    const { path, size, hash = '' } = entry
+    if (entry.kind === 'file' && (await this.#sameFiles.has(entry, place))) {
+      this.same += 1
+      this.savedBytes += size
+      return { path, size, hash, sources: [], savedBytes: size }
+    }
+    const fetched = await fetchFile(this.#context, this.#client, path, place, {}, this.progress)
+    if (fetched.hash === hash && entry.kind === 'file') await this.#sameFiles.wrote(entry, place)
+    return { ...fetched, savedBytes: 0 }
   }
 
   #folder(folder: string): Promise<void> {

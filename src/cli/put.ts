@@ -11,8 +11,8 @@ import { readLarge, readSmall } from './local-file.ts'
 import { examples, wholeNumber } from './options.ts'
 import { readPages } from './pages.ts'
 import { Progress, counted } from './progress.ts'
-import type { PutCache } from './put-cache.ts'
 import { putResumable } from './put-resumable.ts'
+import type { StatCache } from './stat-cache.ts'
 import { type Item, type WalkReport, isFolder, join2, nameOf, walk, walkNamed } from './walk.ts'
 import { plural, sizeText } from './words.ts'
 
@@ -58,7 +58,7 @@ class Put {
   readonly #options: Options
   readonly #progress: Progress
   readonly #report: WalkReport = { skipped: 0, onProblem: (thrown) => this.#failed(thrown) }
-  readonly #caches: PutCache[] = []
+  readonly #caches: StatCache[] = []
   #listed = new Map<string, ListedEntry>()
   #failures = 0
   #unchanged = 0
@@ -98,10 +98,10 @@ class Put {
   async #openCaches(files: readonly string[]): Promise<void> {
     const { home, signal } = this.#context
     // Loaded for whole folders only: a command must start fast.
-    const { PutCache } = await import('./put-cache.ts')
+    const { StatCache } = await import('./stat-cache.ts')
     for (const file of files.filter(isFolder)) {
       const to = join2(this.#options.to ?? 'files', nameOf(file))
-      const cache = await PutCache.open(home, realpathSync(file), to)
+      const cache = await StatCache.open(home, 'put', realpathSync(file), to)
       this.#caches.push(cache)
       if (cache.isEmpty) continue
       const listed = readPages<ListedEntry>(

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { PeerProcess, runToEnd, type CommandResult } from '../../src/cli/peer-process.ts'
@@ -168,4 +168,52 @@ test('put -r again sends what changed and says what it saved', async (t) => {
   assert.equal((await scene.run('rm', 'files/tree/changes')).code, 0)
   const { stdout } = await scene.run('put', '-r', tree)
   assert.match(stdout, /^stored 1 file[^]*2 files unchanged/m)
+})
+
+test('get -r again fetches what changed on either side and says what it saved', async (t) => {
+  const scene = await Scene.open(t)
+  const tree = join(scene.folder, 'tree')
+  const out = join(scene.folder, 'out')
+  const at = (name: string): string => join(out, name)
+  await mkdir(join(tree, 'a'), { recursive: true })
+  const large = randomBytes(600_000)
+  await writeFile(join(tree, 'a', 'large'), large)
+  await writeFile(join(tree, 'a', 'small'), 'small')
+  await writeFile(join(tree, 'b'), 'one')
+  assert.equal((await scene.run('put', '-r', tree)).code, 0)
+  const get = async (): Promise<Record<string, number>> => {
+    const { code, stdout, stderr } = await scene.run('get', '-r', 'files/tree', '-o', out, '--json')
+    assert.equal(code, 0, stderr)
+    const lines = stdout.trim().split('\n')
+    const results = lines.map((line) => JSON.parse(line) as { path: string; savedBytes: number })
+    return Object.fromEntries(results.map(({ path, savedBytes }) => [path.slice(11), savedBytes]))
+  }
+  assert.deepEqual(await get(), { 'a/large': 0, 'a/small': 0, b: 0 })
+  const before = await stat(at('a/small'))
+  const all = { 'a/large': 600_000, 'a/small': 5, b: 3 }
+  assert.deepEqual(await get(), all)
+  const { ino, ctimeMs } = await stat(at('a/small'))
+  assert.deepEqual([ino, ctimeMs], [before.ino, before.ctimeMs], 'it was written again')
+  const { stdout } = await scene.run('get', '-r', 'files/tree', '-o', out)
+  assert.match(stdout, /^fetched 0 files[^]*586 KB saved: 3 files here already$/m)
+
+  // Changed here, to the same size and time; changed there, to the same size.
+  await writeFile(at('a/small'), 'SMALL')
+  await utimes(at('a/small'), before.atime, before.mtime)
+  await writeFile(join(tree, 'b'), 'two')
+  assert.equal((await scene.run('put', join(tree, 'b'), '--to', 'files/tree/b')).code, 0)
+  assert.deepEqual(await get(), { ...all, 'a/small': 0, b: 0 })
+  assert.deepEqual([await readFile(at('a/small'), 'utf8'), await readFile(at('b'), 'utf8')], ['small', 'two'])
+
+  // Nothing is known by its looks: a large file is compared, and gets back its time.
+  await rm(join(scene.peer.home, 'get-cache'), { recursive: true })
+  const { ino: kept, mtimeMs } = await stat(at('a/large'))
+  await utimes(at('a/large'), 1, 1)
+  assert.deepEqual(await get(), { 'a/large': 600_000, 'a/small': 0, b: 0 })
+  assert.deepEqual([(await stat(at('a/large'))).ino, (await stat(at('a/large'))).mtimeMs], [kept, mtimeMs])
+  large[300_000]! ^= 1
+  await writeFile(at('a/large'), large)
+  assert.equal((await get())['a/large'], 0)
+  large[300_000]! ^= 1
+  assert.ok((await readFile(at('a/large'))).equals(large))
 })

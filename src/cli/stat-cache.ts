@@ -1,7 +1,7 @@
 /**
- * What `put -r` stored of a local folder, and how each file looked then: one that looks the same and
- * shows unchanged on the peer is not read again. Kept in the home, by hashes of names: names stand in
- * the database alone. Without it everything is read.
+ * What `put -r` stored of a local folder, or `get -r` wrote into one, and how each file looked then: one
+ * that looks the same and shows unchanged on the peer is not read, or written, again. Kept in the home, by
+ * hashes of names: names stand in the database alone. Without it everything is read.
  */
 import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
@@ -18,30 +18,30 @@ type Line = [look: Look, hash: string, version: RecordHash]
 /** A file that changed this short a time before it was read may change again without looking different. */
 const freshMs = 1_000
 
-export class PutCache {
+export class StatCache {
   readonly #file: string
   readonly #below: string
   readonly #before: ReadonlyMap<string, Line>
   readonly #now = new Map<string, Line>()
   readonly #looks = new Map<string, Look>()
 
-  private constructor(file: string, to: string, before: Readonly<Record<string, Line>>) {
+  private constructor(file: string, path: string, before: Readonly<Record<string, Line>>) {
     this.#file = file
-    this.#below = `${to.normalize('NFC')}/`
+    this.#below = `${path.normalize('NFC')}/`
     this.#before = new Map(Object.entries(before))
   }
 
-  /** The cache of a local folder as it is put into `to`. */
-  static async open(home: string, local: string, to: string): Promise<PutCache> {
-    const file = join(home, 'put-cache', keyOf(`${local}\0${to}`))
-    return new PutCache(file, to, await readLines(file))
+  /** The cache of a local folder as it is put into `path`, or got from there. */
+  static async open(home: string, command: 'put' | 'get', local: string, path: string): Promise<StatCache> {
+    const file = join(home, `${command}-cache`, keyOf(`${local}\0${path}`))
+    return new StatCache(file, path, await readLines(file))
   }
 
   get isEmpty(): boolean {
     return this.#before.size === 0
   }
 
-  /** What was stored of a file that looks as it did then, and that `listed` shows as it was stored. */
+  /** What lies at the peer of a file that looks as it did then, and that `listed` shows as it was stored. */
   unchanged(path: string, stats: Stats, listed: ListedEntry | undefined): PutResult | undefined {
     const found = path.startsWith(this.#below) ? this.#before.get(keyOf(path)) : undefined
     if (found === undefined || listed === undefined || listed.conflict === true) return undefined
@@ -60,10 +60,16 @@ export class PutCache {
     if (path.startsWith(this.#below) && nowMs - stats.ctimeMs > freshMs) this.#looks.set(path, lookOf(stats))
   }
 
-  stored({ path, hash, version }: PutResult): void {
+  stored({ path, hash, version }: Pick<PutResult, 'path' | 'hash' | 'version'>): void {
     const look = this.#looks.get(path)
     if (look === undefined) return
     this.#now.set(keyOf(path), [look, hash, version])
+  }
+
+  /** It was written just now, with a time of its own: any change from here on shows in that. */
+  wrote(path: string, stats: Stats, { hash, version }: Pick<ListedEntry, 'hash' | 'version'>): void {
+    if (hash !== undefined && version !== undefined)
+      this.#now.set(keyOf(path), [lookOf(stats), hash, version])
   }
 
   /** A home that cannot be written just has no cache. */
