@@ -1,7 +1,7 @@
 /** Devices of a pool for tests: real stores over a disk in memory, invites by the real code. */
 import { createLog, type Log } from '../src/base/log.ts'
 import type { DeviceId, EntryId, FolderId, RecordHash } from '../src/base/words.ts'
-import { checkWelcome, Invites, joinRequest, type Welcome, type WelcomeAnswer } from '../src/access/invite.ts'
+import { checkWelcome, Invites, joinRequest } from '../src/access/invite.ts'
 import { parseInvite, type InviteKind } from '../src/access/invite-code.ts'
 import { deviceOfKeys, type PoolKeys } from '../src/access/device-keys.ts'
 import { newPool } from '../src/access/new-pool.ts'
@@ -18,16 +18,11 @@ import type { EntryRow } from '../src/store/view.ts'
 import { ManualClock } from './manual-clock.ts'
 import { SeededRandom } from './sim/seeded-random.ts'
 import { SimDisk } from './sim/sim-disk.ts'
+import { WelcomeInMemory } from './welcome-in-memory.ts'
 
 const naming = { checkPath, categoryOf }
 
 /** A device: keys, disk, store and catalogue. */
-/** An answer as it arrives at the other end. */
-export async function received(given: Promise<Welcome>): Promise<WelcomeAnswer> {
-  const { head, batches } = await given
-  return { head, batches: await Array.fromAsync(batches) }
-}
-
 export class PoolDevice {
   readonly keys: PoolKeys
   readonly disk: SimDisk
@@ -86,10 +81,10 @@ export class PoolDevice {
   async invite(kind: InviteKind = 'device', name: string = kind): Promise<PoolDevice> {
     const { code } = await this.invites.create(kind, ['/ip4/127.0.0.1/tcp/8081'])
     const joining = joinRequest(parseInvite(code), newSigningKey(this.world.random), name, this.world.random)
-    const answer = await received(this.invites.redeem(joining.request))
-    const { keys, batches } = checkWelcome(joining, answer)
+    const place = new WelcomeInMemory()
+    const keys = await checkWelcome(joining, await this.invites.redeem(joining.request), place)
     const device = await new PoolDevice(this.world, keys).open()
-    await device.catalogue.admit(batches)
+    await device.catalogue.admit(place.batches)
     this.world.devices.push(device)
     return device
   }

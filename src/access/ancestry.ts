@@ -3,11 +3,13 @@ import type { DeviceId, RecordHash } from '../base/words.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { Reaches } from './verdict.ts'
 
+type Chains = Pick<IndexReader, 'record' | 'heads'>
+
 /**
  * In a chain that never forked, places decide. Only a forked one (a restored or forging device) is
  * walked, once for each head: what a head links back to never changes.
  */
-export function ancestryOf(read: IndexReader): Reaches {
+export function ancestryOf(read: Chains): Reaches {
   const walked = new Map<RecordHash, ReadonlySet<RecordHash>>()
   const ancestors = (head: RecordHash): ReadonlySet<RecordHash> => {
     const known = walked.get(head) ?? walk(read, head)
@@ -23,11 +25,11 @@ export function ancestryOf(read: IndexReader): Reaches {
     })
 }
 
-function isForked(read: IndexReader, device: DeviceId): boolean {
+function isForked(read: Chains, device: DeviceId): boolean {
   return read.heads(device).length > 1
 }
 
-function walk(read: IndexReader, head: RecordHash): Set<RecordHash> {
+function walk(read: Chains, head: RecordHash): Set<RecordHash> {
   const reached = new Set<RecordHash>()
   for (let at: RecordHash | undefined = head; at !== undefined; at = read.record(at)?.head.previous)
     reached.add(at)

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { PoolWorld, received, type PoolDevice } from '../../test/catalogue-fixture.ts'
+import { bodyOf, PoolWorld, type PoolDevice } from '../../test/catalogue-fixture.ts'
+import { received, WelcomeInMemory } from '../../test/welcome-in-memory.ts'
 import { isCode, type ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { newSigningKey, signingKey } from '../codec/sign.ts'
 import { checkWelcome, joinRequest, type Joining } from './invite.ts'
 import { inviteText, parseInvite } from './invite-code.ts'
 import { peerIdOf, peerKeyOf } from './peer-id.ts'
+import type { WelcomeAnswer, WelcomePlace } from './welcome.ts'
 
 const addresses = ['/ip4/127.0.0.1/tcp/8081']
 
@@ -59,9 +61,9 @@ test('the same request gets the same answer; another one is refused', async (t) 
   const founder = await founderOf(t, 2)
   const { code } = await founder.invites.create('device', addresses)
   const joining = join(founder, code)
-  const first = await received(founder.invites.redeem(joining.request))
+  const first = await received(await founder.invites.redeem(joining.request))
   await founder.put('in between.txt')
-  const again = await received(founder.invites.redeem(joining.request))
+  const again = await received(await founder.invites.redeem(joining.request))
   assert.deepEqual(again, first)
   assert.equal(founder.catalogue.devices().length, 3)
   await assert.rejects(founder.invites.redeem(join(founder, code).request), refusedAs('INVITE_USED'))
@@ -107,16 +109,20 @@ test('every byte of a request and of an answer is checked', async (t) => {
     wrong[at]! ^= 1
     await assert.rejects(founder.invites.redeem(wrong))
   }
-  const answer = await received(founder.invites.redeem(joining.request))
-  checkWelcome(joining, answer)
+  const answer = await received(await founder.invites.redeem(joining.request))
+  const check = (joining: Joining, given: WelcomeAnswer) =>
+    checkWelcome(joining, given, new WelcomeInMemory())
+  await check(joining, answer)
   for (let at = 0; at < answer.head.length; at += 3) {
     const head = Buffer.from(answer.head)
     head[at]! ^= 1
-    assert.throws(() => checkWelcome(joining, { ...answer, head }))
+    await assert.rejects(check(joining, { ...answer, head }))
   }
   const refused = refusedAs('INVITE_REFUSED')
-  assert.throws(() => checkWelcome(joining, { ...answer, batches: answer.batches.slice(1) }), refused)
-  assert.throws(() => checkWelcome(join(founder, code), answer), refused, 'for another request')
+  const { batches } = answer
+  for (const wrong of [batches.slice(1), batches.slice(0, -1), [...batches, batches[1]!], batches.toReversed()])
+    await assert.rejects(check(joining, { ...answer, batches: wrong }), refused)
+  await assert.rejects(check(join(founder, code), answer), refused, 'for another request')
 })
 
 test('storage-only devices, and codes of other inviters, are not redeemed', async (t) => {
@@ -159,4 +165,41 @@ test('the founder is lost and revoked: the second device invites, and its answer
   assert.ok(third.shown('last words.txt'))
   assert.equal(third.catalogue.roleOf(second.catalogue.peer), 'admin')
   assert.equal(third.catalogue.roleOf(founder.catalogue.peer), 'ex-member')
+})
+
+test('a welcome is taken in while it arrives: little of it is in memory', async (t) => {
+  const founder = await founderOf(t, 12)
+  for (let n = 0; n < 24; n++) {
+    const bodies = Array.from({ length: 128 }, (_, index) => ({
+      ...bodyOf(`${n}-${index}.txt`),
+      description: 'd'.repeat(2000),
+    }))
+    const versions = bodies.map((body) => ({ folder: founder.files, parents: [], body, chunks: [] }))
+    await founder.catalogue.write(versions)
+  }
+  const { code } = await founder.invites.create('device', addresses)
+  const joining = join(founder, code)
+  const { head, batches } = await founder.invites.redeem(joining.request)
+  const place = new WelcomeInMemory()
+  let sent = 0
+  let open = 0
+  let most = 0
+  async function* arriving(): AsyncGenerator<Uint8Array> {
+    for await (const batch of batches) {
+      sent += batch.length
+      open += batch.length
+      most = Math.max(most, open)
+      yield batch
+    }
+  }
+  const taking: WelcomePlace = {
+    read: place.read,
+    commit: async (group) => {
+      await place.commit(group)
+      for (const { bytes } of group.batches) open -= bytes.length
+    },
+  }
+  await checkWelcome(joining, { head, batches: arriving() }, taking)
+  assert.equal(open, 0)
+  assert.ok(sent > 5 * 1024 * 1024 && most < 3 * 1024 * 1024, `${most} of ${sent} bytes`)
 })

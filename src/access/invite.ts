@@ -19,7 +19,13 @@ import type { PoolKeys } from './device-keys.ts'
 import { inviteText, type Invite, type InviteKind } from './invite-code.ts'
 import type { OpenedCatalogue } from './opened-catalogue.ts'
 import { signedRequest, type SignedRequest } from './record-bodies.ts'
-import { checkHistory, digestOf, historyFor, type ExpectedDevice } from './welcome.ts'
+import {
+  checkHistory,
+  historyFor,
+  type ExpectedDevice,
+  type WelcomeAnswer,
+  type WelcomePlace,
+} from './welcome.ts'
 
 const requestPart = fields({
   invite: field(0, bytes(16)),
@@ -40,12 +46,6 @@ const welcomePart = fields({
 export interface Welcome {
   head: Uint8Array
   batches: AsyncIterable<Uint8Array>
-}
-
-/** An answer as received. */
-export interface WelcomeAnswer {
-  head: Uint8Array
-  batches: Uint8Array[]
 }
 
 /** What a joiner keeps between its request and the answer; the same request may be sent again. */
@@ -222,23 +222,22 @@ export function joinRequest(invite: Invite, peer: SigningKey, name: string, rand
 
 /**
  * Checks an answer whole: MAC, first record, chain of certificates, and that this device now counts
- * with the kind invited. Gives the keys to save and the batches to store; `INVITE_REFUSED` otherwise.
+ * with the kind invited. Its records then lie in `place`. Gives the keys to save; `INVITE_REFUSED` otherwise.
  */
-export function checkWelcome(
+export async function checkWelcome(
   joining: Joining,
   answer: WelcomeAnswer,
-): { keys: PoolKeys; batches: Uint8Array[] } {
+  place: WelcomePlace,
+): Promise<PoolKeys> {
   const { invite, secrets, request } = joining
   const { message, mac } = decode(macced, answer.head, 'a welcome', limits.requestHeadBytes)
   const asked = decode(macced, request, 'a join request', limits.requestHeadBytes).message
   if (!isMac(mac, keysOf(invite.secret).welcome, invite.pool, hash(asked), hash(message)))
     throw fail('INVITE_REFUSED', { reason: 'its answer was not made with this code' })
   const welcome = decode(welcomePart, message, 'a welcome', limits.requestHeadBytes)
-  if (!digestOf(answer.batches).equals(welcome.batches))
-    throw fail('INVITE_REFUSED', { reason: 'the records of its answer are not the ones it named' })
-  checkHistory(expectedOf(joining, welcome.certificate), answer.batches)
   const poolSecret = Buffer.from(welcome.poolSecret)
-  return { keys: { pool: invite.pool, secrets, poolSecret, genesis: [] }, batches: answer.batches }
+  await checkHistory(expectedOf(joining, welcome.certificate), answer.batches, welcome.batches, place)
+  return { pool: invite.pool, secrets, poolSecret, genesis: [] }
 }
 
 function expectedOf({ invite, secrets }: Joining, certificate: RecordHash): ExpectedDevice {

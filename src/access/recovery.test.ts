@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PoolDevice, PoolWorld, received } from '../../test/catalogue-fixture.ts'
+import { PoolDevice, PoolWorld } from '../../test/catalogue-fixture.ts'
+import { received, WelcomeInMemory } from '../../test/welcome-in-memory.ts'
 import { isCode } from '../base/errors.ts'
 import { newSigningKey } from '../codec/sign.ts'
 import {
@@ -35,13 +36,14 @@ test('from paper and one storage-only peer: every file is read again', async (t)
 
   const recovering = recoverWith(paper, newSigningKey(world.random), world.clock, world.random)
   const answer = await received(
-    admitRecovery(box.catalogue, box.store, box.keys.poolSecret, recovering.request),
+    await admitRecovery(box.catalogue, box.store, box.keys.poolSecret, recovering.request),
   )
   const fewer = { ...answer, batches: answer.batches.slice(1) }
-  assert.throws(() => checkRecovered(recovering, fewer), { code: 'RECOVERY_REFUSED' })
-  const { keys, batches } = checkRecovered(recovering, answer)
+  await assert.rejects(checkRecovered(recovering, fewer, new WelcomeInMemory()), { code: 'RECOVERY_REFUSED' })
+  const place = new WelcomeInMemory()
+  const keys = await checkRecovered(recovering, answer, place)
   const device = await new PoolDevice(world, keys).open()
-  await device.catalogue.admit(batches)
+  await device.catalogue.admit(place.batches)
   await device.catalogue.admit(await box.batches())
   assert.equal(device.catalogue.user, paper.user)
   assert.equal(device.shown('kept.txt')?.version, version)
@@ -92,11 +94,11 @@ test('a lost paper is revoked like a device; a further one takes its place', asy
     code: 'FORBIDDEN',
   })
   const recovering = pushOf(further)
-  const answer = await received(admitRecovery(catalogue, store, keys.poolSecret, recovering.request))
-  const recovered = checkRecovered(recovering, answer)
-  const device = await new PoolDevice(world, recovered.keys).open()
+  const answer = await admitRecovery(catalogue, store, keys.poolSecret, recovering.request)
+  const place = new WelcomeInMemory()
+  const device = await new PoolDevice(world, await checkRecovered(recovering, answer, place)).open()
   t.after(() => device.close())
-  await device.catalogue.admit(recovered.batches)
+  await device.catalogue.admit(place.batches)
   await device.catalogue.admit(await box.batches())
   assert.equal(device.shown('kept.txt')?.version, version)
 })

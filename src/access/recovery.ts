@@ -24,11 +24,17 @@ import type { Store } from '../store/store.ts'
 import { fromBase58, toBase58 } from './base58.ts'
 import { encodeCertificate, makeRequest, readRequest } from './certificate.ts'
 import { recoverySecrets, type PoolKeys } from './device-keys.ts'
-import type { Welcome, WelcomeAnswer } from './invite.ts'
+import type { Welcome } from './invite.ts'
 import type { BegunRequest } from './joining-file.ts'
 import type { OpenedCatalogue } from './opened-catalogue.ts'
 import { peerIdOf, peerKeyOf } from './peer-id.ts'
-import { checkHistory, digestOf, historyFor, type ExpectedDevice } from './welcome.ts'
+import {
+  checkHistory,
+  historyFor,
+  type ExpectedDevice,
+  type WelcomeAnswer,
+  type WelcomePlace,
+} from './welcome.ts'
 
 /** What stands on the paper. */
 export interface Paper {
@@ -169,14 +175,14 @@ export async function admitRecovery(
   return { head: encode(answerPart, { poolSecret, batches: digest }), batches }
 }
 
-/** Checks a peer's answer whole before anything is stored; gives the keys to save and the batches. */
-export function checkRecovered(
+/** Checks a peer's answer whole, its records in `place`; gives the keys to save. */
+export async function checkRecovered(
   { paper, secrets, request }: Recovering,
   answer: WelcomeAnswer,
-): { keys: PoolKeys; batches: Uint8Array[] } {
+  place: WelcomePlace,
+): Promise<PoolKeys> {
   const head = decode(answerPart, answer.head, 'a recovery answer', limits.requestHeadBytes)
-  if (!digestOf(answer.batches).equals(head.batches))
-    throw fail('RECOVERY_REFUSED', { reason: 'the records of its answer are not the ones it named' })
+  const poolSecret = Buffer.from(head.poolSecret)
   const device: ExpectedDevice = {
     pool: paper.pool,
     device: deviceIdOf(secrets.record.publicKey),
@@ -185,9 +191,8 @@ export function checkRecovered(
     issuer: recoveryDeviceOf(paper.seed),
     issuerPeer: undefined,
   }
-  checkHistory(device, answer.batches, 'RECOVERY_REFUSED')
-  const keys = { pool: paper.pool, secrets, poolSecret: Buffer.from(head.poolSecret), genesis: [] }
-  return { keys: { ...keys, recoverySeed: paper.seed }, batches: answer.batches }
+  await checkHistory(device, answer.batches, head.batches, place, 'RECOVERY_REFUSED')
+  return { pool: paper.pool, secrets, poolSecret, genesis: [], recoverySeed: paper.seed }
 }
 
 function checksum(form: Uint8Array): Buffer {

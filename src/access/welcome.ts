@@ -2,8 +2,10 @@
 import { fail } from '../base/errors.ts'
 import type { DeviceId, PeerId, PoolId, RecordHash } from '../base/words.ts'
 import { hash, RunningHash } from '../codec/hash.ts'
-import type { SignedRecord } from '../codec/record.ts'
+import type { Batch } from '../codec/record.ts'
+import type { IndexReader } from '../store/index-reader.ts'
 import type { IndexedRecord, Store } from '../store/store.ts'
+import { ancestryOf } from './ancestry.ts'
 import { Authority } from './authority.ts'
 import { Intake } from './intake.ts'
 import type { OpenedCatalogue } from './opened-catalogue.ts'
@@ -44,9 +46,34 @@ export async function historyFor(
   return { digest: digest.digest(), batches: bytesOf() }
 }
 
-/** Hash of the batches' hashes. */
-export function digestOf(batches: readonly Uint8Array[]): Buffer {
-  return hash(...batches.map((batch) => hash(batch)))
+/** An answer as it arrives: its head, and the batches that follow. */
+export interface WelcomeAnswer {
+  head: Uint8Array
+  batches: AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+}
+
+/** Where an answer's records lie while they are judged: a store that holds nothing else. */
+export interface WelcomePlace {
+  read: Pick<IndexReader, 'record' | 'hasRecord' | 'isPartialBatch' | 'heads'>
+  commit(group: { batches: readonly Batch[] }): Promise<void>
+}
+
+/** Batches of an answer taken in at once. */
+const sliceBytes = 1024 * 1024
+
+/** The batches in arrays of about a MiB. */
+export async function* slicesOf(batches: WelcomeAnswer['batches']): AsyncGenerator<Uint8Array[]> {
+  let slice: Uint8Array[] = []
+  let bytes = 0
+  for await (const batch of batches) {
+    slice.push(batch)
+    bytes += batch.length
+    if (bytes < sliceBytes) continue
+    yield slice
+    slice = []
+    bytes = 0
+  }
+  if (slice.length > 0) yield slice
 }
 
 /** What an answer must make of this device. */
@@ -60,55 +87,54 @@ export interface ExpectedDevice {
   issuerPeer: PeerId | undefined
 }
 
-/** Judges an answer's records by themselves, before anything is stored; fails with `code` when they do not hold. */
-export function checkHistory(
+/**
+ * Takes an answer's records into `place`, never more than a slice of them in memory, and judges them by
+ * themselves; fails with `code` when they do not hold. `digest`: hash of the batches' hashes, as the head
+ * names it.
+ */
+export async function checkHistory(
   expected: ExpectedDevice,
-  batches: readonly Uint8Array[],
+  batches: WelcomeAnswer['batches'],
+  digest: Uint8Array,
+  place: WelcomePlace,
   code: 'INVITE_REFUSED' | 'RECOVERY_REFUSED' = 'INVITE_REFUSED',
-): void {
+): Promise<void> {
   const refuse = (reason: string): Error => fail(code, { reason })
-  const { authority, complete } = readHistory(expected.pool, batches)
+  const authority = new Authority(expected.pool, ancestryOf(place.read))
+  const intake = new Intake(authority, place.read)
+  const received = new RunningHash()
+  let open = 0
+  for await (const slice of slicesOf(batches)) {
+    for (const batch of slice) received.add(hash(batch))
+    open += slice.length
+    const sorted = intake.sort(slice)
+    if (sorted.refused.length > 0) throw refuse(notWhole)
+    await place.commit({ batches: sorted.batches.map(({ batch }) => batch) })
+    open -= sorted.batches.length
+  }
+  if (!received.digest().equals(digest))
+    throw refuse('the records of its answer are not the ones it named')
+  if (open > 0 || !place.read.hasRecord(expected.pool as string as RecordHash))
+    throw refuse(notWhole)
+  authority.rejudge()
+  checkDevice(expected, authority, refuse)
+}
+
+const notWhole = 'the records of its answer are not whole'
+
+function checkDevice(
+  expected: ExpectedDevice,
+  authority: Authority,
+  refuse: (reason: string) => Error,
+): void {
   const judged = authority.device(expected.device)
   const issuer = authority.device(expected.issuer)
-  if (!complete) throw refuse('the records of its answer are not whole')
   if (issuer === undefined || authority.certified(issuer).peer !== expected.issuerPeer)
     throw refuse('the inviter is not a device of the pool')
   if (judged?.certificate !== expected.certificate || judged.issuer !== expected.issuer)
     throw refuse('its answer holds no certificate for this device')
   if (!judged.counted || judged.revoked || judged.kind !== expected.kind)
     throw refuse('its certificate does not count')
-}
-
-function readHistory(
-  pool: PoolId,
-  batches: readonly Uint8Array[],
-): { authority: Authority; complete: boolean } {
-  const previous = new Map<RecordHash, RecordHash | undefined>()
-  const authority = new Authority(pool, (heads, record) =>
-    heads.some((head) => reaches(previous, head, record.hash)),
-  )
-  const intake = new Intake(authority, {
-    record: () => undefined,
-    hasRecord: () => false,
-    isPartialBatch: () => false,
-  })
-  const sorted = intake.sort(batches)
-  for (const record of sorted.batches.flatMap(({ batch }): SignedRecord[] => batch.records))
-    previous.set(record.hash, record.head.previous)
-  authority.rejudge()
-  const complete =
-    sorted.refused.length === 0 && intake.waiting === 0 && previous.has(pool as string as RecordHash)
-  return { authority, complete }
-}
-
-function reaches(
-  previous: ReadonlyMap<RecordHash, RecordHash | undefined>,
-  head: RecordHash,
-  hash: RecordHash,
-): boolean {
-  for (let at: RecordHash | undefined = head; at !== undefined; at = previous.get(at))
-    if (at === hash) return true
-  return false
 }
 
 function furthest(records: readonly IndexedRecord[]): number {

@@ -8,6 +8,7 @@ import type { OpenedCatalogue } from '../access/opened-catalogue.ts'
 import type { PoolKeys } from '../access/device-keys.ts'
 import { Invites } from '../access/invite.ts'
 import { openCatalogue } from '../access/open-catalogue.ts'
+import { slicesOf, type WelcomeAnswer } from '../access/welcome.ts'
 import { zoneTag } from '../access/statement.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
@@ -52,7 +53,7 @@ import { pausedWorkers } from './worker-verbs.ts'
 export interface CoreParts {
   keys: PoolKeys
   /** Records that a new member got with its certificate. */
-  welcome?: readonly Uint8Array[] | undefined
+  welcome?: WelcomeAnswer['batches'] | undefined
   disk: Disk
   clock: Clock
   random: Random
@@ -139,7 +140,8 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
   try {
     const space = await SpaceWatch.over(store, parts.contributed)
     const catalogue = await openCatalogue({ ...parts, store, naming: { checkPath, categoryOf } })
-    if (parts.welcome !== undefined) await catalogue.admit(parts.welcome)
+    if (parts.welcome !== undefined)
+      for await (const slice of slicesOf(parts.welcome)) await catalogue.admit(slice)
     await nameItself(catalogue, parts)
     const workers = new WorkerRunner(clock, log, pausedWorkers(store.own))
     const whole = membershipOf(catalogue, () => stateOf(parts, space, away))

@@ -6,14 +6,18 @@ import { checkWelcome, inviteIdOf, joinRequest, type Invites, type Joining } fro
 import { loadJoining, removeJoining, saveJoining } from '../access/joining-file.ts'
 import { parseInvite, type Invite } from '../access/invite-code.ts'
 import type { PoolKeys } from '../access/device-keys.ts'
+import type { WelcomeAnswer, WelcomePlace } from '../access/welcome.ts'
+import type { Disk } from '../base/disk.ts'
 import { asPeerStorError, fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
-import type { CallOptions, PeerId } from '../base/words.ts'
+import type { CallOptions, PeerId, PoolId } from '../base/words.ts'
 import type { SigningKey } from '../codec/sign.ts'
 import { framed, frames } from '../net/framing.ts'
 import type { Answer, Call, Network, Reply } from '../net/network.ts'
+import { WelcomeStore } from './welcome-store.ts'
 
 export interface JoinParts {
   /** Folder of the home, where a begun request is kept. */
@@ -26,12 +30,14 @@ export interface JoinParts {
   bootstrap: readonly string[]
   clock: Clock
   random: Random
+  disk: Disk
+  log: Log
 }
 
 export interface Joined {
   keys: PoolKeys
-  /** The records that come with the certificate. */
-  welcome: Uint8Array[]
+  /** The records that come with the certificate; to be removed when the pool's store has them. */
+  welcome: WelcomeStore
   /** Who answered, and where: the one device whose address is known until it tells of others. */
   inviter: { peer: PeerId; addresses: string[] }
 }
@@ -59,8 +65,8 @@ export async function join(parts: JoinParts, code: string, options: CallOptions 
   const joining = await begin(parts, invite)
   const reached = watchFor(parts.network, invite.peer)
   try {
-    const { keys, batches } = await redeem(parts, joining, options)
-    return { keys, welcome: batches, inviter: { peer: invite.peer, addresses: whereFound(parts, invite) } }
+    const { keys, welcome } = await redeem(parts, joining, options)
+    return { keys, welcome, inviter: { peer: invite.peer, addresses: whereFound(parts, invite) } }
   } catch (thrown) {
     if (isRefusal(thrown) || !reached.end()) await removeJoining(parts.home)
     throw thrown
@@ -88,13 +94,15 @@ async function redeem(
   parts: JoinParts,
   joining: Joining,
   options: CallOptions,
-): Promise<ReturnType<typeof checkWelcome>> {
+): Promise<Pick<Joined, 'keys' | 'welcome'>> {
   const { clock } = parts
   const until = clock.monotonicMs() + searchMs
   while (true) {
     const reply = await askInviter(parts, joining, until, options)
     try {
-      return checkWelcome(joining, { head: reply.head, batches: await batchesIn(reply) })
+      return await taken(parts, joining.invite.pool, reply, (answer, place) =>
+        checkWelcome(joining, answer, place),
+      )
     } catch (thrown) {
       // The inviter went away in the middle of its answer: it gives the same one again.
       if (!isCode(thrown, 'PEER_UNREACHABLE')) throw thrown
@@ -161,15 +169,33 @@ function refusal(thrown: unknown): Error {
   return told ? error : fail('INVITE_REFUSED', { reason: error.message }, thrown)
 }
 
+/** Checks an answer while it arrives; nothing of a refused one is left. */
+export async function taken(
+  { home, network, disk, clock, random, log }: JoinParts,
+  pool: PoolId,
+  { head, body }: Reply,
+  check: (answer: WelcomeAnswer, place: WelcomePlace) => Promise<PoolKeys>,
+): Promise<Pick<Joined, 'keys' | 'welcome'>> {
+  const batches = batchesIn(body)
+  let welcome: WelcomeStore | undefined
+  try {
+    welcome = await WelcomeStore.open({ home, peer: network.peer, disk, clock, random, log }, pool)
+    return { keys: await check({ head, batches }, welcome.place), welcome }
+  } catch (thrown) {
+    // Whatever of it was not read: nobody will.
+    await body[Symbol.asyncIterator]().return?.()
+    await welcome?.remove()
+    throw thrown
+  }
+}
+
 /** The records that follow an answer's head, as frames of its body. */
-export async function batchesIn(reply: Reply): Promise<Uint8Array[]> {
-  const batches: Uint8Array[] = []
+async function* batchesIn(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let bytes = 0
-  for await (const batch of frames(reply.body, limits.batchBytes, 'the welcome')) {
+  for await (const batch of frames(body, limits.batchBytes, 'the welcome')) {
     bytes += batch.length
     if (bytes > limits.welcomeBytes)
       throw fail('TOO_LARGE', { what: 'the welcome', limit: limits.welcomeBytes })
-    batches.push(batch)
+    yield batch
   }
-  return batches
 }

@@ -20,7 +20,7 @@ import { encode, fields } from '../codec/cbor-schema.ts'
 import { framed } from '../net/framing.ts'
 import type { Answer, Call, Network } from '../net/network.ts'
 import type { Store } from '../store/store.ts'
-import { batchesIn, watchFor, type Joined, type JoinParts } from './join.ts'
+import { taken, watchFor, type Joined, type JoinParts } from './join.ts'
 
 /** How long the pool's peers are looked for. */
 const searchMs = 30_000
@@ -101,17 +101,19 @@ function within({ network }: JoinParts, { peers }: Paper): Set<PeerId> {
   return new Set(all.filter((peer) => peer !== network.peer))
 }
 
-async function ask({ network }: JoinParts, recovering: Recovering, peer: PeerId): Promise<Joined> {
+async function ask(parts: JoinParts, recovering: Recovering, peer: PeerId): Promise<Joined> {
+  const { network } = parts
   async function* body(): AsyncGenerator<Uint8Array> {
     yield Buffer.from(recovering.request)
   }
-  const { head, ...reply } = await network.request(peer, 'recovery.push', noHead, { body: body() })
-  const answer = { head, batches: await batchesIn({ head, ...reply }) }
-  const { keys, batches } = checkRecovered(recovering, answer)
+  const reply = await network.request(peer, 'recovery.push', noHead, { body: body() })
+  const entered = await taken(parts, recovering.paper.pool, reply, (answer, place) =>
+    checkRecovered(recovering, answer, place),
+  )
   const dialled = network.connections().filter((line) => line.peer === peer && !line.inbound)
   const known = recovering.paper.peers.find((line) => line.peer === peer)?.addresses ?? []
   const addresses = [...new Set([...dialled.map(({ address }) => address), ...known])]
-  return { keys, welcome: batches, inviter: { peer, addresses } }
+  return { ...entered, inviter: { peer, addresses } }
 }
 
 /** Nobody was there to answer: worth another try. */

@@ -266,7 +266,8 @@ export class RunningPeer implements Peer {
       if (paper !== undefined) parsePaper(paper)
       await network.start()
       const joined = paper === undefined ? await this.#redeem(code!, {}) : await this.#recover(paper)
-      await this.#makeOurs(await this.#openCore(joined.keys, joined.welcome), joined, undefined)
+      await this.#makeOurs(await this.#openCore(joined.keys, joined.welcome.batches()), joined, undefined)
+      await joined.welcome.remove()
     } else {
       await this.#openStorage(saved ?? (await this.#foundPool()))
       await network.start()
@@ -325,7 +326,7 @@ export class RunningPeer implements Peer {
 
   async #openCore(
     keys: PoolKeys,
-    welcome: readonly Uint8Array[] | undefined,
+    welcome: CoreParts['welcome'],
     away?: PeerStorError,
   ): Promise<Core> {
     const { network, enter } = this.#shared.forPool()
@@ -363,9 +364,9 @@ export class RunningPeer implements Peer {
   }
 
   #joinParts(): JoinParts {
-    const { network, peerKey, self, settings, clock, random } = this.#parts
+    const { self, settings } = this.#parts
     const bootstrap = settings.get('bootstrap')
-    return { home: this.home, network, peerKey, name: self.name(), bootstrap, clock, random }
+    return { ...this.#parts, home: this.home, name: self.name(), bootstrap }
   }
 
   #recoveryVerbs(core: () => Core): RecoveryVerbs {
@@ -434,12 +435,14 @@ export class RunningPeer implements Peer {
     await this.#leaveCore(core)
     let entered: Core
     try {
-      entered = await this.#openCore(joined.keys, joined.welcome)
+      entered = await this.#openCore(joined.keys, joined.welcome.batches())
       await this.#makeOurs(entered, joined, forget ? old.pool : undefined)
     } catch (thrown) {
       await this.#core?.stop()
       await (await this.#openCore(old, undefined)).start()
       throw thrown
+    } finally {
+      await joined.welcome.remove()
     }
     await entered.start()
     await this.#former.clear(entered)

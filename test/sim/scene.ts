@@ -1,5 +1,5 @@
 /** Everything one simulation consists of, and the properties that hold at any moment. */
-import { received } from '../catalogue-fixture.ts'
+import { WelcomeInMemory } from '../welcome-in-memory.ts'
 import { createHash } from 'node:crypto'
 import { newPool } from '../../src/access/new-pool.ts'
 import { checkWelcome, joinRequest } from '../../src/access/invite.ts'
@@ -96,8 +96,9 @@ export class Scene {
     const { code } = await invites.create(kind, inviter.network!.addresses())
     const name = `offen p${this.peers.length}`
     const joining = joinRequest(parseInvite(code), newSigningKey(random), name, random)
-    const { keys, batches } = checkWelcome(joining, await received(invites.redeem(joining.request)))
-    const peer = this.#add({ kind, keys, welcome: batches })
+    const place = new WelcomeInMemory()
+    const keys = await checkWelcome(joining, await invites.redeem(joining.request), place)
+    const peer = this.#add({ kind, keys, welcome: place.batches })
     peer.invitedBy = inviter
     await peer.start()
     return peer
