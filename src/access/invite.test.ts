@@ -120,7 +120,12 @@ test('every byte of a request and of an answer is checked', async (t) => {
   }
   const refused = refusedAs('INVITE_REFUSED')
   const { batches } = answer
-  for (const wrong of [batches.slice(1), batches.slice(0, -1), [...batches, batches[1]!], batches.toReversed()])
+  for (const wrong of [
+    batches.slice(1),
+    batches.slice(0, -1),
+    [...batches, batches[1]!],
+    batches.toReversed(),
+  ])
     await assert.rejects(check(joining, { ...answer, batches: wrong }), refused)
   await assert.rejects(check(join(founder, code), answer), refused, 'for another request')
 })

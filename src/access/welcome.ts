@@ -112,10 +112,8 @@ export async function checkHistory(
     await place.commit({ batches: sorted.batches.map(({ batch }) => batch) })
     open -= sorted.batches.length
   }
-  if (!received.digest().equals(digest))
-    throw refuse('the records of its answer are not the ones it named')
-  if (open > 0 || !place.read.hasRecord(expected.pool as string as RecordHash))
-    throw refuse(notWhole)
+  if (!received.digest().equals(digest)) throw refuse('the records of its answer are not the ones it named')
+  if (open > 0 || !place.read.hasRecord(expected.pool as string as RecordHash)) throw refuse(notWhole)
   authority.rejudge()
   checkDevice(expected, authority, refuse)
 }

@@ -324,11 +324,7 @@ export class RunningPeer implements Peer {
     }
   }
 
-  async #openCore(
-    keys: PoolKeys,
-    welcome: CoreParts['welcome'],
-    away?: PeerStorError,
-  ): Promise<Core> {
+  async #openCore(keys: PoolKeys, welcome: CoreParts['welcome'], away?: PeerStorError): Promise<Core> {
     const { network, enter } = this.#shared.forPool()
     const onAlarm = (kind: string, device: DeviceId): void =>
       this.#events.publish({ type: 'alarm', data: { kind, device } })

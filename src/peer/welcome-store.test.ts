@@ -66,7 +66,10 @@ test('a welcome lies on the disk until it is taken over, then nowhere', async (t
   assert.equal(keys.pool, all.joining.invite.pool)
   assert.deepEqual(await readdir(join(all.home, 'tmp')), ['welcome'])
   const kept = await Array.fromAsync(welcome.batches())
-  assert.deepEqual(kept.map((batch) => Buffer.from(batch)), batches.map((batch) => Buffer.from(batch)))
+  assert.deepEqual(
+    kept.map((batch) => Buffer.from(batch)),
+    batches.map((batch) => Buffer.from(batch)),
+  )
   await welcome.remove()
   assert.deepEqual(await readdir(join(all.home, 'tmp')), [])
 })
