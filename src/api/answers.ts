@@ -137,6 +137,15 @@ const quota = z.looseObject({
 const setting = z.looseObject({ key: z.string(), origin: z.string(), help: z.string() })
 const changedSetting = setting.extend({ live: z.boolean() })
 const settings = z.looseObject({ settings: z.array(setting) })
+const retiring = z.looseObject({
+  peer: z.string(),
+  name: z.string(),
+  phase: z.enum(['active', 'moving', 'checking', 'safe']),
+  chunks: count,
+  left: count,
+  checked: count,
+  statement: z.string(),
+})
 const status = z.looseObject({
   peer: z.string(),
   name: z.string(),
@@ -214,6 +223,7 @@ export const answers = {
   discovery,
   renamedDevice,
   devices,
+  retiring,
   paper,
   quota,
   changedSetting,

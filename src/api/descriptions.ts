@@ -174,6 +174,12 @@ const described: Record<string, Description> = {
     body: renameBody,
     answer: answers.renamedDevice,
   },
+  'GET /api/v1/devices/:name/retire': { summary: 'How far a device is that goes', answer: answers.retiring },
+  'POST /api/v1/devices/:name/retire': {
+    summary: 'Let a device move all that it keeps to others',
+    answer: answers.retiring,
+  },
+  'DELETE /api/v1/devices/:name/retire': { summary: 'Let it stay after all', answer: answers.retiring },
   'GET /api/v1/devices/:name/held': { summary: 'What a revoked device wrote unseen', answer: answers.held },
   'POST /api/v1/devices/:name/adopt': { summary: 'Take it over', body: adoptBody, answer: answers.adopted },
   'POST /api/v1/recovery/print': {

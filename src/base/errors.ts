@@ -229,6 +229,16 @@ export const catalogue = {
   WORKER_UNKNOWN: row(404, 'there is no worker {name}', 'list them: peerstor workers'),
   WORKER_PAUSED: row(409, 'worker {name} is paused', 'let it go on first: peerstor workers resume {name}'),
   REVOKE_SELF: row(409, '{name} is this device itself', 'leave the pool with: peerstor pool leave'),
+  RETIRE_ALONE: row(
+    409,
+    'no other device of the pool keeps files, so there is nowhere to move them',
+    'add one with: peerstor invite',
+  ),
+  RETIRE_KEYS: row(
+    409,
+    'the keys of your files are on this device only',
+    'put them on paper with: peerstor recovery print and peerstor recovery confirm, or add a second device of your own: peerstor invite',
+  ),
   DEVICE_UNKNOWN: row(404, '{name} is no device of this pool', 'list them: peerstor device list'),
   DEVICE_AMBIGUOUS: row(
     409,

@@ -1,12 +1,21 @@
 /** `device`: the devices that count in the pool. */
-import type { DeviceLine } from '../peer/peer.ts'
+import { setTimeout } from 'node:timers/promises'
+import type { DeviceLine, RetireLine } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { timeText } from './words.ts'
 
 export const build: BuildCommand = (command, act) => {
   command
-    .addHelpText('after', examples('device list', 'device rename laptop workhorse', 'device revoke phone'))
+    .addHelpText(
+      'after',
+      examples(
+        'device list',
+        'device rename laptop workhorse',
+        'device retire old-nas',
+        'device revoke phone',
+      ),
+    )
     .action(act(list))
   command.command('list').description('list them').action(act(list))
   command
@@ -15,6 +24,13 @@ export const build: BuildCommand = (command, act) => {
     .argument('<new-name>')
     .description('give a device another name')
     .action(act(rename))
+  command
+    .command('retire')
+    .argument('<name>', 'name or id')
+    .option('--cancel', 'let it stay after all')
+    .option('--no-wait', 'do not wait until it is safe to unplug')
+    .description('move all that a device keeps to others, and say when it is safe to unplug')
+    .action(act(retire))
   command
     .command('revoke')
     .argument('<name...>', 'names or ids')
@@ -35,6 +51,36 @@ async function rename(context: Context, name: string, newName: string): Promise<
     signal: context.signal,
   })
   context.out.answer(device, () => show(context, [device]))
+}
+
+const lookEveryMs = 1_000
+
+/** Goes on by itself in that device when this command is ended. */
+async function retire(
+  context: Context,
+  name: string,
+  { cancel, wait }: { cancel?: boolean; wait: boolean },
+): Promise<void> {
+  const client = await context.client()
+  const path = `/api/v1/devices/${encodeURIComponent(name)}/retire`
+  const ask = (method: 'GET' | 'POST' | 'DELETE'): Promise<RetireLine> =>
+    client.call<RetireLine>(method, path, { signal: context.signal })
+  let line = await ask(cancel === true ? 'DELETE' : 'POST')
+  let told = ''
+  while (wait && cancel !== true && line.phase !== 'safe') {
+    if (line.statement !== told) context.out.note(`${line.name}: ${line.statement}`)
+    told = line.statement
+    await setTimeout(lookEveryMs, undefined, { signal: context.signal })
+    line = await ask('GET')
+    if (line.phase === 'active') break
+  }
+  context.out.answer(line, () => {
+    context.out.line(`${line.name}: ${line.statement}`)
+    if (line.phase === 'safe')
+      context.out.line(
+        'take it out of the pool with: peerstor pool leave there, or peerstor device revoke here',
+      )
+  })
 }
 
 async function revoke(context: Context, devices: string[]): Promise<void> {

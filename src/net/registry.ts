@@ -53,6 +53,8 @@ export const registry = {
   'chunks.offer': rule(devices, limits.requestBodyBytes, 0, false),
   /** `keyed(nonce, sealed chunk)`: proof that a holder has the bytes now. */
   'chunks.challenge': rule(devices, limits.requestHeadBytes, 0, false),
+  /** To begin to retire, to stay after all, or how far it is; for the device's owner and for admins. */
+  'device.retire': rule(['member', 'admin'], limits.requestHeadBytes, 0, false),
   /** Port, id and key of a TLS lane (crypto.md §6). */
   'lane.open': rule(devices, limits.requestHeadBytes, 0, false),
 } as const satisfies Record<string, RequestRule>

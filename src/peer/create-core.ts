@@ -46,7 +46,9 @@ import type { Store } from '../store/store.ts'
 import { serveInvites } from './join.ts'
 import { membershipOf } from './membership.ts'
 import { serveRecovery } from './recover.ts'
+import { Retirement, RetireSwitch } from './retirement.ts'
 import { Safety } from './safety.ts'
+import { serveRetirement } from './serve-retirement.ts'
 import { SpaceWatch } from './space-watch.ts'
 import { pausedWorkers } from './worker-verbs.ts'
 
@@ -107,6 +109,8 @@ export interface Core {
   chunksAt(path: string): ChunkId[]
   /** Codes for further devices. */
   readonly invites: Invites
+  /** Whether this device goes, and how far that is. */
+  readonly retirement: Retirement
   /** What this device says of itself to the others. */
   ownState(): DeviceState
   /** Sealed bytes kept here, as last looked at. */
@@ -144,7 +148,8 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
       for await (const slice of slicesOf(parts.welcome)) await catalogue.admit(slice)
     await nameItself(catalogue, parts)
     const workers = new WorkerRunner(clock, log, pausedWorkers(store.own))
-    const whole = membershipOf(catalogue, () => stateOf(parts, space, away))
+    const retireSwitch = new RetireSwitch(store.own, keys.pool)
+    const whole = membershipOf(catalogue, () => stateOf(parts, space, retireSwitch.isOn, away))
     const membership = away === undefined ? whole : keepingNothing(whole)
     const budget = parts.budget ?? new Budget(limits.bulkBytes)
     const wake = (worker: string): void => workers.wake(worker)
@@ -155,7 +160,28 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
     const unfinished = new Unfinished({ store, catalogue, log, onDropped, wake })
     const unwanted: Unfinished['unwanted'] = (offered) => unfinished.unwanted(offered)
     const pool = openPool({ ...parts, store, membership, budget, wake, unwanted })
-    const open = { budget, store, space, catalogue, membership, workers, unfinished, pool, away }
+    const retirement = new Retirement(
+      { store, catalogue, membership, pool, clock, wake, onChange: () => ownChanged() },
+      retireSwitch,
+    )
+    const ownChanged = (): void => {
+      whole.changed()
+      pool.speak()
+    }
+    const open = {
+      budget,
+      store,
+      space,
+      catalogue,
+      membership,
+      workers,
+      unfinished,
+      pool,
+      retireSwitch,
+      retirement,
+      ownChanged,
+      away,
+    }
     return new OpenCore({ ...parts, ...open })
   } catch (thrown) {
     await store.close()
@@ -177,7 +203,12 @@ async function nameItself(catalogue: Catalogue, { self, log }: CoreParts): Promi
 }
 
 /** The signed statement of this device: what it gives, and where it is. */
-function stateOf({ self, network, keys }: CoreParts, space: SpaceWatch, away?: PeerStorError): DeviceState {
+function stateOf(
+  { self, network, keys }: CoreParts,
+  space: SpaceWatch,
+  retiring: boolean,
+  away?: PeerStorError,
+): DeviceState {
   const zone = self.zone()
   return {
     contributed: space.contributed,
@@ -185,7 +216,7 @@ function stateOf({ self, network, keys }: CoreParts, space: SpaceWatch, away?: P
     used: Math.round(space.used / limits.segmentBytes) * limits.segmentBytes,
     ...(zone === undefined ? {} : { zone: zoneTag(keys.pool, zone) }),
     full: space.full || away !== undefined,
-    retiring: false,
+    retiring,
     client: self.client(),
     addresses: network.addresses().slice(0, limits.peerAddresses),
     version: self.version,
@@ -212,6 +243,10 @@ interface OpenCoreParts extends CoreParts {
   workers: WorkerRunner
   unfinished: Unfinished
   pool: Pool
+  retireSwitch: RetireSwitch
+  retirement: Retirement
+  /** What this device says of itself decides otherwise now: here at once, and others are told. */
+  ownChanged: () => void
 }
 
 class OpenCore implements Core {
@@ -223,6 +258,7 @@ class OpenCore implements Core {
   readonly files: Files
   readonly safety: Safety
   readonly invites: Invites
+  readonly retirement: Retirement
   readonly #parts: OpenCoreParts
   readonly #filesParts: FilesParts
   /** Files that asked for the most copies when it was last looked. */
@@ -266,6 +302,8 @@ class OpenCore implements Core {
     })
     this.invites = new Invites({ ...parts, poolSecret: parts.keys.poolSecret })
     serveInvites(parts.network, () => this.invites)
+    this.retirement = parts.retirement
+    serveRetirement(parts.network, parts.catalogue, parts.retirement)
     serveRecovery(parts.network, parts.catalogue, parts.store, parts.keys.poolSecret)
   }
 
@@ -278,7 +316,7 @@ class OpenCore implements Core {
   }
 
   ownState(): DeviceState {
-    return stateOf(this.#parts, this.#parts.space)
+    return stateOf(this.#parts, this.#parts.space, this.#parts.retireSwitch.isOn)
   }
 
   used(): number {
@@ -291,7 +329,7 @@ class OpenCore implements Core {
 
   async changed(): Promise<void> {
     await this.#parts.space.refresh()
-    this.pool.announce()
+    this.#parts.ownChanged()
   }
 
   async start(): Promise<void> {
@@ -310,6 +348,7 @@ class OpenCore implements Core {
     for (const worker of pool.workers()) workers.add(worker)
     workers.add(new ChunksOf(this.#filesParts))
     workers.add(new UploadKeeper(this.#filesParts))
+    workers.add(this.retirement)
     workers.add(new SearchIndex(this.#filesParts))
     workers.add(new Retention(this.#filesParts))
     workers.add(space)

@@ -8,14 +8,14 @@ import type { PeerHealth } from '../pool/pool.ts'
 import type { Core } from './create-core.ts'
 import type { DeviceLine, PeerLine } from './peer.ts'
 
-export function deviceLine(device: Device, seen: PeerHealth | undefined): DeviceLine {
+export function deviceLine(device: Device, seen: PeerHealth | undefined, retiring = false): DeviceLine {
   return {
     device: device.device,
     peer: device.peer,
     name: device.kind === 'recovery' ? 'recovery key' : nameOf(device),
     role: device.role,
     kind: device.kind,
-    state: device.revoked ? 'revoked' : 'active',
+    state: device.revoked ? 'revoked' : retiring ? 'retiring' : 'active',
     ...(device.kind === 'recovery' && { printed: device.printed }),
     ...(device.fork !== undefined && { fork: device.fork }),
     lastSeen: seen?.lastSeen === undefined ? undefined : timeText(seen.lastSeen),
@@ -24,9 +24,12 @@ export function deviceLine(device: Device, seen: PeerHealth | undefined): Device
 
 export function deviceLines(core: Core): DeviceLine[] {
   const health = new Map(core.pool.health().map((seen) => [seen.peer, seen]))
-  return core.catalogue
-    .devices()
-    .map((device) => deviceLine(device, device.peer === undefined ? undefined : health.get(device.peer)))
+  return core.catalogue.devices().map((device) => {
+    const state =
+      device.peer === core.catalogue.peer ? core.ownState() : core.catalogue.stateOf(device.device)
+    const seen = device.peer === undefined ? undefined : health.get(device.peer)
+    return deviceLine(device, seen, state?.retiring)
+  })
 }
 
 /** By device id, peer id, or a name that only one device has. */

@@ -3,8 +3,13 @@ import type { Catalogue, Device, DeviceState } from '../access/catalogue.ts'
 import type { PeerId } from '../base/words.ts'
 import type { Member, Membership } from '../pool/pool.ts'
 
+export interface OwnMembership extends Membership {
+  /** What this device says of itself decides otherwise now. */
+  changed(): void
+}
+
 /** `ownState` is signed again when it changed; asked often. */
-export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState): Membership {
+export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState): OwnMembership {
   let signed: { state: string; bytes: Uint8Array } | undefined
   // Asked for with every chunk; judging devices and reading statements takes a while.
   let others: Member[] | undefined
@@ -37,6 +42,7 @@ export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState):
       if (JSON.stringify(others) !== before) tell()
       return true
     },
+    changed: tell,
     onChange: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)

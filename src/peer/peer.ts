@@ -10,7 +10,11 @@ import type { Fork } from '../access/forks.ts'
 import type { Subject, Tokens } from '../access/tokens.ts'
 import type { WebCertificate } from '../access/web-certificate.ts'
 import type { Files } from '../files/files.ts'
+import type { RetireState } from './retirement.ts'
+import type { RetireAction } from './serve-retirement.ts'
 import type { Settings, SettingsValues } from './settings.ts'
+
+export type { RetireAction } from './serve-retirement.ts'
 
 // The words of the rooms below that this face speaks: who uses a peer imports them from here.
 export type { Folder, Policy } from '../access/catalogue.ts'
@@ -85,12 +89,19 @@ export interface DeviceLine {
   name: string
   role: string
   kind: 'device' | 'storage' | 'recovery'
-  state: 'active' | 'revoked'
+  state: 'active' | 'retiring' | 'revoked'
   /** Its records forked: signed twice over one number, or a restored or copied disk went on beside it. */
   fork?: Fork | undefined
   /** Of a recovery key: whether its paper was confirmed to be in safe hands. */
   printed?: boolean | undefined
   lastSeen: string | undefined
+}
+
+/** How far a device is that goes; `safe`: it can be unplugged. */
+export interface RetireLine extends RetireState {
+  peer: PeerId
+  name: string
+  statement: string
 }
 
 /** A version of a revoked device that does not show. */
@@ -130,6 +141,8 @@ export interface PoolVerbs {
   /** By device id, peer id or unique name. Answers all devices that fall. */
   revoke(names: readonly string[]): Promise<{ devices: DeviceLine[] }>
   rename(name: string, newName: string): Promise<DeviceLine>
+  /** Lets a device move all that it keeps to others, lets it stay after all, or tells how far it is. */
+  retire(name: string, action: RetireAction, options?: CallOptions): Promise<RetireLine>
   /** Versions that a revoked device wrote after its cut, as far as they are here. */
   held(name: string): Promise<{ held: HeldLine[] }>
   /** Takes them over: all of them, or those of `paths` and below. */

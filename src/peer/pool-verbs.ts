@@ -6,6 +6,8 @@ import type { Network } from '../net/network.ts'
 import { adopt, heldOf } from './adopt.ts'
 import type { Core } from './create-core.ts'
 import { deviceLine, deviceLines, deviceNamed, nameOf, peerLines } from './devices.ts'
+import { askToRetire, retire } from './serve-retirement.ts'
+import { retireText } from './retirement.ts'
 import type { DiscoverReport, PoolVerbs } from './peer.ts'
 
 export function poolVerbs(
@@ -42,6 +44,16 @@ export function poolVerbs(
       const device = deviceNamed(core().catalogue, name)
       const adopted = await adopt(core(), device.device, paths)
       return { devices: [deviceLine(device, undefined)], adopted }
+    },
+    retire: async (name, action, options) => {
+      const device = deviceNamed(core().catalogue, name)
+      const { peer } = device
+      if (peer === undefined || device.revoked) throw fail('DEVICE_UNKNOWN', { name })
+      const self = peer === core().catalogue.peer
+      const state = self
+        ? await retire(core().retirement, action)
+        : await askToRetire(network, peer, action, options)
+      return { peer, name: nameOf(device), ...state, statement: retireText(state) }
     },
     rename: async (name, newName) => {
       const { catalogue } = core()

@@ -112,6 +112,11 @@ export function warningsOf(core: Core): string[] {
       warnings.push(
         `${nameOf(device)} has signed two histories: whoever has its keys may forge; revoke it: peerstor device revoke ${device.peer ?? device.device}`,
       )
+  const { phase } = core.retirement.state()
+  if (phase !== 'active')
+    warnings.push(
+      `this device is retiring: ${core.retirement.status()}; to keep it: peerstor device retire ${core.catalogue.peer} --cancel`,
+    )
   const zone = zoneWarning(core.membership.members())
   if (zone !== undefined) warnings.push(zone)
   const out = shutOutText(core)

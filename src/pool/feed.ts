@@ -99,6 +99,12 @@ export class Feed {
     this.#tellAfter(tellAfterMs)
   }
 
+  /** A person changed what this device says of itself: that is told now. */
+  speak(): void {
+    this.#said = { ...this.#said, at: Number.NEGATIVE_INFINITY }
+    this.announce()
+  }
+
   /** A connection began: everything may be new. */
   connected(peer: PeerId): void {
     const session = this.#session(peer)

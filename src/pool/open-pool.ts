@@ -3,6 +3,7 @@ import { limits } from '../base/limits.ts'
 import type { CallOptions, ChunkId, FolderId, PeerId } from '../base/words.ts'
 import type { Worker } from '../base/worker.ts'
 import type { NetworkEvent } from '../net/network.ts'
+import { Departure } from './departure.ts'
 import { Feed } from './feed.ts'
 import type { News } from './feed-reader.ts'
 import { Fetcher } from './fetch.ts'
@@ -32,6 +33,7 @@ class OpenPool implements Pool {
   readonly #replicator: Replicator
   readonly #repair: Repair
   readonly #scrub: Scrub
+  readonly departure: Departure
   readonly #listeners = new Set<(event: PoolEvent) => void>()
   readonly #remotes = new Map<PeerId, RemoteStore>()
   readonly #outbox = new Outbox()
@@ -78,6 +80,12 @@ class OpenPool implements Pool {
         this.#kept()
         this.#emit({ type: 'damage', found, healed })
       },
+    })
+    this.departure = new Departure({
+      ...parts,
+      roster,
+      remote,
+      onMissing: (peer, id) => this.#missing(peer, id),
     })
     const keeper = new Keeper({ ...parts, health, remote, onKept: () => this.#kept() })
     serveChunks({ ...parts, outbox: this.#outbox, keeper, onDamage: (id) => this.#damaged(id) })
@@ -166,6 +174,10 @@ class OpenPool implements Pool {
 
   announce(): void {
     this.#feed.announce()
+  }
+
+  speak(): void {
+    this.#feed.speak()
   }
 
   storeOf(peer: PeerId): RemoteStore {

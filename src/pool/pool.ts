@@ -13,6 +13,7 @@ import type { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import type { Network } from '../net/network.ts'
 import type { ChunkStore, Pin } from '../store/chunk-store.ts'
+import type { Departure } from './departure.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { Store } from '../store/store.ts'
 
@@ -168,6 +169,8 @@ export interface Pool {
   mending(): Mending | undefined
   /** New records here: connected peers are told. */
   announce(): void
+  /** What this device says of itself was changed by a person: others are told at once. */
+  speak(): void
   /** A peer as a place for chunks, for whoever asks one in particular. */
   storeOf(peer: PeerId): ChunkStore
   /** What this peer has seen of each member. */
@@ -176,6 +179,8 @@ export interface Pool {
   scrub(ids: readonly ChunkId[] | undefined, options?: CallOptions<ScrubResult>): Promise<ScrubResult>
   /** Bytes compared, damage found and mended, since the start. */
   scrubbed(): { checkedBytes: number; found: number; healed: number }
+  /** Whether this device can go. */
+  readonly departure: Departure
   /** feed, replicate, repair, scrub. */
   workers(): Worker[]
   on(listener: (event: PoolEvent) => void): () => void

@@ -223,11 +223,13 @@ export class Repair {
   #lacking(ids: readonly ChunkId[], want: number): { id: ChunkId; mine: boolean }[] {
     const { roster } = this.#parts
     const holders = roster.holders(ids)
+    // A device that goes is in no ranking: it sees to what it has itself.
+    const goes = roster.member(roster.self)?.keeps === false
     return ids.flatMap((id) => {
       const { targets, unplaced, responsible } = roster.plan(id, holders.get(id) ?? [], want)
       if (targets.length + unplaced === 0) return []
       const turn = responsible.indexOf(roster.self)
-      return [{ id, mine: turn >= 0 && turn <= this.#unfinished }]
+      return [{ id, mine: goes || (turn >= 0 && turn <= this.#unfinished) }]
     })
   }
 
