@@ -215,7 +215,8 @@ export class Retirement implements Worker {
   async #hasRecords(peer: PeerId, signal: AbortSignal): Promise<boolean> {
     const { pool } = this.#parts
     try {
-      for (const last of this.#lastRecords()) if (!(await pool.departure.hasBatch(peer, last, signal))) return false
+      for (const last of this.#lastRecords())
+        if (!(await pool.departure.hasBatch(peer, last, signal))) return false
       return true
     } catch (thrown) {
       signal.throwIfAborted()
