@@ -65,15 +65,8 @@ async function retire(
   const path = `/api/v1/devices/${encodeURIComponent(name)}/retire`
   const ask = (method: 'GET' | 'POST' | 'DELETE'): Promise<RetireLine> =>
     client.call<RetireLine>(method, path, { signal: context.signal })
-  let line = await ask(cancel === true ? 'DELETE' : 'POST')
-  let told = ''
-  while (wait && cancel !== true && line.phase !== 'safe') {
-    if (line.statement !== told) context.out.note(`${line.name}: ${line.statement}`)
-    told = line.statement
-    await setTimeout(lookEveryMs, undefined, { signal: context.signal })
-    line = await ask('GET')
-    if (line.phase === 'active') break
-  }
+  const first = await ask(cancel === true ? 'DELETE' : 'POST')
+  const line = wait && cancel !== true ? await followed(context, first, () => ask('GET')) : first
   context.out.answer(line, () => {
     context.out.line(`${line.name}: ${line.statement}`)
     if (line.phase === 'safe')
@@ -81,6 +74,23 @@ async function retire(
         'take it out of the pool with: peerstor pool leave there, or peerstor device revoke here',
       )
   })
+}
+
+/** Until it is safe to unplug, or somebody lets it stay. */
+async function followed(
+  { out, signal }: Context,
+  first: RetireLine,
+  look: () => Promise<RetireLine>,
+): Promise<RetireLine> {
+  let line = first
+  let told = ''
+  while (line.phase === 'moving' || line.phase === 'checking') {
+    if (line.statement !== told) out.note(`${line.name}: ${line.statement}`)
+    told = line.statement
+    await setTimeout(lookEveryMs, undefined, { signal })
+    line = await look()
+  }
+  return line
 }
 
 async function revoke(context: Context, devices: string[]): Promise<void> {

@@ -242,6 +242,6 @@ function hasKeysElsewhere(catalogue: Catalogue): boolean {
   if (own?.kind === 'storage') return true
   return devices.some(
     ({ device, kind, user, printed }) =>
-      user === catalogue.user && device !== catalogue.device && (kind === 'device' || printed === true),
+      user === catalogue.user && device !== catalogue.device && (kind === 'device' || printed),
   )
 }
