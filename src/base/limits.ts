@@ -179,8 +179,9 @@ export const limits = {
   /** Sockets of the web face at once. */
   httpSockets: 4096,
   httpHeadTimeoutMs: 10 * second,
+  /** Over HTTP/2 a reader that takes less in `unreadTimeoutMs` counts as one that takes nothing. With 16 KiB half the rate was left. */
+  http2Frame: 64 * KiB,
   /** Unread bytes of one stream of HTTP/2, and streams of one connection. */
-  http2Frame: 16 * KiB,
   http2Window: 1 * MiB,
   http2Streams: 100,
   http2IdleMs: minute,
