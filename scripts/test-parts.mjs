@@ -39,6 +39,7 @@ export const parts = {
       'test/network/',
       'test/peer-authorisation.test.ts',
       'test/sim/seeds-1.test.ts',
+      'test/sim/retire.test.ts',
     ],
   },
   faces: { owns: ['src/api/', 'src/cli/', 'test/faces/', 'ui/', 'bench/'], alone: true },
