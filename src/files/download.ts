@@ -16,7 +16,7 @@ import { isFolder, openPlace, versionAt, type Place } from './place.ts'
 import { propertiesOf } from './properties.ts'
 
 /** Chunks of one download that are opened at the same time. */
-const chunksInFlight = 4
+const chunksInFlight = 2
 
 export async function download(parts: FilesParts, path: string, options: GetOptions = {}): Promise<Download> {
   const place = openPlace(parts, 'read', path)
