@@ -3,7 +3,7 @@ import test from 'node:test'
 import { isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { readFrames } from './batch-frames.ts'
-import { endFrame, frameBytes } from './frame-bytes.ts'
+import { endFrame, frameBytes, inBlocks } from './frame-bytes.ts'
 
 const files = [
   { facts: { path: 'files/a', size: 3, mode: 0o644, modified: 5 }, content: Buffer.from('abc') },
@@ -27,6 +27,23 @@ for (const length of [1, 3, 7, 1000])
     for (const { content } of frames)
       assert.equal(content.byteLength, content.buffer.byteLength, 'memory of its own')
   })
+
+test('in blocks the bytes stay as they were, small pieces joined, large ones as they are', async () => {
+  const large = Buffer.alloc(100_000, 7)
+  const pieces = [
+    ...Array.from({ length: 30 }, (_, at) => Buffer.alloc(10_000, at)),
+    large,
+    Buffer.from('end'),
+  ]
+  const blocks = await Array.fromAsync(inBlocks(inTurn(pieces)))
+  assert.deepEqual(Buffer.concat(blocks), Buffer.concat(pieces))
+  assert.equal(blocks.length, 7)
+  assert.equal(blocks[5], large)
+})
+
+async function* inTurn(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for (const piece of pieces) yield await Promise.resolve(piece)
+}
 
 test('a stream that is cut anywhere is an error, whole frames before the cut are kept', async () => {
   for (let length = 0; length < stream.length; length += 1) {

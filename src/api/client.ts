@@ -12,7 +12,7 @@ import { pipeline } from 'node:stream/promises'
 import { type ErrorCode, PeerStorError, catalogue, fail } from '../base/errors.ts'
 import type { PutResult } from '../peer/peer.ts'
 import { readRun } from '../peer/run-file.ts'
-import { endFrame } from './frame-bytes.ts'
+import { endFrame, inBlocks } from './frame-bytes.ts'
 
 export type Query = Record<string, string | number | boolean | undefined>
 
@@ -130,10 +130,7 @@ export class Client {
     const request = this.#request('POST', '/api/v1/batch', parts)
     const answer = answerOf(request)
     let failure: unknown
-    const sent = pipeline(
-      withEnd(frames, (thrown) => (failure = thrown)),
-      request,
-    )
+    const sent = pipeline(inBlocks(withEnd(frames, (thrown) => (failure = thrown))), request)
     sent.catch(() => undefined)
     try {
       yield* acknowledged(await this.#ok(answer))

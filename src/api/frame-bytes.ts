@@ -19,3 +19,24 @@ export function frameBytes(facts: FrameFacts, content: Uint8Array): Uint8Array[]
 
 /** A header of no bytes: the stream is whole. */
 export const endFrame: Uint8Array = new Uint8Array(4)
+
+const blockBytes = 64 * 1024
+
+/** The same bytes with small pieces joined: each piece of a body costs both ends as much as a small file. */
+export async function* inBlocks(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let small: Uint8Array[] = []
+  let bytes = 0
+  for await (const piece of pieces) {
+    if (bytes + piece.length > blockBytes && bytes > 0) {
+      yield Buffer.concat(small, bytes)
+      small = []
+      bytes = 0
+    }
+    if (piece.length > blockBytes) yield piece
+    else {
+      small.push(piece)
+      bytes += piece.length
+    }
+  }
+  if (bytes > 0) yield Buffer.concat(small, bytes)
+}

@@ -14,7 +14,8 @@ export function readSmall(local: string, stats: Stats): Uint8Array {
   let file: number | undefined
   try {
     file = openSync(local, openFlags)
-    const content = new Uint8Array(stats.size)
+    // Filled to its end, or refused below.
+    const content = Buffer.allocUnsafeSlow(stats.size)
     let filled = 0
     while (filled < content.length) {
       const read = readSync(file, content, filled, content.length - filled, filled)

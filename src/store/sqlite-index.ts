@@ -44,7 +44,7 @@ export interface IndexState {
 }
 
 /** Databases up to this size are checked whole when they are opened. */
-const checkedBytes = 256 * 1024 * 1024
+const checkedBytes = 64 * 1024 * 1024
 
 export class SqliteIndex {
   readonly sql: Sqlite
