@@ -18,15 +18,20 @@ const versionsPerStep = 64
 const retryMs = 30_000
 const idleMs = 60_000
 
+interface ChunksOfParts extends Pick<FilesParts, 'store' | 'pool' | 'log'> {
+  /** The chunks of more versions are known. */
+  onListed?: (() => void) | undefined
+}
+
 export class ChunksOf implements Worker {
   readonly name = 'manifests'
-  readonly #parts: Pick<FilesParts, 'store' | 'pool' | 'log'>
+  readonly #parts: ChunksOfParts
   readonly #clock: Clock
   /** Versions that could not be had, with the time of the next try. */
   readonly #later = new Map<RecordHash, number>()
   #opened = 0
 
-  constructor(parts: Pick<FilesParts, 'store' | 'pool' | 'log' | 'clock'>) {
+  constructor(parts: ChunksOfParts & Pick<FilesParts, 'clock'>) {
     this.#parts = parts
     this.#clock = parts.clock
   }
@@ -50,6 +55,7 @@ export class ChunksOf implements Worker {
     }
     if (writes.length > 0) await this.#parts.store.index(writes)
     this.#opened += writes.length
+    if (writes.length > 0) this.#parts.onListed?.()
     return 'more'
   }
 

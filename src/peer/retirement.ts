@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { asPeerStorError, fail } from '../base/errors.ts'
-import type { ChunkId, PeerId, RecordHash } from '../base/words.ts'
+import type { ChunkId, DeviceId, PeerId, RecordHash } from '../base/words.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
 import type { Catalogue } from '../access/catalogue.ts'
 import type { Membership, Pool } from '../pool/pool.ts'
@@ -42,16 +42,16 @@ const idleMs = 3600_000
 /** Between two looks: repair works meanwhile. */
 const lookAgainMs = 2_000
 
-/** Whether this device retires from a pool, as it is remembered over restarts. */
+/** Whether this device retires, as it is remembered over restarts. One that joins again is another device. */
 export class RetireSwitch {
   readonly #own: Pick<Store['own'], 'get' | 'put' | 'remove'>
-  readonly #pool: string
+  readonly #device: DeviceId
   #on: boolean
 
-  constructor(own: Pick<Store['own'], 'get' | 'put' | 'remove'>, pool: string) {
+  constructor(own: Pick<Store['own'], 'get' | 'put' | 'remove'>, device: DeviceId) {
     this.#own = own
-    this.#pool = pool
-    this.#on = own.get<string>(...row) === pool
+    this.#device = device
+    this.#on = own.get<string>(...row) === device
   }
 
   get isOn(): boolean {
@@ -59,7 +59,7 @@ export class RetireSwitch {
   }
 
   async turn(on: boolean): Promise<void> {
-    await (on ? this.#own.put(...row, this.#pool) : this.#own.remove(...row))
+    await (on ? this.#own.put(...row, this.#device) : this.#own.remove(...row))
     this.#on = on
   }
 }

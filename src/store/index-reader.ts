@@ -139,7 +139,7 @@ export interface IndexReader {
     until?: ChunkId,
     priority?: boolean,
   ): { id: ChunkId; holders: PeerId[] }[]
-  /** Versions of a folder that ask for the most copies and were not replaced. */
+  /** Versions of a folder that ask for the most copies, were not replaced, and whose chunks are known. */
   priorities(folder: FolderId): number
   /** How many chunks a peer holds, as far as is known here. */
   countHeldBy(peer: PeerId): { chunks: number }

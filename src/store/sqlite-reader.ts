@@ -247,7 +247,7 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
   }
 
   priorities(folder: FolderId): number {
-    const sql = `SELECT count(*) count FROM versions WHERE folder = ? AND instr(tags, '"${priorityTag}"') > 0 AND replaced = 0`
+    const sql = `SELECT count(*) count FROM versions WHERE folder = ? AND instr(tags, '"${priorityTag}"') > 0 AND replaced = 0 AND listed = 1`
     return num(this.sql.get(sql, this.numbers.folder(folder) ?? -1)!['count'])
   }
 

@@ -48,6 +48,7 @@ test('a device retires at the word of another, and its files are whole without i
   assert.ok(line.chunks > 0)
   assert.deepEqual([line.left, line.checked, line.reason], [0, line.chunks, undefined])
   assert.match((await b.status()).warnings.join(), /this device is retiring: safe to unplug/)
+  assert.deepEqual((await c.pool.retire('b', 'begin')).phase, 'safe')
 
   // What people still store there is moved too.
   const late = randomBytes(700_000)
