@@ -4,10 +4,13 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { connect as connect2 } from 'node:http2'
 import test, { type TestContext } from 'node:test'
-import { eventually } from '../../test/peer-fixture.ts'
+import { eventually as within } from '../../test/peer-fixture.ts'
 import { type WebFaceFixture, startFixture } from './web-face.fixture.ts'
 
 const size = 32 * 2 ** 20
+
+/** A loaded machine takes its time. */
+const eventually = (what: string, holds: () => boolean): Promise<void> => within(what, holds, 60_000)
 
 async function withBig(t: TestContext): Promise<WebFaceFixture> {
   const web = await startFixture(t)
