@@ -184,7 +184,14 @@ viewTest('two entries with one path: the later shows, the other is shadowed and 
     view.read.entriesAt(view.folder, 'same').flatMap(({ version, shadowed }) => (shadowed ? [version] : [])),
   )
   assert.deepEqual(view.read.totals(view.folder), { files: 1, bytes: 4 })
+  const hiding = (): unknown[] =>
+    view.read.below(view.folder, '', undefined, 10, []).entries.map(({ path, hides }) => [path, hides])
+  assert.deepEqual(hiding(), [['same', true]])
   await view.write('elsewhere', { size: 4 }, [late])
+  assert.deepEqual(hiding(), [
+    ['elsewhere', false],
+    ['same', false],
+  ])
   assert.equal(view.read.entryAt(view.folder, 'same')?.version, old.hash)
   assert.deepEqual(view.read.totals(view.folder), { files: 2, bytes: 7 })
 })
