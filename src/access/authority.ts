@@ -5,6 +5,7 @@ import type { DeviceId, PeerId, PoolId, RecordHash, Role, UserId } from '../base
 import { decode } from '../codec/cbor-schema.ts'
 import { recordKinds, type SignedRecord } from '../codec/record.ts'
 import { deviceIdOf } from '../codec/sign.ts'
+import type { Ancestry } from './ancestry.ts'
 import { readCertificate, type Certificate, type Certified } from './certificate.ts'
 import { peerIdOf } from './peer-id.ts'
 import { adminBody, poolBody, revocationBody } from './record-bodies.ts'
@@ -19,6 +20,7 @@ export interface Placed {
 
 export class Authority {
   readonly pool: PoolId
+  readonly #ancestry: Ancestry
   readonly #reaches: Reaches
   readonly #facts = new Map<RecordHash, AuthorityFact>()
   readonly #certificates = new Map<RecordHash, Certificate>()
@@ -26,10 +28,11 @@ export class Authority {
   readonly #peers = new Map<PeerId, Judged>()
   #verdict: Verdict
 
-  constructor(pool: PoolId, reaches: Reaches) {
+  constructor(pool: PoolId, ancestry: Ancestry) {
     this.pool = pool
-    this.#reaches = reaches
-    this.#verdict = judge(pool, [], reaches)
+    this.#ancestry = ancestry
+    this.#reaches = (heads, record) => ancestry.reaches(heads, record)
+    this.#verdict = judge(pool, [], this.#reaches)
   }
 
   /** Reads one record; what is no authority record, or holds nonsense, changes nothing. */
@@ -40,6 +43,14 @@ export class Authority {
     } catch {
       // Kept and forwarded, never acted upon.
     }
+  }
+
+  /** A hole in a device's chain was filled: its records stand at other places than when they were learned. */
+  moved(device: DeviceId): void {
+    this.#ancestry.moved(device)
+    for (const fact of this.#facts.values())
+      if (fact.author === device)
+        this.#facts.set(fact.hash, { ...fact, position: this.#ancestry.positionOf(fact) })
   }
 
   /** Judges again; call after records were learned and stored. */

@@ -10,7 +10,7 @@ import { isAuthority } from '../codec/record-bytes.ts'
 import { recordKinds, type SignedRecord } from '../codec/record.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { IndexWrite } from '../store/store.ts'
-import { ancestryOf } from './ancestry.ts'
+import { Ancestry } from './ancestry.ts'
 import { Authority } from './authority.ts'
 import type { Written } from './chain.ts'
 import { deviceOfKeys, encryptionKeysOf, type PoolKeys } from './device-keys.ts'
@@ -50,7 +50,7 @@ export class CatalogueState implements VersionParts {
 
   constructor(keys: PoolKeys, read: IndexReader, time: HybridClock, naming: Naming, random: Random) {
     this.directory = directoryOf(keys.pool)
-    this.authority = new Authority(keys.pool, ancestryOf(read))
+    this.authority = new Authority(keys.pool, new Ancestry(read))
     this.ring = new FolderKeyRing(deviceOfKeys(keys), encryptionKeysOf(keys), random)
     this.book = new FolderBook(this.authority, time, this.directory)
     this.time = time
@@ -70,6 +70,13 @@ export class CatalogueState implements VersionParts {
     return this.settle()
   }
 
+  /** Records were stored that fill a hole in a device's chain: what it did before and behind it is judged anew. */
+  moved(device: DeviceId): void {
+    this.authority.moved(device)
+    this.#writing.clear()
+    this.#recheckDevices.add(device)
+  }
+
   /** Takes in records that are stored; versions only move the clock. */
   learn(written: readonly Written[]): void {
     for (const one of written) {
@@ -85,7 +92,7 @@ export class CatalogueState implements VersionParts {
   settle(): Settled {
     const judged = this.#judge || this.#recheckDevices.size > 0
     if (judged) this.authority.rejudge()
-    if (judged) this.#recheck(this.book.discarded())
+    if (judged) this.#recheck([...this.book.discarded(), ...this.book.adopted()])
     this.#judge = false
     this.#openSealed()
     const versions = this.#changedVersions()

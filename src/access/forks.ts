@@ -42,14 +42,20 @@ export class ForkWatch {
     return forks?.has('equivocation') === true ? 'equivocation' : forks?.has('cloned') ? 'cloned' : undefined
   }
 
-  /** The forks that records just stored made. A chain is walked only when it may have one more. */
-  look(added: readonly { record: Placed }[]): { device: DeviceId; kind: Fork }[] {
+  /**
+   * The forks that records just stored made. A chain is walked only when it may have one more: it has one
+   * more end, or these records filled a hole in it, which was an end too.
+   */
+  look(
+    added: readonly { record: Placed }[],
+    filled: ReadonlySet<DeviceId> = new Set(),
+  ): { device: DeviceId; kind: Fork }[] {
     return [...Map.groupBy(added, ({ record }) => record.head.device)].flatMap(([device, records]) => {
       const fresh = records.map(({ record }) => record)
       const ends = this.#read.heads(device).length
       const before = this.#ends.get(device) ?? 1
       this.#ends.set(device, ends)
-      if (ends <= before && !this.#beginsTwice(device, fresh)) return []
+      if (ends <= before && !filled.has(device) && !this.#beginsTwice(device, fresh)) return []
       const chain = this.#read.recordsOfDevice(device)
       this.#forks.set(device, forksIn(chain))
       const kinds = forksIn(chain, new Set(fresh.map(({ hash }) => hash)))

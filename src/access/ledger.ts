@@ -17,6 +17,7 @@ import {
 } from '../base/words.ts'
 import type { FolderKeys } from '../codec/codec.ts'
 import type { Batch, RecordHead } from '../codec/record.ts'
+import type { IndexReader } from '../store/index-reader.ts'
 import type { IndexWrite, Store } from '../store/store.ts'
 import type { AdmitReport, CatalogueEvent } from './catalogue.ts'
 import { CatalogueState, type Settled } from './catalogue-state.ts'
@@ -198,7 +199,9 @@ export class Ledger {
   // Taking in
 
   async #takeIn(batches: readonly Batch[], written: readonly Written[]): Promise<void> {
+    const filled = filledBy(batches, this.#parts.store.read)
     await this.#parts.store.commit({ batches })
+    for (const device of filled) this.state.moved(device)
     this.state.learn(written)
     const settled = this.state.settle()
     const versions = written.filter(({ record }) => isVersion(record.head))
@@ -206,7 +209,7 @@ export class Ledger {
     const folders = new Set([...settled.folders, ...versions.map(({ record }) => record.head.folder!)])
     const index = [...settled.index, ...rows]
     await this.#apply({ ...settled, index, folders }, versions.length < written.length)
-    this.#raiseAlarms(written)
+    this.#raiseAlarms(written, filled)
     if (settled.opened) await this.#openUnopened()
     this.#awaitFuture()
     if (versions.length < written.length) await this.#tendKeys()
@@ -251,8 +254,8 @@ export class Ledger {
     return rows
   }
 
-  #raiseAlarms(written: readonly Written[]): void {
-    for (const { device, kind } of this.#forks.look(written)) {
+  #raiseAlarms(written: readonly Written[], filled?: ReadonlySet<DeviceId>): void {
+    for (const { device, kind } of this.#forks.look(written, filled)) {
       this.#parts.log.warn('a device has forked its chain', { device, kind })
       this.emit({ type: 'alarm', kind, device })
     }
@@ -365,6 +368,18 @@ function slicesOf(batches: readonly Uint8Array[]): Uint8Array[][] {
     bytes += batch.length
   }
   return slices
+}
+
+/** Devices in whose chain these batches, not stored yet, fill a hole: something that is here links to them. */
+function filledBy(batches: readonly Batch[], read: IndexReader): Set<DeviceId> {
+  const devices = new Set<DeviceId>()
+  for (const { records } of batches) {
+    const { device, previous } = records[0]!.head
+    // Before a hole a chain ends; only one at its beginning leaves but one end.
+    if (devices.has(device) || (previous !== undefined && read.heads(device).length < 2)) continue
+    if (records.some(({ hash }) => read.isFollowed(hash))) devices.add(device)
+  }
+  return devices
 }
 
 /** What has to wait for the storage folder waits for the next start. */

@@ -5,7 +5,7 @@ import { hash, RunningHash } from '../codec/hash.ts'
 import type { Batch } from '../codec/record.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { IndexedRecord, Store } from '../store/store.ts'
-import { ancestryOf } from './ancestry.ts'
+import { Ancestry } from './ancestry.ts'
 import { Authority } from './authority.ts'
 import { Intake } from './intake.ts'
 import type { OpenedCatalogue } from './opened-catalogue.ts'
@@ -100,7 +100,7 @@ export async function checkHistory(
   code: 'INVITE_REFUSED' | 'RECOVERY_REFUSED' = 'INVITE_REFUSED',
 ): Promise<void> {
   const refuse = (reason: string): Error => fail(code, { reason })
-  const authority = new Authority(expected.pool, ancestryOf(place.read))
+  const authority = new Authority(expected.pool, new Ancestry(place.read))
   const intake = new Intake(authority, place.read)
   const received = new RunningHash()
   let open = 0

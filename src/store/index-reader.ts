@@ -97,6 +97,8 @@ export interface IndexReader {
   // Records
   hasRecord(hash: RecordHash): boolean
   record(hash: RecordHash): IndexedRecord | undefined
+  /** Whether a record that is here, of the same chain, names this one, here or not, as previous. */
+  isFollowed(hash: RecordHash): boolean
   /** All records of some kinds, in order of arrival. */
   recordsOf(kinds: readonly RecordKind[]): IndexedRecord[]
   /** The records that no record of the same device names as previous: one per incarnation's end, more when forked. */

@@ -104,6 +104,10 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
     return row === undefined ? undefined : recordOf(row)
   }
 
+  isFollowed(hash: RecordHash): boolean {
+    return this.sql.get('SELECT 1 FROM records WHERE previous = ? LIMIT 1', idBytes(hash)) !== undefined
+  }
+
   recordsOf(kinds: readonly RecordKind[]): IndexedRecord[] {
     const numbers = JSON.stringify(kinds.map((kind) => recordKinds[kind]))
     const where = 'WHERE r.kind IN (SELECT value FROM json_each(?)) ORDER BY r.n'
