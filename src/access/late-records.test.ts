@@ -16,32 +16,39 @@ import { HybridClock } from './hybrid-clock.ts'
 import { loadedKinds } from './record-bodies.ts'
 import { isVersion, statusOf } from './versions.ts'
 
-const first = Number(process.env['SEED'] ?? 4)
+const first = Number(process.env['SEED'] ?? 1)
 
 /** A pool with a past: writes, names, folders and revocations on several devices that met now and then. */
 async function pool(world: PoolWorld, random: SeededRandom): Promise<void> {
   const founder = await world.found()
   await founder.invite('device', 'phone')
   await founder.invite('device', 'tablet')
-  const adopted: PoolDevice[] = []
   for (let step = 0; step < 24; step++) {
     const [one, other] = random.shuffled(world.devices)
     if (!isMember(one!)) continue
-    if (random.chance(0.4)) await one!.put(`${step}.txt`)
-    else if (random.chance(0.3)) await one!.catalogue.createFolder(`folder ${step}`)
-    else if (random.chance(0.3)) await one!.catalogue.setDeviceName(other!.id, `name ${step}`)
-    else if (random.chance(0.3)) await one!.catalogue.setPolicy(one!.files, { keepMs: step * 1000 + 1 })
-    else if (random.chance(0.3) && world.devices.length < 6) await one!.invite('device', `guest ${step}`)
-    else if (random.chance(0.3)) await one!.catalogue.revoke([other!.id]).catch(() => undefined)
-    else await world.sync(random.shuffled(world.devices).slice(0, 2))
+    await random.pick(acts)(one!, other!, step)
     const held = one!.store.read.held(one!.files)
-    if (isMember(one!) && held.length > 0 && random.chance(0.5)) {
+    if (isMember(one!) && held.length > 0 && random.chance(0.5))
       await one!.catalogue.adopt(held.slice(0, 2).map(({ version }) => version))
-      adopted.push(one!)
-    }
   }
   await world.sync()
 }
+
+type Act = (one: PoolDevice, other: PoolDevice, step: number) => Promise<unknown>
+const put: Act = (one, _, step) => one.put(`${step}.txt`)
+const meet: Act = (one, other) => one.world.sync([one, other])
+const acts: readonly Act[] = [
+  put,
+  put,
+  put,
+  meet,
+  meet,
+  (one, _, step) => one.catalogue.createFolder(`folder ${step}`),
+  (one, other, step) => one.catalogue.setDeviceName(other.id, `name ${step}`),
+  (one, _, step) => one.catalogue.setPolicy(one.files, { keepMs: step * 1000 + 1 }),
+  async (one, _, step) => (one.world.devices.length < 6 ? one.invite('device', `guest ${step}`) : undefined),
+  (one, other) => one.catalogue.revoke([other.id]).catch(() => undefined),
+]
 
 function isMember({ catalogue }: PoolDevice): boolean {
   return ['member', 'admin'].includes(catalogue.roleOf(catalogue.peer))
@@ -97,7 +104,7 @@ async function compare(device: PoolDevice): Promise<void> {
   for (const { device, fork } of catalogue.devices()) assert.equal(fork, forks.forkOf(device))
 }
 
-for (let seed = first; seed < first + 8; seed++)
+for (let seed = first; seed < first + 5; seed++)
   test(`records that fill holes mean at once what they mean after a start (seed ${seed})`, async (t) => {
     const world = new PoolWorld(seed)
     const random = new SeededRandom(seed * 7919)
