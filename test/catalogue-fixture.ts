@@ -20,7 +20,7 @@ import { SeededRandom } from './sim/seeded-random.ts'
 import { SimDisk } from './sim/sim-disk.ts'
 import { WelcomeInMemory } from './welcome-in-memory.ts'
 
-const naming = { checkPath, categoryOf }
+export const naming = { checkPath, categoryOf }
 
 /** A device: keys, disk, store and catalogue. */
 export class PoolDevice {

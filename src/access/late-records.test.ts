@@ -4,10 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PoolDevice, PoolWorld } from '../../test/catalogue-fixture.ts'
+import { naming, PoolDevice, PoolWorld } from '../../test/catalogue-fixture.ts'
 import { SeededRandom } from '../../test/sim/seeded-random.ts'
-import { categoryOf } from '../files/mime.ts'
-import { checkPath } from '../files/paths.ts'
 import { decodeBatch } from '../codec/record-bytes.ts'
 import { CatalogueState } from './catalogue-state.ts'
 import type { Written } from './chain.ts'
@@ -91,7 +89,7 @@ async function heldIn({ store }: PoolDevice): Promise<Written[]> {
 async function compare(device: PoolDevice): Promise<void> {
   const { keys, store, catalogue, world } = device
   const time = new HybridClock(world.clock)
-  const fresh = new CatalogueState(keys, store.read, time, { checkPath, categoryOf }, world.random)
+  const fresh = new CatalogueState(keys, store.read, time, naming, world.random)
   fresh.begin(await heldIn(device))
   assert.deepEqual(sayings(catalogue.state, device), sayings(fresh, device))
   for (const one of store.read.devices())
