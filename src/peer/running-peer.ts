@@ -346,6 +346,10 @@ export class RunningPeer implements Peer {
     })
     pool.on((event) => {
       if (event.type === 'copies') this.#events.publish({ type: 'copies', data: {} })
+      if (event.type === 'missing') {
+        const device = catalogue.deviceOf(event.peer)?.device ?? event.peer
+        this.#events.publish({ type: 'alarm', data: { kind: 'missing', device } })
+      }
       if (event.type === 'damage')
         this.#events.publish({ type: 'alarm', data: { kind: 'damage', device: catalogue.device } })
     })

@@ -127,6 +127,19 @@ export class Feed {
     return told !== undefined && !isBehind(reader, told)
   }
 
+  /** Asks a peer for its news at once, notice or not. */
+  askNews(peer: PeerId): void {
+    const session = this.#session(peer)
+    session.greetAt = session.retryAt = 0
+    this.#parts.wake('feed')
+  }
+
+  /** Whether the news asked for have come, all of them. */
+  hasNews(peer: PeerId): boolean {
+    const { greetAt, running } = this.#session(peer)
+    return running === undefined && greetAt > this.#parts.clock.monotonicMs() && this.isCaughtUp(peer)
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#notice?.cancel()

@@ -14,6 +14,8 @@ interface Seen {
   /** Bytes a second. */
   rate: number | undefined
   reputation: number
+  /** Chunks it did not have when it was asked for them. */
+  missing: number
   connected: boolean
   lastSeen: number | undefined
   addresses: readonly string[]
@@ -32,6 +34,7 @@ const fresh: Readonly<Seen> = {
   latencyMs: undefined,
   rate: undefined,
   reputation: 0.7,
+  missing: 0,
   connected: false,
   lastSeen: undefined,
   addresses: [],
@@ -115,6 +118,12 @@ export class Health {
     const seen = this.#of(peer)
     seen.reputation *= 0.3
     seen.closedUntil = this.#clock.monotonicMs() + distrustMs
+  }
+
+  /** A peer could not prove to have chunks that it claims. */
+  missed(peer: PeerId, chunks: number): void {
+    this.#of(peer).missing += chunks
+    this.distrust(peer)
   }
 
   /** A peer had no room for an offer; its own statement tells the rest of the pool later. */

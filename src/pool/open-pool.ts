@@ -3,6 +3,7 @@ import { limits } from '../base/limits.ts'
 import type { CallOptions, ChunkId, FolderId, PeerId } from '../base/words.ts'
 import type { Worker } from '../base/worker.ts'
 import type { NetworkEvent } from '../net/network.ts'
+import { Challenges } from './challenge.ts'
 import { Departure } from './departure.ts'
 import { Feed } from './feed.ts'
 import type { News } from './feed-reader.ts'
@@ -33,6 +34,7 @@ class OpenPool implements Pool {
   readonly #replicator: Replicator
   readonly #repair: Repair
   readonly #scrub: Scrub
+  readonly #challenges: Challenges
   readonly departure: Departure
   readonly #listeners = new Set<(event: PoolEvent) => void>()
   readonly #remotes = new Map<PeerId, RemoteStore>()
@@ -86,6 +88,20 @@ class OpenPool implements Pool {
       roster,
       remote,
       onMissing: (peer, id) => this.#missing(peer, id),
+    })
+    this.#challenges = new Challenges({
+      ...parts,
+      roster,
+      health,
+      remote,
+      askNews: (peer) => this.#feed.askNews(peer),
+      hasNews: (peer) => this.#feed.hasNews(peer),
+      onDamage: (id) => this.#damaged(id),
+      onMissing: (peer, ids) => {
+        this.#repair.changed()
+        this.#copiesChanged()
+        this.#emit({ type: 'missing', peer, chunks: ids.length })
+      },
     })
     const keeper = new Keeper({ ...parts, health, remote, onKept: () => this.#kept() })
     serveChunks({ ...parts, outbox: this.#outbox, keeper, onDamage: (id) => this.#damaged(id) })
@@ -189,7 +205,8 @@ class OpenPool implements Pool {
   }
 
   workers(): Worker[] {
-    return [this.#feed.worker(), this.#replicator.worker(), this.#repair.worker(), this.#scrub.worker()]
+    const working = [this.#feed, this.#replicator, this.#repair, this.#scrub, this.#challenges]
+    return working.map((one) => one.worker())
   }
 
   on(listener: (event: PoolEvent) => void): () => void {

@@ -68,6 +68,7 @@ export type PoolStore = Pick<Store, 'database' | 'chunks' | 'verifier' | 'commit
     | 'hasPartialBatches'
     | 'feedPosition'
     | 'holders'
+    | 'sharedChunk'
     | 'lacking'
     | 'priorities'
     | 'seen'
@@ -108,6 +109,8 @@ export interface PeerHealth {
   rate: number | undefined
   /** 0 to 1: what its recent answers were worth. */
   reputation: number
+  /** Chunks that it said it has and did not have when it was asked, since the start. */
+  missing: number
   /** Its wall clock minus ours at the last hello, milliseconds. */
   clockAheadMs: number | undefined
   /** It says that this device was revoked; its word alone, so nothing follows from it but a warning. */
@@ -124,6 +127,8 @@ export interface FetchOptions extends CallOptions {
 export type PoolEvent =
   /** Holdings of chunks changed: copies of files may have. */
   | { type: 'copies' }
+  /** A peer could not prove that it has chunks that it says it has. */
+  | { type: 'missing'; peer: PeerId; chunks: number }
   /** Damage was found on this disk, and so much of it mended. */
   | { type: 'damage'; found: number; healed: number }
   /** A peer's records and holdings are known up to its newest change. */
@@ -181,7 +186,7 @@ export interface Pool {
   scrubbed(): { checkedBytes: number; found: number; healed: number }
   /** Whether this device can go. */
   readonly departure: Departure
-  /** feed, replicate, repair, scrub. */
+  /** feed, replicate, repair, scrub, challenge. */
   workers(): Worker[]
   on(listener: (event: PoolEvent) => void): () => void
 }

@@ -22,6 +22,9 @@ import { SqliteViewReader } from './sqlite-view-reader.ts'
 import type { IndexedRecord } from './store.ts'
 import { priorityTag } from './view.ts'
 
+/** Holdings of a peer that are looked at for one that is here too. */
+const sharedLook = 512
+
 const recordSelect = `
 SELECT r.*, b.last AS batch_last, f.id AS folder_id, d.id AS device_id FROM records r
 JOIN batches b ON b.n = r.batch JOIN devices d ON d.n = r.device LEFT JOIN folders f ON f.n = r.folder`
@@ -253,6 +256,19 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
   priorities(folder: FolderId): number {
     const sql = `SELECT count(*) count FROM versions WHERE folder = ? AND instr(tags, '"${priorityTag}"') > 0 AND replaced = 0 AND listed = 1`
     return num(this.sql.get(sql, this.numbers.folder(folder) ?? -1)!['count'])
+  }
+
+  sharedChunk(peer: PeerId, at: number): ChunkId | undefined {
+    const n = this.numbers.peer(peer) ?? -1
+    // Two questions: together they would read all of the peer's rows.
+    const end = (which: string): unknown =>
+      this.sql.get(`SELECT ${which}(chunk) n FROM holdings WHERE peer = ?`, n)!['n']
+    const [first, last] = [end('min'), end('max')]
+    if (typeof first !== 'number' || typeof last !== 'number') return undefined
+    const sql = `SELECT c.id FROM (SELECT chunk FROM holdings WHERE peer = ? AND chunk >= ? ORDER BY chunk LIMIT ?) h
+      JOIN chunks c ON c.n = h.chunk WHERE c.segment IS NOT NULL ORDER BY c.n LIMIT 1`
+    const row = this.sql.get(sql, n, first + Math.floor(at * (last - first + 1)), sharedLook)
+    return row === undefined ? undefined : idIn<ChunkId>(row['id'])
   }
 
   countHeldBy(peer: PeerId): { chunks: number } {

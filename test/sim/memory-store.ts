@@ -53,6 +53,10 @@ export class MemoryStore implements PoolStore, ChunkStore {
       lacking: (folder, want, peers, after, limit, until, priority) =>
         this.#lacking(folder, want, peers, after, limit, until, priority),
       priorities: () => this.priority.size,
+      sharedChunk: (peer, at) => {
+        const shared = [...this.#heldBy(peer)].filter((id) => this.bytes.has(id))
+        return shared[Math.floor(at * shared.length)]
+      },
       statements: () => [],
       seen: () => [...this.#seen].map(([peer, seen]) => ({ peer, ...seen })),
     }
