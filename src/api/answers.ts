@@ -168,6 +168,18 @@ const safety = z.looseObject({
 const workers = z.looseObject({
   workers: z.array(z.looseObject({ name: z.string(), state: z.string(), status: z.string() })),
 })
+const problems = z.looseObject({
+  problems: z.array(
+    z.looseObject({ what: z.string(), severity: z.enum(['error', 'warning', 'hint']), next: z.string() }),
+  ),
+})
+const loss = z.looseObject({
+  devices: z.array(z.looseObject({ device: hex, name: z.string() })),
+  survive: count,
+  lost: count,
+  keys: z.boolean(),
+  entries: z.array(z.looseObject({ path: z.string(), size: bytes })),
+})
 const scrubbed = z.looseObject({
   checked: count,
   bytes,
@@ -233,6 +245,8 @@ export const answers = {
   workers,
   steeredWorkers,
   scrubbed,
+  problems,
+  loss,
   health,
   tokens,
   newToken,

@@ -23,6 +23,7 @@ import { inviteBody, joinBody, peerBody } from './pool.ts'
 import { quotaBody } from './quota.ts'
 import { confirmBody, printBody } from './recovery.ts'
 import type { Route } from './route.ts'
+import { simulateBody } from './doctor.ts'
 import { scrubBody } from './scrub.ts'
 import { searchQuery, totalsQuery } from './search.ts'
 import { signInBody } from './sessions.ts'
@@ -215,6 +216,12 @@ const described: Record<string, Description> = {
   'POST /api/v1/workers/:name/pause': { summary: 'Pause a worker', answer: answers.steeredWorkers },
   'POST /api/v1/workers/:name/resume': { summary: 'Let it go on', answer: answers.steeredWorkers },
   'POST /api/v1/workers/:name/run': { summary: 'A round of it now', answer: answers.steeredWorkers },
+  'GET /api/v1/doctor': { summary: 'What is wrong, and what to do', answer: answers.problems },
+  'POST /api/v1/simulate': {
+    summary: 'Which files would survive without some devices',
+    body: simulateBody,
+    answer: answers.loss,
+  },
   'POST /api/v1/scrub': {
     summary: 'Read and compare what lies on this disk, mend what is damaged',
     body: scrubBody,

@@ -5,6 +5,7 @@ import { davRoutes } from './dav.ts'
 import { chunksRoutes } from './chunks.ts'
 import { devicesRoutes } from './devices.ts'
 import { docsRoutes } from './docs.ts'
+import { doctorRoutes } from './doctor.ts'
 import { entriesRoutes } from './entries.ts'
 import { eventsRoutes } from './events.ts'
 import { filesRoutes } from './files.ts'
@@ -42,6 +43,7 @@ export const routes: readonly Route[] = [
   ...quotaRoutes,
   ...settingsRoutes,
   ...statusRoutes,
+  ...doctorRoutes,
   ...scrubRoutes,
   ...thumbnailsRoutes,
   ...tokensRoutes,

@@ -183,6 +183,32 @@ export type PeerEvent =
   | { type: 'gap'; data: Record<string, never> }
   | { type: 'alarm'; data: { kind: string; device: string } }
 
+/** contract.md `doctor`: `next` is one command. */
+export interface Problem {
+  what: string
+  severity: 'error' | 'warning' | 'hint'
+  next: string
+}
+
+export interface LossQuery {
+  /** Names or ids of devices. */
+  lose: readonly string[]
+  limit?: number | undefined
+  cursor?: string | undefined
+}
+
+/** contract.md `simulate lose`; `entries` are the files that would be lost, `unknown` those whose chunks are not known here. */
+export interface LossAnswer {
+  devices: { device: DeviceId; name: string }[]
+  survive: number
+  unknown: number
+  lost: number
+  /** Whether somebody could still open what survives. */
+  keys: boolean
+  entries: { path: string; size: number }[]
+  next?: string
+}
+
 /** contract.md `scrub`; `left`: files that stay damaged. */
 export interface ScrubAnswer {
   checked: number
@@ -224,6 +250,10 @@ export interface Peer {
     perFolder: { folder: string; bytes: number }[]
   }>
   workers(): WorkerState[]
+  /** Everything that is not as it should be, the worst first. */
+  doctor(): Promise<Problem[]>
+  /** Which files would survive without some devices. */
+  simulateLoss(query: LossQuery): Promise<LossAnswer>
   /** Reads what lies on this disk, all of it or what a path needs, compares it and mends what is damaged. */
   scrub(path?: string, options?: CallOptions): Promise<ScrubAnswer>
   /** Pauses a worker, lets it go on, or asks for a round now; answers all of them. */

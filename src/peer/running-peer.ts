@@ -15,6 +15,7 @@ import { derive } from '../codec/hash.ts'
 import type { SigningKey } from '../codec/sign.ts'
 import type { Files } from '../files/files.ts'
 import { createCore, type Core, type CoreParts } from './create-core.ts'
+import { problemsOf } from './doctor.ts'
 import { EventLog } from './events.ts'
 import { folderVerbs } from './folder-verbs.ts'
 import { FormerPool } from './former-pool.ts'
@@ -26,11 +27,14 @@ import { CurrentOwnState } from './current-own-state.ts'
 import { webAddresses } from './own-address.ts'
 import type {
   FolderVerbs,
+  LossAnswer,
+  LossQuery,
   NumberedEvent,
   Peer,
   PeerOptions,
   PeerStatus,
   PoolVerbs,
+  Problem,
   RecoveryVerbs,
   ScrubAnswer,
   WorkerAction,
@@ -40,6 +44,7 @@ import { recover } from './recover.ts'
 import { recoveryVerbs } from './recovery-verbs.ts'
 import { damageWarning, scrub } from './scrub-verb.ts'
 import type { Settings, SettingKey } from './settings.ts'
+import { simulateLoss } from './simulate.ts'
 import { SharedNetwork } from './shared-network.ts'
 import {
   awayWarning,
@@ -208,6 +213,14 @@ export class RunningPeer implements Peer {
 
   workers(): WorkerState[] {
     return this.#core?.workers.list() ?? []
+  }
+
+  async doctor(): Promise<Problem[]> {
+    return problemsOf(this.#coreNow(), await this.status())
+  }
+
+  async simulateLoss(query: LossQuery): Promise<LossAnswer> {
+    return simulateLoss(this.#coreNow(), query, this.#parts.clock)
   }
 
   async scrub(path?: string, options: CallOptions = {}): Promise<ScrubAnswer> {

@@ -235,6 +235,16 @@ export interface IndexReader {
     limit: number,
     wantMost?: number,
   ): { safe: number; degraded: number; lost: number; next?: number }
+  /**
+   * Files (shown entries) that none of `peers` keeps whole, among `limit` of them behind the number `after`;
+   * `next` is the number to go on after.
+   */
+  lostAmong(
+    folder: FolderId,
+    peers: readonly PeerId[],
+    after: number,
+    limit: number,
+  ): { entries: { n: number; path: string; size: number }[]; next?: number }
   /** Shown entries whose content needs one of these chunks. */
   filesOf(ids: readonly ChunkId[]): { folder: FolderId; path: string }[]
   /** Another text whenever the index has changed. */

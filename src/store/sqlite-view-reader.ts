@@ -347,6 +347,28 @@ export class SqliteViewReader {
     }
   }
 
+  lostAmong(
+    folder: FolderId,
+    peers: readonly PeerId[],
+    after: number,
+    limit: number,
+  ): { entries: { n: number; path: string; size: number }[]; next?: number } {
+    const rows = this.sql.all(
+      `SELECT e.n, e.path, v.size, v.listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
+         AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = v.n) copies
+       FROM entries e NOT INDEXED JOIN versions v ON v.n = e.version
+       WHERE e.n > ? AND e.folder = ? AND e.removed = 0 AND e.shadowed = 0 AND v.kind IN ('file', 'link') ORDER BY e.n LIMIT ?`,
+      this.peerNumbers(peers),
+      after,
+      this.#folder(folder),
+      limit,
+    )
+    const entries = rows
+      .filter((row) => row['listed'] === 1 && row['copies'] === 0)
+      .map((row) => ({ n: num(row['n']), path: text(row['path']), size: num(row['size']) }))
+    return rows.length < limit ? { entries } : { entries, next: num(rows.at(-1)!['n']) }
+  }
+
   filesOf(ids: readonly ChunkId[]): { folder: FolderId; path: string }[] {
     const sql = `SELECT DISTINCT f.id folder, e.path FROM chunks c JOIN contents t ON t.chunk = c.n
       JOIN versions v ON v.n = t.version JOIN entries e ON e.folder = v.folder AND e.entry = v.entry AND e.version = v.n

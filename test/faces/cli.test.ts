@@ -295,6 +295,12 @@ test('the lists of devices, peers, folders, tokens and work', async () => {
   assert.notEqual(await stateOf('resume', 'repair'), 'paused')
   assert.notEqual(await stateOf('run', 'repair'), 'paused')
   await failure(1, 'WORKER_UNKNOWN', 'workers', 'run', 'nobody')
+  assert.equal((await json<{ damaged: number }>('scrub')).damaged, 0)
+  const { problems } = await json<{ problems: { next: string }[] }>('doctor')
+  assert.ok(problems.some(({ next }) => next === 'peerstor invite'))
+  const [self] = (await json<{ devices: { device: string }[] }>('device', 'list')).devices
+  const loss = await json<{ survive: number; keys: boolean }>('simulate', 'lose', self!.device)
+  assert.deepEqual([loss.survive, loss.keys], [0, false])
   assert.deepEqual(Object.keys(await json<object>('quota')).toSorted(), [
     'contributed',
     'free',

@@ -1,0 +1,63 @@
+/** `doctor` and `simulate lose` on whole peers. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import test from 'node:test'
+import { eventually, sourceOf, startPeer, temporaryFolder, text } from '../peer-fixture.ts'
+
+test('doctor names what is wrong with the command that helps; simulate tells what would be lost', async (t) => {
+  const folder = await temporaryFolder(t)
+  const first = await startPeer(t, { home: join(folder, 'first'), settings: { name: 'one' } })
+  await first.files.put('files/a.txt', text('a'.repeat(5_000)))
+  await first.files.put('files/b.txt', text('b'.repeat(6_000)))
+  await first.files.put('files/empty.txt', text(''))
+  const alone = await first.doctor()
+  assert.deepEqual(
+    alone.map(({ severity, next }) => [severity, next]),
+    [['warning', 'peerstor invite']],
+  )
+  const lonely = await first.simulateLoss({ lose: ['one'] })
+  assert.deepEqual([lonely.lost, lonely.survive, lonely.keys], [2, 0, false])
+
+  const { code } = await first.pool.invite({ storageOnly: false })
+  const second = await startPeer(t, { home: join(folder, 'second'), join: code, settings: { name: 'two' } })
+  await eventually(
+    'all files are safe, as both see it',
+    async () => {
+      const [a, b] = [await first.status(), await second.status()]
+      return a.safety.safe === 3 && b.safety.safe === 3
+    },
+    120_000,
+  )
+  for (const name of ['one', 'two']) {
+    const found = await first.simulateLoss({ lose: [name] })
+    assert.deepEqual([found.survive, found.unknown, found.lost, found.keys], [3, 0, 0, true])
+    assert.deepEqual([found.devices[0]!.name, found.entries], [name, []])
+  }
+  const page = await second.simulateLoss({ lose: ['one', 'two'], limit: 1 })
+  assert.deepEqual([page.lost, page.keys, page.entries], [2, false, [{ path: 'files/a.txt', size: 5_000 }]])
+  const rest = await second.simulateLoss({ lose: ['one', 'two'], limit: 5, cursor: page.next })
+  assert.deepEqual([rest.entries, rest.next], [[{ path: 'files/b.txt', size: 6_000 }], undefined])
+  await assert.rejects(first.simulateLoss({ lose: ['three'] }), { code: 'DEVICE_UNKNOWN' })
+  await assert.rejects(first.simulateLoss({ lose: ['two'], cursor: 'x' }), { code: 'BAD_INPUT' })
+
+  await first.steerWorker('scrub', 'pause')
+  assert.ok((await first.doctor()).some(({ next }) => next === 'peerstor workers resume scrub'))
+  await second.stop()
+  await eventually(
+    'the other device is missed',
+    async () => {
+      const problems = await first.doctor()
+      return problems.some(({ what }) => what.includes('the other device is not connected'))
+    },
+    120_000,
+  )
+})
+
+test('doctor tells when the contributed space is nearly used', async (t) => {
+  const home = join(await temporaryFolder(t), 'home')
+  const peer = await startPeer(t, { home, settings: { contribute: 1_000_000 } })
+  await peer.files.put('files/large', sourceOf(randomBytes(850_000)))
+  const found = (await peer.doctor()).find(({ next }) => next === 'peerstor quota set SIZE')
+  assert.match(found?.what ?? '', /^[89]\d % of the contributed space is used$/)
+})
