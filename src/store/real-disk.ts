@@ -5,9 +5,12 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Disk, DiskFile } from '../base/disk.ts'
 import { openDirect } from './direct-file.ts'
 import { fail } from '../base/errors.ts'
+import { blockBytes, DirectWrites } from './direct-writes.ts'
 
 /** Most buffers that one `writev` takes on Linux (IOV_MAX). */
 const partsPerWrite = 1024
+/** Writes of this size and more go past the page cache. */
+const bulkBytes = 256 * 1024
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = constants
 const flags = { read: O_RDONLY, write: O_RDWR, create: O_RDWR | O_CREAT | O_EXCL }
@@ -53,6 +56,7 @@ export const realDisk: Disk = {
 class RealFile implements DiskFile {
   readonly #handle: FileHandle
   readonly #path: string
+  #direct: Promise<DirectWrites | undefined> | undefined
 
   constructor(handle: FileHandle, path: string) {
     this.#handle = handle
@@ -72,6 +76,19 @@ class RealFile implements DiskFile {
   }
 
   async write(offset: number, parts: readonly Uint8Array[]): Promise<void> {
+    const direct = lengthOf(parts) < bulkBytes ? undefined : await this.#openDirect()
+    if (direct === undefined) return this.#writeCached(offset, parts)
+    const head = blockBytes - (offset % blockBytes)
+    await this.#writeCached(offset, firstOf(parts, head))
+    const done = head + (await explained(this.#path, direct.write(offset + head, without(parts, head))))
+    await this.#writeCached(offset + done, without(parts, done))
+  }
+
+  #openDirect(): Promise<DirectWrites | undefined> {
+    return (this.#direct ??= DirectWrites.open(this.#handle))
+  }
+
+  async #writeCached(offset: number, parts: readonly Uint8Array[]): Promise<void> {
     let at = offset
     for (let first = 0; first < parts.length; first += partsPerWrite) {
       at += await this.#writeAll(at, parts.slice(first, first + partsPerWrite))
@@ -80,7 +97,7 @@ class RealFile implements DiskFile {
 
   /** Writes up to `partsPerWrite` parts; goes on after a short write. */
   async #writeAll(offset: number, parts: Uint8Array[]): Promise<number> {
-    const total = parts.reduce((sum, part) => sum + part.length, 0)
+    const total = lengthOf(parts)
     let rest = parts
     let written = 0
     while (written < total) {
@@ -105,8 +122,25 @@ class RealFile implements DiskFile {
   }
 
   async close(): Promise<void> {
+    await (await this.#direct)?.close()
     await this.#handle.close()
   }
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0)
+}
+
+/** The first `count` bytes of `parts`. */
+function firstOf(parts: readonly Uint8Array[], count: number): Uint8Array[] {
+  const first: Uint8Array[] = []
+  let left = count
+  for (const part of parts) {
+    if (left === 0) break
+    first.push(part.subarray(0, left))
+    left -= first.at(-1)!.length
+  }
+  return first
 }
 
 /** `parts` without their first `count` bytes. */
