@@ -3,8 +3,11 @@
 export interface DiskFile {
   /** Reads up to `length` bytes from `offset`; shorter at the end of the file. */
   read(offset: number, length: number): Promise<Buffer>
-  /** Writes all of `parts` one after the other from `offset`; resolves when the kernel has them. */
-  write(offset: number, parts: readonly Uint8Array[]): Promise<void>
+  /**
+   * Writes all of `parts` one after the other from `offset`; resolves when the kernel has them. `readSoon`:
+   * they are worth a place in memory.
+   */
+  write(offset: number, parts: readonly Uint8Array[], readSoon?: boolean): Promise<void>
   /** `fdatasync`. After a failure the file must not be used for writing again. */
   sync(): Promise<void>
   truncate(length: number): Promise<void>

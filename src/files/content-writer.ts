@@ -65,6 +65,8 @@ export class ContentWriter {
   readonly #mine = new Map<string, ChunkRef>()
   /** Whether the last chunk was not known: the next ones are then sealed as soon as they are cut. */
   #isNews = true
+  /** Whether other devices will fetch what is stored here. */
+  #isReadSoon: boolean | undefined
   #index: IndexWrite[] = []
   #staged: ChunkId[] = []
   #stagedBytes = 0
@@ -192,12 +194,19 @@ export class ContentWriter {
   async #stage({ ref, sealed }: SealedChunk): Promise<void> {
     const { length } = sealed
     this.#uses.use(ref.id, !this.#parts.store.has(ref.id))
-    await this.#parts.store.stage([{ id: ref.id, bytes: sealed, pins: [this.#pin] }])
+    const readSoon = (this.#isReadSoon ??= this.#hasOthers())
+    await this.#parts.store.stage([{ id: ref.id, bytes: sealed, pins: [this.#pin], readSoon }])
     free(sealed)
     this.#chunks.add(ref.id)
     this.#staged.push(ref.id)
     this.#stagedBytes += length
     this.#sentBytes += length
+  }
+
+  /** Whether other devices keep chunks, and so fetch what is new. */
+  #hasOthers(): boolean {
+    const { pool, catalogue } = this.#parts
+    return pool.countedPeers().some((peer) => peer !== catalogue.peer)
   }
 
   /** Equal references make an equal node: of content that is all known the manifest is known too. */

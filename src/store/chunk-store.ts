@@ -15,6 +15,8 @@ export interface ChunkToPut {
   /** The sealed bytes; the caller has made or verified them: `id = hash(bytes)`. */
   bytes: Uint8Array
   pins: readonly Pin[]
+  /** Others will ask for it at once: it is kept in the system's memory where that can be chosen. */
+  readSoon?: boolean | undefined
 }
 
 export interface FoundChunk {

@@ -186,7 +186,7 @@ function copiesOf(parts: CompactionParts, entry: ScannedEntry, bytes: Buffer | u
 function chunkCopies(parts: CompactionParts, id: ChunkId, location: Location, bytes: Buffer): NewEntry[] {
   if (!isAt(parts.read.place(id), location) || parts.inFlight.isDropping(id)) return []
   // Its pins lie in entries of their own, which are copied when their segment's turn comes.
-  return [chunkEntry(id, bytes)]
+  return [chunkEntry({ id, bytes })]
 }
 
 function batchCopies(parts: CompactionParts, location: Location, payload: Buffer): NewEntry[] {

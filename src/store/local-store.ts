@@ -265,7 +265,7 @@ export class LocalStore implements Store {
     )
     const waits = chunks.flatMap(({ id }) => this.#inFlight.arriving(id) ?? [])
     for (const run of runsOf(chunks)) {
-      const entries = run.flatMap(({ id, bytes }) => (fresh.delete(id) ? [chunkEntry(id, bytes)] : []))
+      const entries = run.flatMap((chunk) => (fresh.delete(chunk.id) ? [chunkEntry(chunk)] : []))
       const pins = pinEntries(run.flatMap(({ id, pins }) => pins.map((pin) => ({ id, pin }))))
       waits.push(this.#append([...entries, ...pins], false, []))
     }

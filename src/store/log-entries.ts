@@ -3,7 +3,7 @@ import { idBytes, idOf, type ChunkId, type RecordHash } from '../base/words.ts'
 import { hash } from '../codec/hash.ts'
 import { decodeBatch, isWhole } from '../codec/record-bytes.ts'
 import type { Batch } from '../codec/record.ts'
-import type { Pin } from './chunk-store.ts'
+import type { ChunkToPut, Pin } from './chunk-store.ts'
 import { recordRows, type IndexOp } from './index-group.ts'
 import {
   decodePins,
@@ -19,11 +19,12 @@ import type { NewEntry } from './segment-log.ts'
 import type { ScannedEntry } from './segment-scan.ts'
 
 /** A chunk; its hash is its id: nothing is hashed again. */
-export function chunkEntry(id: ChunkId, bytes: Uint8Array): NewEntry {
+export function chunkEntry({ id, bytes, readSoon }: Omit<ChunkToPut, 'pins'>): NewEntry {
   return {
     kind: 'chunk',
     hash: idBytes(id),
     payload: bytes,
+    readSoon,
     op: (location) => ({ op: 'chunk', id, location }),
   }
 }

@@ -41,7 +41,7 @@ test('appends of any size at any place are in the file, by its own handle and by
     const size = Math.floor(random.number() * (round % 3 === 0 ? 6 * MiB : round % 3 === 1 ? 300_000 : 9000))
     const parts = partsOf(random, size)
     const at = expected.length
-    await file.write(at, parts)
+    await file.write(at, parts, random.number() < 0.3)
     expected = Buffer.concat([expected, ...parts])
     assert(expected.subarray(at).equals(await reader.read(at, size)), `round ${round}`)
     if (round % 5 === 0) await file.sync()

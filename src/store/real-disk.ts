@@ -9,7 +9,7 @@ import { blockBytes, DirectWrites } from './direct-writes.ts'
 
 /** Most buffers that one `writev` takes on Linux (IOV_MAX). */
 const partsPerWrite = 1024
-/** Writes of this size and more go past the page cache. */
+/** Writes of this size and more go past the page cache, unless they are read soon. */
 const bulkBytes = 256 * 1024
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = constants
@@ -75,8 +75,9 @@ class RealFile implements DiskFile {
     return buffer.subarray(0, filled)
   }
 
-  async write(offset: number, parts: readonly Uint8Array[]): Promise<void> {
-    const direct = lengthOf(parts) < bulkBytes ? undefined : await this.#openDirect()
+  async write(offset: number, parts: readonly Uint8Array[], readSoon = false): Promise<void> {
+    const isDirect = !readSoon && lengthOf(parts) >= bulkBytes
+    const direct = isDirect ? await this.#openDirect() : undefined
     if (direct === undefined) return this.#writeCached(offset, parts)
     const head = blockBytes - (offset % blockBytes)
     await this.#writeCached(offset, firstOf(parts, head))

@@ -33,6 +33,8 @@ export interface NewEntry {
   kind: EntryKind
   hash: Buffer
   payload: Uint8Array
+  /** Others will ask for it at once. */
+  readSoon?: boolean | undefined
   /** What the index learns once the entry lies at `location`. */
   op: (location: Location) => IndexOp
 }
@@ -253,7 +255,8 @@ export class SegmentLog {
         offset = location.offset + payload.length
       }
     }
-    if (offset > segment.end) await segment.file.write(segment.end, parts.take())
+    const readSoon = items.some(({ append }) => append.entries.some((entry) => entry.readSoon === true))
+    if (offset > segment.end) await segment.file.write(segment.end, parts.take(), readSoon)
     // In one step: a sync that covers these bytes has these items in its group.
     segment.end = offset
     this.#unsynced.push(...items)

@@ -2,19 +2,14 @@
  * A peer in a process of its own that puts files until it is killed. Each line on stdout is one
  * acknowledged file: `{path, size, hash}`; the content follows from the path alone.
  */
-import { createHash } from 'node:crypto'
+import { createCipheriv, createHash } from 'node:crypto'
 import { flushCompileCache } from 'node:module'
 import { createPeer } from '../../src/peer/create-peer.ts'
 
-/** Content that a checker can make again: `size` bytes that begin with the path's hash. */
+/** Content that a checker can make again: `size` bytes that follow from the path, and that nothing compresses. */
 export function contentFor(path: string, size: number): Buffer {
-  const content = Buffer.alloc(size)
-  let block = createHash('sha512').update(path).digest()
-  for (let at = 0; at < size; at += block.length) {
-    block.copy(content, at)
-    if (at % 65_536 === 0) block = createHash('sha512').update(block).digest()
-  }
-  return content
+  const key = createHash('sha256').update(path).digest()
+  return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size))
 }
 
 export const settings = { host: '127.0.0.1', port: 0, 'peer-port': 0, mdns: false, contribute: 8 * 2 ** 30 }
