@@ -6,10 +6,20 @@ import { createCipheriv, createHash } from 'node:crypto'
 import { flushCompileCache } from 'node:module'
 import { createPeer } from '../../src/peer/create-peer.ts'
 
-/** Content that a checker can make again: `size` bytes that follow from the path, and that nothing compresses. */
+/**
+ * Content that a checker can make again: `size` bytes that follow from the path. Nothing compresses it up to
+ * 1 MiB, so that as much is written; larger files repeat themselves, so that many are.
+ */
 export function contentFor(path: string, size: number): Buffer {
   const key = createHash('sha256').update(path).digest()
-  return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size))
+  if (size <= 2 ** 20) return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size))
+  const content = Buffer.alloc(size)
+  let block = key
+  for (let at = 0; at < size; at += block.length) {
+    block.copy(content, at)
+    if (at % 65_536 === 0) block = createHash('sha256').update(block).digest()
+  }
+  return content
 }
 
 export const settings = { host: '127.0.0.1', port: 0, 'peer-port': 0, mdns: false, contribute: 8 * 2 ** 30 }
