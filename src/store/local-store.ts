@@ -235,7 +235,7 @@ export class LocalStore implements Store {
   async #rewrite({ id, location }: PlacedChunk, bytes: Uint8Array): Promise<void> {
     const place = this.read.place(id)
     const moved = place?.segment !== location.segment || place.offset !== location.offset
-    if (!moved && !this.#inFlight.isDropping(id)) await this.#append([chunkEntry(id, bytes)], true, [])
+    if (!moved && !this.#inFlight.isDropping(id)) await this.#append([chunkEntry({ id, bytes })], true, [])
   }
 
   async #pinAgain(ids: readonly ChunkId[]): Promise<void> {
