@@ -53,6 +53,7 @@ import {
   isShutOut,
   recoveryWarning,
   safetyOf,
+  loneWarning,
   warningsOf,
 } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
@@ -62,6 +63,8 @@ import type { WebCertificate } from '../access/web-certificate.ts'
 
 /** Time for connected peers to read that this device has left. */
 const farewellMs = 2_000
+/** So long after the start nobody wonders that no other device is connected yet. */
+const settleSeconds = 30
 
 export interface RunningParts extends Omit<CoreParts, 'keys' | 'welcome' | 'onAlarm'> {
   home: Home
@@ -193,6 +196,7 @@ export class RunningPeer implements Peer {
       warnings: [
         ...awayWarning(this.#problem, away ? this.#parts.storage : undefined),
         ...warningsOf(core),
+        ...(this.#uptimeSeconds() < settleSeconds ? [] : loneWarning(core)),
         ...pausedWarning(core),
         ...damageWarning(core),
         ...[recoveryWarning(core, this.#keys?.recoverySeed), this.#former.warning].filter(

@@ -121,13 +121,12 @@ export function warningsOf(core: Core): string[] {
   if (zone !== undefined) warnings.push(zone)
   const out = shutOutText(core)
   if (out !== undefined) warnings.push(out)
-  warnings.push(...loneWarning(core))
   if (core.contributed() === 0) warnings.push('this device keeps nothing: peerstor quota set SIZE')
   return warnings
 }
 
 /** A device that reaches nobody, and whom nobody reaches, gets no copies and no news. */
-function loneWarning({ pool }: Core): string[] {
+export function loneWarning({ pool }: Core): string[] {
   const others = pool.health()
   if (others.length === 0 || others.some(({ connected }) => connected)) return []
   const whom = others.length === 1 ? 'the other device' : `none of the ${others.length} other devices`
