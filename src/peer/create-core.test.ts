@@ -19,19 +19,36 @@ function rotKeys({ core, disk, name }: SimPeer): number {
   return batches.size
 }
 
-test('a peer whose keys rotted with its index gone starts, and has them again from the others', async () => {
+/** A pool of three, the second of which lost its index and its keys, and has started again. */
+async function rotten(spareToo: boolean): Promise<{ scene: Scene; peer: SimPeer }> {
   const random = new SeededRandom(1)
   const scene = new Scene({ ...drawProfile(random, { peers: 3 }), storageShare: 0 }, random)
   await scene.begin()
-  const [, peer] = scene.peers
-  peer!.crash({ power: false })
-  assert.ok(rotKeys(peer!) > 0)
-  await scene.clock.until(peer!.start(), 60_000)
-  assert.equal(peer!.core!.catalogue.folderNamed('files'), undefined)
-  await scene.clock.advance(60_000)
-  assert.equal(peer!.core!.catalogue.folderNamed('files')?.open, true)
+  const peer = scene.peers[1]!
+  peer.crash({ power: false })
+  assert.ok(rotKeys(peer) > 0)
+  if (spareToo) await peer.disk.remove('/peerstor-spare.log')
+  await scene.clock.until(peer.start(), 60_000)
+  return { scene, peer }
+}
+
+async function end(scene: Scene): Promise<void> {
   assert.equal(scene.broken, undefined)
   for (const one of scene.peers) one.crash({ power: false })
   await scene.clock.advance(0)
   for (const one of scene.peers) one.release()
+}
+
+test('a peer whose keys rotted with its index gone has them again from their spare copies', async () => {
+  const { scene, peer } = await rotten(false)
+  assert.equal(peer.core!.catalogue.folderNamed('files')?.open, true)
+  await end(scene)
+})
+
+test('a peer whose keys rotted, its spare copies gone too, starts and has them again from the others', async () => {
+  const { scene, peer } = await rotten(true)
+  assert.equal(peer.core!.catalogue.folderNamed('files'), undefined)
+  await scene.clock.advance(60_000)
+  assert.equal(peer.core!.catalogue.folderNamed('files')?.open, true)
+  await end(scene)
 })
