@@ -109,11 +109,10 @@ test('what a crash left beside an upload goes when that has ended', async (t) =>
     await gate.promise
   }
   const append = crashed.files.uploads.append(id, 0, source())
-  // Another file's commit makes the chunks durable, while no row names them.
-  await eventually('chunks are written', async () => {
-    await crashed.files.put('files/other', sourceOf(randomBytes(1000)))
-    return (await used(crashed)) > before + 2 * MiB
-  })
+  // Space is taken before the bytes are written. Another file's commit then makes the chunks durable, while
+  // no row names them.
+  await eventually('space is taken', async () => (await used(crashed)) > before + 2 * MiB)
+  await crashed.files.put('files/other', sourceOf(randomBytes(1000)))
   await cp(home, copy, { recursive: true })
   gate.resolve()
   await append
