@@ -5,17 +5,11 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import type { DiskFile } from '../base/disk.ts'
+import { alignedMemory, blockBytes, isRefused } from './direct.ts'
 
-/** The little that is used; Node's types leave it out. */
-declare const WebAssembly: {
-  Memory: new (pages: { initial: number; maximum: number }) => { buffer: ArrayBuffer }
-}
-
-/** Direct reads begin, end and land at multiples of this; blocks of common disks are no larger. */
-const block = 4096
 const windowBytes = 1024 * 1024
 
-/** Memory that begins at a page, which only WebAssembly promises; one for all readers, in turn. */
+/** One for all readers, in turn. */
 let memory: Uint8Array | undefined
 let turn: Promise<unknown> = Promise.resolve()
 
@@ -51,8 +45,8 @@ class DirectFile implements DiskFile {
     let filled = 0
     while (filled < length) {
       const at = offset + filled
-      const start = at - (at % block)
-      const window = await this.#window(start, Math.ceil((offset + length - start) / block) * block)
+      const start = at - (at % blockBytes)
+      const window = await this.#window(start, Math.ceil((offset + length - start) / blockBytes) * blockBytes)
       const part = window.subarray(at - start, at - start + length - filled)
       if (part.length === 0) break
       bytes.set(part, filled)
@@ -62,7 +56,7 @@ class DirectFile implements DiskFile {
   }
 
   async #window(start: number, wanted: number): Promise<Uint8Array> {
-    memory ??= new Uint8Array(new WebAssembly.Memory({ initial: 16, maximum: 16 }).buffer)
+    memory ??= alignedMemory(windowBytes)
     const length = Math.min(wanted, windowBytes)
     const { bytesRead } = await this.#handle.read(memory, 0, length, start).catch(async (thrown: unknown) => {
       if (!isRefused(thrown)) throw thrown
@@ -96,8 +90,4 @@ class DirectFile implements DiskFile {
 
 function neverWritten(): Promise<never> {
   return Promise.reject(new Error('a file opened for direct reading is not written'))
-}
-
-function isRefused(thrown: unknown): boolean {
-  return thrown instanceof Error && 'code' in thrown && ['EINVAL', 'EOPNOTSUPP'].includes(String(thrown.code))
 }

@@ -5,17 +5,9 @@
  */
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
-
-/** Offsets, lengths and memory are multiples of it; no disk has larger blocks. */
-export const blockBytes = 4096
+import { alignedMemory, blockBytes, isRefused } from './direct.ts'
 
 const stagingBytes = 4 * 1024 * 1024
-const wasmPageBytes = 64 * 1024
-
-/** The little of the WebAssembly interface that is used; Node's types leave it out. */
-declare const WebAssembly: {
-  Memory: new (size: { initial: number; maximum: number }) => { buffer: ArrayBuffer }
-}
 
 /** A file once more, opened for writing past the page cache. */
 export class DirectWrites {
@@ -52,7 +44,7 @@ export class DirectWrites {
         if (bytesWritten < length) break
       }
     } catch (thrown) {
-      if ((thrown as { code?: unknown }).code !== 'EINVAL') throw thrown
+      if (!isRefused(thrown)) throw thrown
       this.#refused = true
     } finally {
       staging = memory
@@ -76,11 +68,10 @@ function takeStaging(): Uint8Array | undefined {
   return taken
 }
 
-/** Memory of WebAssembly begins on a page; where there is none nothing is lost. */
+/** Where there is no such memory nothing is lost. */
 function makeStaging(): Uint8Array | undefined {
-  const pages = stagingBytes / wasmPageBytes
   try {
-    return new Uint8Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer)
+    return alignedMemory(stagingBytes)
   } catch {
     return undefined
   }

@@ -73,13 +73,18 @@ test('files that are written at once do not mix', async (t) => {
   for (const { path, bytes } of written) assert(bytes.equals(await readFile(path)), path)
 })
 
-test('whole blocks are written past the page cache, the rest is left to the caller', async (t) => {
+async function directOf(t: TestContext): Promise<{ path: string; direct: DirectWrites | undefined }> {
   const path = join(await folderOf(t), 'file')
   const file = await open(path, 'w+')
   t.after(() => file.close())
   const direct = await DirectWrites.open(file)
+  t.after(() => direct?.close())
+  return { path, direct }
+}
+
+test('whole blocks are written past the page cache, the rest is left to the caller', async (t) => {
+  const { path, direct } = await directOf(t)
   if (direct === undefined) return t.skip('this system has no such writes')
-  t.after(() => direct.close())
   const parts = partsOf(seedOf(t), 5 * MiB + 100)
   const written = await direct.write(4096, parts)
   // Some file systems take the flag and refuse the write.
@@ -89,12 +94,8 @@ test('whole blocks are written past the page cache, the rest is left to the call
 })
 
 test('a write that the file system refuses is left to the caller, and not tried again', async (t) => {
-  const path = join(await folderOf(t), 'file')
-  const file = await open(path, 'w+')
-  t.after(() => file.close())
-  const direct = await DirectWrites.open(file)
+  const { direct } = await directOf(t)
   if (direct === undefined) return t.skip('this system has no such writes')
-  t.after(() => direct.close())
   const parts = [Buffer.alloc(MiB, 1)]
   // Off a block: what a refusal looks like.
   if ((await direct.write(1, parts)) !== 0) return t.skip('this file system takes writes of any place')

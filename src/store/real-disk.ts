@@ -3,9 +3,10 @@ import { constants } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import type { Disk, DiskFile } from '../base/disk.ts'
-import { openDirect } from './direct-file.ts'
 import { fail } from '../base/errors.ts'
-import { blockBytes, DirectWrites } from './direct-writes.ts'
+import { blockBytes } from './direct.ts'
+import { openDirect } from './direct-file.ts'
+import { DirectWrites } from './direct-writes.ts'
 
 /** Most buffers that one `writev` takes on Linux (IOV_MAX). */
 const partsPerWrite = 1024
