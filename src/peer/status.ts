@@ -131,7 +131,7 @@ export function loneWarning({ pool }: Core): string[] {
   if (others.length === 0 || others.some(({ connected }) => connected)) return []
   const whom = others.length === 1 ? 'the other device' : `none of the ${others.length} other devices`
   const state = others.length === 1 ? 'is not connected' : 'is connected'
-  return [`${whom} ${state}: start one, or say where it is: peerstor start --bootstrap HOST:PORT`]
+  return [`${whom} ${state}: start one, or say where it is: peerstor peers add ADDRESS`]
 }
 
 /** All devices that keep files name one zone: what happens there happens to every copy. */
