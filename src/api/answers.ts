@@ -170,7 +170,13 @@ const workers = z.looseObject({
 })
 const problems = z.looseObject({
   problems: z.array(
-    z.looseObject({ what: z.string(), severity: z.enum(['error', 'warning', 'hint']), next: z.string() }),
+    z.looseObject({
+      kind: z.string(),
+      subject: z.string().optional(),
+      what: z.string(),
+      severity: z.enum(['error', 'warning', 'hint']),
+      next: z.string(),
+    }),
   ),
 })
 const loss = z.looseObject({

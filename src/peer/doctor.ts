@@ -9,10 +9,11 @@ import type { PeerStatus, Problem } from './peer.ts'
 const fullShare = 0.95
 const filledShare = 0.8
 
-export function problemsOf(core: Core, status: PeerStatus): Problem[] {
+/** The worst first; `warnings` as `status` shows them. */
+export function problemsOf(core: Core, status: PeerStatus, warnings: readonly Problem[]): Problem[] {
   return [
     ...safetyProblems(status),
-    ...status.warnings.map(warningProblem),
+    ...warnings,
     ...workerProblems(core),
     ...deviceProblems(core),
     ...spaceProblems(status),
@@ -25,20 +26,28 @@ function safetyProblems({ safety }: PeerStatus): Problem[] {
   const problems: Problem[] = []
   if (safety.lost > 0)
     problems.push({
+      kind: 'lost',
       what: `${safety.lost} files can not be read now: no device that is known of keeps all of them`,
       severity: 'error',
       next: 'peerstor peers',
     })
   if (safety.needs === 'device')
-    problems.push({ what: 'one device keeps everything', severity: 'warning', next: 'peerstor invite' })
+    problems.push({
+      kind: 'one-device',
+      what: 'one device keeps everything',
+      severity: 'warning',
+      next: 'peerstor invite',
+    })
   else if (safety.needs === 'keys')
     problems.push({
+      kind: 'one-key',
       what: 'the keys are on one device only: if it is lost, nothing can be opened',
       severity: 'warning',
       next: 'peerstor recovery print',
     })
   else if (safety.degraded > 0)
     problems.push({
+      kind: 'degraded',
       what: `${safety.degraded} files have fewer copies than wanted`,
       severity: 'warning',
       next: 'peerstor workers run repair',
@@ -46,18 +55,13 @@ function safetyProblems({ safety }: PeerStatus): Problem[] {
   return problems
 }
 
-/** Warnings end in the command that helps. */
-function warningProblem(text: string): Problem {
-  const found = /^(.*?)(?:, then)?: (peerstor [^:]*)$/s.exec(text)
-  const severity = /damaged|revoked|two histories|nothing is stored here/.test(text) ? 'error' : 'warning'
-  return { what: found?.[1] ?? text, severity, next: found?.[2] ?? 'peerstor status' }
-}
-
 function workerProblems({ workers }: Core): Problem[] {
   return workers
     .list()
     .filter(({ state }) => state === 'failed')
     .map(({ name, lastError }) => ({
+      kind: 'worker-fails',
+      subject: name,
       what: `the worker ${name} fails: ${lastError ?? 'for no known reason'}`,
       severity: 'error',
       next: `peerstor workers run ${name}`,
@@ -75,6 +79,8 @@ function deviceProblems({ pool, catalogue, store }: Core): Problem[] {
   const missing = seen
     .filter(({ missing }) => missing > 0)
     .map(({ peer, missing }): Problem => ({
+      kind: 'missing-chunks',
+      subject: peer,
       what: `${named(peer)} did not have ${missing} chunks that it says it has: its disk may be failing`,
       severity: 'error',
       next: `peerstor simulate lose ${peer}`,
@@ -82,6 +88,8 @@ function deviceProblems({ pool, catalogue, store }: Core): Problem[] {
   const away = seen
     .filter(({ peer, connected }) => !connected && !counted.has(peer) && held(peer) > 0)
     .map(({ peer, lastSeen }): Problem => ({
+      kind: 'away',
+      subject: peer,
       what: `${named(peer)} is away since ${lastSeen === undefined ? 'long' : timeText(lastSeen)}: its copies count no more`,
       severity: 'warning',
       next: `peerstor device revoke ${peer}`,
@@ -94,12 +102,14 @@ function spaceProblems({ storage }: PeerStatus): Problem[] {
   const share = storage.contributed === 0 ? 0 : storage.used / storage.contributed
   if (share >= filledShare)
     problems.push({
+      kind: 'space-used',
       what: `${Math.floor(share * 100)} % of the contributed space is used`,
       severity: share >= fullShare ? 'warning' : 'hint',
       next: 'peerstor quota set SIZE',
     })
   if (storage.free < limits.reserveBytes + limits.segmentBytes)
     problems.push({
+      kind: 'disk-full',
       what: `the disk has ${storage.free} bytes left: nothing more is stored here`,
       severity: 'error',
       next: 'peerstor workers run compact',

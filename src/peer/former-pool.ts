@@ -11,6 +11,7 @@ import { removeSegmentsOf } from '../store/remove-pool.ts'
 import type { OwnState } from '../store/store.ts'
 import { bringFiles, type Brought } from './bring-files.ts'
 import type { Core } from './create-core.ts'
+import type { Problem } from './peer.ts'
 import type { RunningParts } from './running-peer.ts'
 
 /** How long the other devices' files are waited for, so that nothing is put beside what is there. */
@@ -27,9 +28,11 @@ export class FormerPool {
   }
 
   /** What people should know of files that are not all here yet. */
-  get warning(): string | undefined {
-    if (this.#running !== undefined) return 'files of the pool before are being brought along'
-    return this.#trouble
+  warning(): Problem[] {
+    const coming = this.#running !== undefined
+    const what = coming ? 'files of the pool before are being brought along' : this.#trouble
+    if (what === undefined) return []
+    return [{ kind: 'former-pool', what, severity: coming ? 'hint' : 'warning', next: 'peerstor status' }]
   }
 
   /** Before these keys are replaced: their pool's files are to be brought along. */

@@ -183,8 +183,12 @@ export type PeerEvent =
   | { type: 'gap'; data: Record<string, never> }
   | { type: 'alarm'; data: { kind: string; device: string } }
 
-/** contract.md `doctor`: `next` is one command. */
+/** contract.md `doctor`: something that is not as it should be. `next` is one command. */
 export interface Problem {
+  /** Which one: `kind` and `subject` stay the same as long as it lasts, whatever is said of it. */
+  kind: string
+  /** What it is about, where there may be several: a device's peer id, the name of a worker. */
+  subject?: string | undefined
   what: string
   severity: 'error' | 'warning' | 'hint'
   next: string

@@ -46,19 +46,11 @@ import { damageWarning, scrub } from './scrub-verb.ts'
 import type { Settings, SettingKey } from './settings.ts'
 import { simulateLoss } from './simulate.ts'
 import { SharedNetwork } from './shared-network.ts'
-import {
-  awayWarning,
-  countFilesOnlyHere,
-  filesOf,
-  isShutOut,
-  recoveryWarning,
-  safetyOf,
-  loneWarning,
-  warningsOf,
-} from './status.ts'
+import { countFilesOnlyHere, filesOf, safetyOf } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
 import { pausedWarning, steerWorker } from './worker-verbs.ts'
 import { openWebCertificate } from './web-certificate.ts'
+import { awayWarning, isShutOut, loneWarning, recoveryWarning, warningsOf, warningText } from './warnings.ts'
 import type { WebCertificate } from '../access/web-certificate.ts'
 
 /** Time for connected peers to read that this device has left. */
@@ -175,7 +167,7 @@ export class RunningPeer implements Peer {
   async status(): Promise<PeerStatus> {
     const core = this.#coreNow()
     const { catalogue, store } = core
-    const { usedBytes, freeBytes, away } = await store.use()
+    const { usedBytes, freeBytes } = await store.use()
     return {
       peer: catalogue.peer,
       name: this.#parts.self.name(),
@@ -193,17 +185,22 @@ export class RunningPeer implements Peer {
       mending: core.pool.mending(),
       transfers: this.#observer.running,
       uptimeSeconds: this.#uptimeSeconds(),
-      warnings: [
-        ...awayWarning(this.#problem, away ? this.#parts.storage : undefined),
-        ...warningsOf(core),
-        ...(this.#uptimeSeconds() < settleSeconds ? [] : loneWarning(core)),
-        ...pausedWarning(core),
-        ...damageWarning(core),
-        ...[recoveryWarning(core, this.#keys?.recoverySeed), this.#former.warning].filter(
-          (warning) => warning !== undefined,
-        ),
-      ],
+      warnings: (await this.#warnings()).map(warningText),
     }
+  }
+
+  async #warnings(): Promise<Problem[]> {
+    const core = this.#coreNow()
+    const { away } = await core.store.use()
+    return [
+      ...awayWarning(this.#problem, away ? this.#parts.storage : undefined),
+      ...warningsOf(core),
+      ...(this.#uptimeSeconds() < settleSeconds ? [] : loneWarning(core)),
+      ...pausedWarning(core),
+      ...damageWarning(core),
+      ...recoveryWarning(core, this.#keys?.recoverySeed),
+      ...this.#former.warning(),
+    ]
   }
 
   async quota(): ReturnType<Peer['quota']> {
@@ -220,7 +217,7 @@ export class RunningPeer implements Peer {
   }
 
   async doctor(): Promise<Problem[]> {
-    return problemsOf(this.#coreNow(), await this.status())
+    return problemsOf(this.#coreNow(), await this.status(), await this.#warnings())
   }
 
   async simulateLoss(query: LossQuery): Promise<LossAnswer> {

@@ -1,7 +1,7 @@
 /** contract.md `scrub`: everything on this disk, or what a path needs of it, read, compared and mended. */
 import type { CallOptions } from '../base/words.ts'
 import type { Core } from './create-core.ts'
-import type { ScrubAnswer } from './peer.ts'
+import type { Problem, ScrubAnswer } from './peer.ts'
 
 /** Files named in an answer or a warning. */
 const mostNamed = 100
@@ -34,12 +34,12 @@ function filesNaming(
 }
 
 /** What is damaged here and nobody could mend yet. */
-export function damageWarning(core: Core): string[] {
+export function damageWarning(core: Core): Problem[] {
   const ids = core.store.verifier.quarantined()
   if (ids.length === 0) return []
   const files = filesNaming(core, ids)
   const named = files.slice(0, 3).join(', ') + (files.length > 3 ? ' …' : '')
-  return [
-    `${ids.length === 1 ? '1 chunk on this disk is' : `${ids.length} chunks on this disk are`} damaged (${named}): connect a device that has good copies, then: peerstor scrub`,
-  ]
+  const chunks = ids.length === 1 ? '1 chunk on this disk is' : `${ids.length} chunks on this disk are`
+  const what = `${chunks} damaged (${named}): connect a device that has good copies, then`
+  return [{ kind: 'damage', what, severity: 'error', next: 'peerstor scrub' }]
 }

@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { safetyInWords, zoneWarning } from './status.ts'
+import { safetyInWords } from './status.ts'
+import { warningText, zoneWarning } from './warnings.ts'
 
 test('copies that all lie in one zone are warned of', () => {
   const member = (zone: string | undefined, keeps = true): { zone: string | undefined; keeps: boolean } => ({
     zone,
     keeps,
   })
-  assert.match(zoneWarning([member('home'), member('home')]) ?? '', /all 2 devices .* one zone/)
-  assert.match(zoneWarning([member('home'), member('home'), member('office', false)]) ?? '', /one zone/)
-  assert.equal(zoneWarning([member('home'), member('office')]), undefined)
-  assert.equal(zoneWarning([member('home'), member(undefined)]), undefined)
-  assert.equal(zoneWarning([member(undefined), member(undefined)]), undefined)
-  assert.equal(zoneWarning([member('home')]), undefined)
+  const [warning] = zoneWarning([member('home'), member('home')])
+  assert.match(
+    warningText(warning!),
+    /^all 2 devices .* one zone.* name its zone: peerstor config set zone NAME$/,
+  )
+  assert.equal(zoneWarning([member('home'), member('home'), member('office', false)]).length, 1)
+  assert.deepEqual(zoneWarning([member('home'), member('office')]), [])
+  assert.deepEqual(zoneWarning([member('home'), member(undefined)]), [])
+  assert.deepEqual(zoneWarning([member(undefined), member(undefined)]), [])
+  assert.deepEqual(zoneWarning([member('home')]), [])
 })
 
 test('with fewer devices than copies asked for the statement says what is missing', () => {

@@ -1,12 +1,8 @@
 /** contract.md `status`: what this device is and how safe its files are, in numbers and in a sentence. */
-import { recoveryDeviceOf } from '../access/recovery.ts'
-import { fail, type PeerStorError } from '../base/errors.ts'
-import { limits } from '../base/limits.ts'
-import type { Member } from '../pool/pool.ts'
 import type { Core } from './create-core.ts'
-import { nameOf } from './devices.ts'
 import type { PeerStatus } from './peer.ts'
 import type { FilesByCopies } from './safety.ts'
+import { isShutOut } from './warnings.ts'
 
 export type Safety = PeerStatus['safety']
 
@@ -83,94 +79,4 @@ export function safetyInWords(
 
 function files(count: number): string {
   return count === 1 ? '1 file' : `${count} files`
-}
-
-/** The storage folder was missing at the start, or is now. */
-export function awayWarning(problem: PeerStorError | undefined, folder: string | undefined): string[] {
-  const error = problem ?? (folder === undefined ? undefined : fail('STORAGE_MISSING', { path: folder }))
-  if (error === undefined) return []
-  const { message, next } = error
-  return [`${message}: files are listed and read from other devices, nothing is stored here; ${next}`]
-}
-
-/** What a person should look at. */
-export function warningsOf(core: Core): string[] {
-  const warnings: string[] = []
-  const ahead = median(
-    core.pool
-      .health()
-      .flatMap(({ connected, clockAheadMs }) =>
-        connected && clockAheadMs !== undefined ? [clockAheadMs] : [],
-      ),
-  )
-  if (ahead !== undefined && Math.abs(ahead) > limits.clockAheadMs)
-    warnings.push(
-      `the clock of this device differs from the others by ${Math.round(Math.abs(ahead) / 1000)} s`,
-    )
-  for (const device of core.catalogue.devices())
-    if (device.fork === 'equivocation' && !device.revoked)
-      warnings.push(
-        `${nameOf(device)} has signed two histories: whoever has its keys may forge; revoke it: peerstor device revoke ${device.peer ?? device.device}`,
-      )
-  const { phase } = core.retirement.state()
-  if (phase !== 'active')
-    warnings.push(
-      `this device is retiring: ${core.retirement.status()}; to keep it: peerstor device retire ${core.catalogue.peer} --cancel`,
-    )
-  const zone = zoneWarning(core.membership.members())
-  if (zone !== undefined) warnings.push(zone)
-  const out = shutOutText(core)
-  if (out !== undefined) warnings.push(out)
-  if (core.contributed() === 0) warnings.push('this device keeps nothing: peerstor quota set SIZE')
-  return warnings
-}
-
-/** A device that reaches nobody, and whom nobody reaches, gets no copies and no news. */
-export function loneWarning({ pool }: Core): string[] {
-  const others = pool.health()
-  if (others.length === 0 || others.some(({ connected }) => connected)) return []
-  const whom = others.length === 1 ? 'the other device' : `none of the ${others.length} other devices`
-  const state = others.length === 1 ? 'is not connected' : 'is connected'
-  return [`${whom} ${state}: start one, or say where it is: peerstor peers add ADDRESS`]
-}
-
-/** All devices that keep files name one zone: what happens there happens to every copy. */
-export function zoneWarning(members: readonly Pick<Member, 'keeps' | 'zone'>[]): string | undefined {
-  const zones = members.filter(({ keeps }) => keeps).map(({ zone }) => zone)
-  const [first] = zones
-  if (zones.length < 2 || first === undefined || zones.some((zone) => zone !== first)) return undefined
-  return `all ${zones.length} devices that keep files are in one zone: fire or theft there takes every copy; keep one elsewhere, and name its zone: peerstor config set zone NAME`
-}
-
-/** A device that a paper brought back holds its key until all is back. */
-export function recoveryWarning({ catalogue }: Core, seed: Uint8Array | undefined): string | undefined {
-  const device = seed && recoveryDeviceOf(seed)
-  const printed = catalogue.devices().some((line) => line.device === device && line.printed)
-  if (!printed) return undefined
-  return 'the recovery key lies on this device; when all your files are back, remove it: peerstor recovery confirm'
-}
-
-/** Whether this device was revoked: its records say so, or a connected device does. */
-export function isShutOut(core: Core): boolean {
-  return wasRevoked(core) || whoShutsOut(core).length > 0
-}
-
-function wasRevoked({ catalogue }: Core): boolean {
-  return catalogue.roleOf(catalogue.peer) === 'ex-member'
-}
-
-function whoShutsOut({ catalogue, pool }: Core): string[] {
-  const peers = pool.health().filter(({ shutsOut }) => shutsOut)
-  return peers.map(({ peer }) => catalogue.deviceOf(peer)?.name ?? peer)
-}
-
-function shutOutText(core: Core): string | undefined {
-  const who = whoShutsOut(core)
-  if (who.length === 0 && !wasRevoked(core)) return undefined
-  const says = who.length === 0 ? '' : ` (says ${who.slice(0, 3).join(', ')})`
-  return `this device was revoked from its pool${says}: come back with a new code: peerstor join CODE, or begin anew: peerstor pool leave`
-}
-
-function median(values: readonly number[]): number | undefined {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 }

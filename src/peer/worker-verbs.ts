@@ -2,7 +2,7 @@
 import type { WorkerState } from '../base/worker.ts'
 import type { OwnState } from '../store/store.ts'
 import type { Core } from './create-core.ts'
-import type { WorkerAction } from './peer.ts'
+import type { Problem, WorkerAction } from './peer.ts'
 
 /** Who is paused is remembered: a device that was told to be quiet stays so after a restart. */
 const row = ['setting', 'paused workers'] as const
@@ -24,8 +24,9 @@ export async function steerWorker(
   return workers.list()
 }
 
-export function pausedWarning({ workers }: Pick<Core, 'workers'>): string[] {
+export function pausedWarning({ workers }: Pick<Core, 'workers'>): Problem[] {
   const paused = workers.paused()
   if (paused.length === 0) return []
-  return [`background work is paused (${paused.join(', ')}): peerstor workers resume ${paused[0]}`]
+  const what = `background work is paused (${paused.join(', ')})`
+  return [{ kind: 'paused', what, severity: 'warning', next: `peerstor workers resume ${paused[0]}` }]
 }

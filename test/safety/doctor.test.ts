@@ -42,7 +42,8 @@ test('doctor names what is wrong with the command that helps; simulate tells wha
   await assert.rejects(first.simulateLoss({ lose: ['two'], cursor: 'x' }), { code: 'BAD_INPUT' })
 
   await first.steerWorker('scrub', 'pause')
-  assert.ok((await first.doctor()).some(({ next }) => next === 'peerstor workers resume scrub'))
+  const paused = (await first.doctor()).find(({ kind }) => kind === 'paused')
+  assert.deepEqual([paused?.severity, paused?.next], ['warning', 'peerstor workers resume scrub'])
   await second.stop()
   await eventually(
     'the other device is missed',
