@@ -155,7 +155,7 @@ export function versionRow(record: SignedRecord, path: string, more: Partial<Ver
 }
 
 /** Takes search and what came later out of an index database: what is left has `user_version` 4. */
-export const withoutSearch = `DROP TABLE quarantine; DROP TABLE scars; ALTER TABLE segments DROP COLUMN verified;
+export const withoutSearch = `ALTER TABLE pins DROP COLUMN falls; DROP TABLE loose; DROP TABLE reconciled; DROP TABLE quarantine; DROP TABLE scars; ALTER TABLE segments DROP COLUMN verified;
   ALTER TABLE segments DROP COLUMN verified_to; DROP INDEX entries_hidden; DROP INDEX versions_priority; DROP TABLE search; DROP TABLE search_new; DROP TABLE search_gone; DROP TABLE search_words;
   DROP TABLE categories; ALTER TABLE entries DROP COLUMN search; DROP INDEX versions_replaced;
   ALTER TABLE versions DROP COLUMN gone;

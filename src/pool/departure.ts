@@ -112,7 +112,7 @@ export class Departure {
   /** Nothing is wanted of a chunk that only an unfinished upload pins (as folder and device); of any other at least one copy. */
   #want(id: ChunkId): number {
     const { roster, store } = this.#parts
-    const pins = store.read.pins(id).filter(({ folder, device }) => (folder as string) !== device)
+    const pins = store.read.standingPins(id).filter(({ folder, device }) => (folder as string) !== device)
     const folders = new Set(pins.map(({ folder }) => folder))
     return Math.max(0, ...[...folders].map((folder) => Math.max(1, roster.want(folder))))
   }

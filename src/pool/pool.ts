@@ -61,6 +61,7 @@ export type PoolStore = Pick<Store, 'database' | 'chunks' | 'verifier' | 'commit
     IndexReader,
     | 'hasChunk'
     | 'pins'
+    | 'standingPins'
     | 'lastChange'
     | 'changes'
     | 'hasBatch'

@@ -204,7 +204,11 @@ export class Replicator {
     const left = new Map(tasks.map((task) => [task.id, task]))
     const kept = new HeldRows(store, peer, (ids) => this.#kept(peer, ids, left))
     const sending = health.measured(peer, async ({ answered }) => {
-      const chunks = tasks.map(({ id }) => ({ id, pins: store.read.pins(id) }))
+      // What only falling pins hold is not spread.
+      const chunks = tasks
+        .map(({ id }) => ({ id, pins: store.read.standingPins(id) }))
+        .filter(({ pins }) => pins.length > 0)
+      if (chunks.length === 0) return
       for await (const { id, outcome } of remote(peer).offer(chunks, { signal: this.#stopping.signal })) {
         answered()
         if (outcome === 'kept') kept.add(id)

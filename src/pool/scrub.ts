@@ -226,7 +226,7 @@ export class Scrub {
     if (store.read.hasChunk(id)) return
     try {
       const bytes = await fetch(id, signal)
-      await store.chunks.put([{ id, bytes, pins: store.read.pins(id) }])
+      await store.chunks.put([{ id, bytes, pins: store.read.standingPins(id) }])
     } catch (error) {
       log.warn('a damaged chunk could not be mended', { id, reason: asPeerStorError(error).message })
     }

@@ -39,3 +39,18 @@ export interface ChunkStore {
   /** Ids that begin with a hex prefix, ascending; those behind `after` when it is given. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ChunkId>
 }
+
+/** A place that this device itself decides about. Another peer's only way down is a signed release. */
+export interface OwnChunkStore extends ChunkStore {
+  /**
+   * Drops chunks for good, whatever pins they have: for what nothing needs (garbage past its quarantine), and for
+   * surplus copies. Resolves to those dropped, when that is durable and others can be told: they are not here any
+   * more, count against no limit, and the disk has their bytes back by compaction. `may` is asked in the step that
+   * writes, after which nothing can come between: say there once more that it is still so. A chunk that is being
+   * written or pinned at this moment stays: a pin always wins over a drop.
+   *
+   * Who drops a surplus copy offers the chunk with its pins to the devices relied on first (`RemoteStore.offer`:
+   * where it lies already that only renews the pins, and ends a quarantine there), then asks them for a proof.
+   */
+  drop(ids: readonly ChunkId[], may?: (id: ChunkId) => boolean): Promise<ChunkId[]>
+}

@@ -5,7 +5,7 @@
 import type { PeerStorError } from '../base/errors.ts'
 import type { DatabaseId, RecordHash } from '../base/words.ts'
 import type { Batch } from '../codec/record.ts'
-import type { ChunkStore } from './chunk-store.ts'
+import type { OwnChunkStore } from './chunk-store.ts'
 import type { IndexWriter } from './index-thread.ts'
 import { OwnRowStore } from './own-rows.ts'
 import type { SpareCopies } from './spare-copies.ts'
@@ -15,7 +15,7 @@ import type { IndexWrite, OwnState, StorageUse, Store } from './store.ts'
 
 export class IndexOnlyStore implements Store {
   readonly database: DatabaseId
-  readonly chunks: ChunkStore
+  readonly chunks: OwnChunkStore
   readonly verifier: Verifier = noVerifier
   readonly read: SqliteReader
   readonly own: OwnState
@@ -36,6 +36,7 @@ export class IndexOnlyStore implements Store {
       get: async function* () {},
       put: () => this.#refuse(),
       list: async function* () {},
+      drop: () => this.#refuse(),
     }
   }
 

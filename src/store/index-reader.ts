@@ -71,6 +71,24 @@ export interface ReplacedVersion {
   expired: boolean
 }
 
+/** A chunk here that no standing pin holds. */
+export interface LooseChunk {
+  /** Its number, to go on after. */
+  n: number
+  id: ChunkId
+  bytes: number
+  /** Wall milliseconds. */
+  since: number
+  /** A signed release said so; else its pins were lost, or never written. */
+  released: boolean
+}
+
+export interface PinnedChunk {
+  id: ChunkId
+  /** Devices of its standing pins for the folder. */
+  devices: DeviceId[]
+}
+
 /** What one bounded look found; `next`: there may be more behind this number. */
 export interface FoundStep {
   found: Found[]
@@ -86,7 +104,34 @@ export interface CategoryTotal {
 export interface IndexReader {
   // Chunks on this disk
   hasChunk(id: ChunkId): boolean
+  /** All pins, also those that a release fells when their time has come. */
   pins(id: ChunkId): Pin[]
+  /** The pins that no release names: why a chunk is to be kept, and what is passed on with it. */
+  standingPins(id: ChunkId): Pin[]
+  /** Chunks here that no standing pin holds: all of them are in quarantine. */
+  looseChunks(): { chunks: number; bytes: number }
+  /** Those that have been loose since `since` or before, whose last pin has fallen at `now`; by number, behind `after`. */
+  looseSince(since: number, now: number, after: number, limit: number): LooseChunk[]
+  /** The same of one chunk, for the moment of dropping it. */
+  isLooseSince(id: ChunkId, since: number, now: number): boolean
+  /** Chunks here by id, behind `after` and up to `until`, that no standing pin holds and that are not known to be loose. */
+  unpinned(after: ChunkId | undefined, until: ChunkId, limit: number): ChunkId[]
+  /** Chunks here by id, behind `after` and up to `until`, with a standing pin of `folder`. */
+  pinnedFor(folder: FolderId, after: ChunkId | undefined, until: ChunkId, limit: number): PinnedChunk[]
+  /** Chunks by id, behind `after` and up to `until`, that `peer` holds and a version of `folder` needs. */
+  neededOf(
+    peer: PeerId,
+    folder: FolderId,
+    after: ChunkId | undefined,
+    until: ChunkId,
+    limit: number,
+  ): ChunkId[]
+  /** Those of `ids` that a version of `folder` needs: one that shows, lies in the trash, or is kept for a while. */
+  needed(folder: FolderId, ids: readonly ChunkId[]): ChunkId[]
+  /** Whether all versions of a folder whose records are here are open, and the lists of their chunks are known. */
+  isWhole(folder: FolderId): boolean
+  /** Folders whose pins here were compared with what their members need, since this index was made. */
+  reconciled(): FolderId[]
   /** Those of `ids` on this disk that `device` alone has pinned, for `folders` alone, and that no version's list names. */
   leftovers(ids: readonly ChunkId[], device: DeviceId, folders: readonly FolderId[]): ChunkId[]
   /** Those of `ids` that were dropped from this disk, are not back, and that no version's list names. */

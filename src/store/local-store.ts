@@ -8,7 +8,7 @@ import type { CallOptions, ChunkId, DatabaseId, RecordHash } from '../base/words
 import { hash } from '../codec/hash.ts'
 import { decodeBatch, isWhole } from '../codec/record-bytes.ts'
 import type { Batch } from '../codec/record.ts'
-import type { ChunkStore, ChunkToPut, FoundChunk } from './chunk-store.ts'
+import type { ChunkToPut, FoundChunk, OwnChunkStore } from './chunk-store.ts'
 import { compactSegment, type CompactionParts } from './compact.ts'
 import { InFlight, opsOf } from './in-flight.ts'
 import type { IndexOp } from './index-group.ts'
@@ -53,7 +53,7 @@ export interface LocalStoreParts {
 
 export class LocalStore implements Store {
   readonly database: DatabaseId
-  readonly chunks: ChunkStore
+  readonly chunks: OwnChunkStore
   readonly verifier: Verifier
   readonly read: SqliteReader
   readonly own: OwnState
@@ -77,6 +77,7 @@ export class LocalStore implements Store {
         await Promise.all([...(await this.#stage(chunks)), this.commit({})])
       },
       list: (prefix, options) => this.#list(prefix, options?.after),
+      drop: (ids, may) => this.#drop(ids, may),
     }
     this.verifier = new DiskVerifier({
       ...parts,
@@ -285,6 +286,14 @@ export class LocalStore implements Store {
     })
     this.#inFlight.begin(inFlight, done)
     return done
+  }
+
+  async #drop(ids: readonly ChunkId[], may: (id: ChunkId) => boolean = () => true): Promise<ChunkId[]> {
+    await this.#parts.space.checkRecords(0)
+    // From here to the append nothing waits: nobody can begin to rely on them between.
+    const dropped = this.#droppable(ids.filter(may))
+    if (dropped.length > 0) await this.#append(dropEntries(dropped), true, [])
+    return dropped
   }
 
   #droppable(ids: readonly ChunkId[]): ChunkId[] {

@@ -1,8 +1,8 @@
 /** Chunks in memory: what the conformance suite compares others with, and small tools use. */
 import type { CallOptions, ChunkId } from '../base/words.ts'
-import type { ChunkStore, ChunkToPut, FoundChunk, ListOptions, Pin } from './chunk-store.ts'
+import type { ChunkToPut, FoundChunk, ListOptions, OwnChunkStore, Pin } from './chunk-store.ts'
 
-export class MemoryStore implements ChunkStore {
+export class MemoryStore implements OwnChunkStore {
   readonly #chunks = new Map<ChunkId, { bytes: Uint8Array; pins: Map<string, Pin> }>()
 
   has(ids: readonly ChunkId[]): Promise<boolean[]> {
@@ -29,6 +29,10 @@ export class MemoryStore implements ChunkStore {
 
   async *list(prefix: string, { after = '' as ChunkId }: ListOptions = {}): AsyncGenerator<ChunkId> {
     yield* [...this.#chunks.keys()].filter((id) => id.startsWith(prefix) && id > after).sort()
+  }
+
+  drop(ids: readonly ChunkId[], may: (id: ChunkId) => boolean = () => true): Promise<ChunkId[]> {
+    return Promise.resolve([...new Set(ids)].filter((id) => may(id) && this.#chunks.delete(id)))
   }
 
   pins(id: ChunkId): Pin[] {

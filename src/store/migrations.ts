@@ -147,6 +147,17 @@ CREATE TABLE quarantine (chunk INTEGER PRIMARY KEY, segment INTEGER NOT NULL, of
 CREATE TABLE scars (segment INTEGER NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY (segment, offset)) WITHOUT ROWID;
 `
 
+/**
+ * Collection: wall time at which a release fells a pin (null: it stands); chunks here that no pin holds, since when,
+ * and whether a release says so; folders whose pins were compared with what their members need, since this index
+ * was made.
+ */
+const released = `
+ALTER TABLE pins ADD COLUMN falls INTEGER;
+CREATE TABLE loose (chunk INTEGER PRIMARY KEY, since INTEGER NOT NULL, released INTEGER NOT NULL);
+CREATE TABLE reconciled (folder INTEGER PRIMARY KEY, at INTEGER NOT NULL);
+`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -161,6 +172,7 @@ export const indexMigrations: readonly string[] = [
   noSpareBatches,
   priorityVersions,
   scrubbed,
+  released,
 ]
 
 export const ownMigrations: readonly string[] = [

@@ -52,6 +52,8 @@ export class SqliteIndex {
   readonly #view: SqliteView
   readonly #self: number
   #change: number
+  /** Whether any chunk may be loose: a new pin looks for its row only then. */
+  #anyLoose: boolean
 
   /** Opens or makes the database at `path`; throws SQLite's error when it is damaged. */
   constructor(path: string, identity: IndexIdentity) {
@@ -64,6 +66,7 @@ export class SqliteIndex {
     if (this.#meta('unsearched') !== undefined) this.sql.transaction(() => this.#fillSearch())
     this.#self = this.#numbers.makePeer(identity.peer)
     this.#change = num(this.#meta('change') ?? 0)
+    this.#anyLoose = this.sql.get('SELECT 1 FROM loose LIMIT 1') !== undefined
   }
 
   state(): IndexState {
@@ -199,6 +202,17 @@ export class SqliteIndex {
           this.sql.run(`DELETE FROM ${table} WHERE segment = ?`, op.segment)
         this.sql.run('DELETE FROM segments WHERE number = ?', op.segment)
         return
+      case 'release':
+        return this.#letFall(op)
+      case 'loose':
+        return op.ids.forEach((id) => this.#loosen(this.#numbers.makeChunk(id), op.at, 0))
+      case 'reconciled':
+        this.sql.run(
+          'INSERT OR REPLACE INTO reconciled (folder, at) VALUES (?, ?)',
+          this.#numbers.makeFolder(op.folder),
+          op.at,
+        )
+        return
       case 'known':
         return this.#know(op)
       case 'held':
@@ -250,6 +264,7 @@ export class SqliteIndex {
     if (n === undefined) return
     const before = this.sql.get('SELECT segment, length FROM chunks WHERE n = ?', n)!
     this.sql.run('DELETE FROM pins WHERE chunk = ?', n)
+    this.#hold(n)
     this.#leaveQuarantine(n)
     if (before['segment'] === null) return
     this.#leave(n)
@@ -308,6 +323,44 @@ export class SqliteIndex {
         device,
         change,
       )
+      // A pin that compaction moved may be one that falls.
+      if (!moved) this.#hold(n)
+    }
+  }
+
+  /** A chunk is not loose, or not here, any more. */
+  #hold(chunk: number): void {
+    if (this.#anyLoose) this.sql.run('DELETE FROM loose WHERE chunk = ?', chunk)
+  }
+
+  #loosen(chunk: number, at: number, released: 0 | 1): void {
+    this.#anyLoose = true
+    this.sql.run(
+      `INSERT INTO loose (chunk, since, released) SELECT n, ?, ? FROM chunks c WHERE n = ? AND segment IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n AND p.falls IS NULL)
+       ON CONFLICT (chunk) DO UPDATE SET released = max(released, excluded.released)`,
+      at,
+      released,
+      chunk,
+    )
+  }
+
+  #letFall({ folder, ids, upTo, devices, soon, late, at }: IndexOp & { op: 'release' }): void {
+    const own = JSON.stringify(devices.map((device) => this.#numbers.makeDevice(device)))
+    for (const id of ids) {
+      const chunk = this.#numbers.chunk(id)
+      if (chunk === undefined) continue
+      this.sql.run(
+        `UPDATE pins SET falls = min(coalesce(falls, ?4), CASE WHEN device IN (SELECT value FROM json_each(?5)) THEN ?3 ELSE ?4 END)
+         WHERE chunk = ?1 AND folder = ?2 AND change <= ?6`,
+        chunk,
+        this.#numbers.makeFolder(folder),
+        soon,
+        late,
+        own,
+        upTo,
+      )
+      this.#loosen(chunk, at, 1)
     }
   }
 

@@ -14,7 +14,7 @@ import {
 import type { ChunkRef } from '../codec/codec.ts'
 import { recordKinds, type RecordHead, type RecordKind } from '../codec/record.ts'
 import type { Pin } from './chunk-store.ts'
-import type { IndexReader } from './index-reader.ts'
+import type { IndexReader, LooseChunk, PinnedChunk } from './index-reader.ts'
 import type { Location } from './segment-format.ts'
 import { changeKinds } from './sqlite-index.ts'
 import { blob, idIn, num, splitIds, text, type Row } from './sqlite.ts'
@@ -28,6 +28,19 @@ const sharedLook = 512
 const recordSelect = `
 SELECT r.*, b.last AS batch_last, f.id AS folder_id, d.id AS device_id FROM records r
 JOIN batches b ON b.n = r.batch JOIN devices d ON d.n = r.device LEFT JOIN folders f ON f.n = r.folder`
+
+const pinsSql = `
+SELECT f.id AS folder_id, d.id AS device_id FROM pins p JOIN chunks c ON c.n = p.chunk
+JOIN folders f ON f.n = p.folder JOIN devices d ON d.n = p.device WHERE c.id = ?`
+
+/** Loose chunks here since a time or before, whose pins have all fallen at another. */
+const looseSql = `
+FROM loose l JOIN chunks c ON c.n = l.chunk WHERE c.segment IS NOT NULL AND l.since <= ?
+AND NOT EXISTS (SELECT 1 FROM pins p WHERE p.chunk = l.chunk AND (p.falls IS NULL OR p.falls > ?))`
+
+/** Of chunks `c`: those that a version of a folder needs, unless it was replaced and its time is over. */
+const neededSql = `EXISTS (SELECT 1 FROM contents t JOIN versions v ON v.n = t.version
+  WHERE t.chunk = c.n AND v.folder = ? AND NOT (v.replaced = 1 AND v.gone <> 0))`
 
 /** Of chunks `c`: those that a version which shows, and asks for the most copies, names. */
 const ofPriority = `AND EXISTS (SELECT 1 FROM contents t JOIN versions v ON v.n = t.version
@@ -47,8 +60,14 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
   }
 
   pins(id: ChunkId): Pin[] {
-    const sql = `SELECT f.id AS folder_id, d.id AS device_id FROM pins p JOIN chunks c ON c.n = p.chunk
-      JOIN folders f ON f.n = p.folder JOIN devices d ON d.n = p.device WHERE c.id = ? ORDER BY p.folder, p.device`
+    return this.#pins(`${pinsSql} ORDER BY p.folder, p.device`, id)
+  }
+
+  standingPins(id: ChunkId): Pin[] {
+    return this.#pins(`${pinsSql} AND p.falls IS NULL ORDER BY p.folder, p.device`, id)
+  }
+
+  #pins(sql: string, id: ChunkId): Pin[] {
     return this.sql
       .all(sql, idBytes(id))
       .map((row) => ({ folder: idIn<FolderId>(row['folder_id']), device: idIn<DeviceId>(row['device_id']) }))
@@ -78,6 +97,84 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
       'SELECT 1 FROM versions v JOIN records r ON r.n = v.n WHERE v.listed = 0 AND r.device = ?'
     const unopened = 'SELECT 1 FROM records WHERE kind = 11 AND opened = 0 AND device = ?'
     return [unlisted, unopened].every((sql) => this.sql.get(`${sql} LIMIT 1`, n) === undefined)
+  }
+
+  looseChunks(): { chunks: number; bytes: number } {
+    const sql = `SELECT count(*) chunks, coalesce(sum(c.length), 0) bytes FROM loose l JOIN chunks c ON c.n = l.chunk
+      WHERE c.segment IS NOT NULL`
+    const row = this.sql.get(sql)!
+    return { chunks: num(row['chunks']), bytes: num(row['bytes']) }
+  }
+
+  looseSince(since: number, now: number, after: number, limit: number): LooseChunk[] {
+    const sql = `SELECT l.chunk, c.id, c.length, l.since, l.released ${looseSql} AND l.chunk > ? ORDER BY l.chunk LIMIT ?`
+    return this.sql.all(sql, since, now, after, limit).map((row) => ({
+      n: num(row['chunk']),
+      id: idIn<ChunkId>(row['id']),
+      bytes: num(row['length']),
+      since: num(row['since']),
+      released: row['released'] === 1,
+    }))
+  }
+
+  isLooseSince(id: ChunkId, since: number, now: number): boolean {
+    return this.sql.get(`SELECT 1 ${looseSql} AND c.id = ?`, since, now, idBytes(id)) !== undefined
+  }
+
+  unpinned(after: ChunkId | undefined, until: ChunkId, limit: number): ChunkId[] {
+    const sql = `SELECT c.id FROM chunks c WHERE c.id > ? AND c.id <= ? AND c.segment IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n AND p.falls IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM loose l WHERE l.chunk = c.n) ORDER BY c.id LIMIT ?`
+    return this.sql.all(sql, bytesAfter(after), idBytes(until), limit).map((row) => idIn<ChunkId>(row['id']))
+  }
+
+  pinnedFor(folder: FolderId, after: ChunkId | undefined, until: ChunkId, limit: number): PinnedChunk[] {
+    const sql = `SELECT c.id, group_concat(hex(d.id)) devices FROM
+        (SELECT n, id FROM chunks WHERE id > ?1 AND id <= ?2 AND segment IS NOT NULL
+         AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = n AND p.folder = ?3 AND p.falls IS NULL) ORDER BY id LIMIT ?4) c
+      JOIN pins p ON p.chunk = c.n AND p.folder = ?3 AND p.falls IS NULL JOIN devices d ON d.n = p.device
+      GROUP BY c.id ORDER BY c.id`
+    return this.sql
+      .all(sql, bytesAfter(after), idBytes(until), this.numbers.folder(folder) ?? -1, limit)
+      .map((row) => ({
+        id: idIn<ChunkId>(row['id']),
+        devices: text(row['devices']).toLowerCase().split(',') as DeviceId[],
+      }))
+  }
+
+  neededOf(
+    peer: PeerId,
+    folder: FolderId,
+    after: ChunkId | undefined,
+    until: ChunkId,
+    limit: number,
+  ): ChunkId[] {
+    const sql = `SELECT c.id FROM chunks c WHERE c.id > ? AND c.id <= ? AND ${neededSql}
+      AND EXISTS (SELECT 1 FROM holdings h WHERE h.chunk = c.n AND h.peer = ?) ORDER BY c.id LIMIT ?`
+    const folderNumber = this.numbers.folder(folder) ?? -1
+    const peerNumber = this.numbers.peer(peer) ?? -1
+    return this.sql
+      .all(sql, bytesAfter(after), idBytes(until), folderNumber, peerNumber, limit)
+      .map((row) => idIn<ChunkId>(row['id']))
+  }
+
+  needed(folder: FolderId, ids: readonly ChunkId[]): ChunkId[] {
+    const sql = `SELECT 1 FROM chunks c WHERE c.id = ? AND ${neededSql}`
+    const folderNumber = this.numbers.folder(folder) ?? -1
+    return ids.filter((id) => this.sql.get(sql, idBytes(id), folderNumber) !== undefined)
+  }
+
+  isWhole(folder: FolderId): boolean {
+    const n = this.numbers.folder(folder) ?? -1
+    const unlisted = 'SELECT 1 FROM versions WHERE listed = 0 AND folder = ?'
+    const unopened = 'SELECT 1 FROM records WHERE kind = 11 AND opened = 0 AND folder = ?'
+    return [unlisted, unopened].every((sql) => this.sql.get(`${sql} LIMIT 1`, n) === undefined)
+  }
+
+  reconciled(): FolderId[] {
+    return this.sql
+      .all('SELECT f.id FROM reconciled r JOIN folders f ON f.n = r.folder')
+      .map((row) => idIn<FolderId>(row['id']))
   }
 
   known(folder: FolderId, p: Uint8Array): ChunkRef | undefined {
@@ -237,7 +334,7 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
   ): { id: ChunkId; holders: PeerId[] }[] {
     const rows = this.sql.all(
       `SELECT c.id FROM chunks c WHERE c.id > ? AND c.id <= ? AND c.segment IS NOT NULL
-         AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n AND p.folder = ?)
+         AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n AND p.folder = ? AND p.falls IS NULL)
          AND (SELECT count(*) FROM holdings h WHERE h.chunk = c.n AND h.peer IN (SELECT value FROM json_each(?))) < ?
          ${priority ? ofPriority : ''}
        ORDER BY c.id LIMIT ?`,
@@ -386,6 +483,10 @@ export interface PlacedChunk {
 
 function placedChunk(row: Row): PlacedChunk {
   return { id: idIn<ChunkId>(row['id']), location: locationOf(row)! }
+}
+
+function bytesAfter(after: ChunkId | undefined): Buffer {
+  return after === undefined ? Buffer.alloc(0) : idBytes(after)
 }
 
 function locationOf(row: Row | undefined): Location | undefined {

@@ -9,7 +9,7 @@
 import type { ChunkId, DatabaseId, DeviceId, FolderId, PeerId, RecordHash } from '../base/words.ts'
 import type { Batch, RecordHead } from '../codec/record.ts'
 import type { ChunkRef } from '../codec/codec.ts'
-import type { ChunkStore, ChunkToPut, Pin } from './chunk-store.ts'
+import type { ChunkToPut, OwnChunkStore, Pin } from './chunk-store.ts'
 import type { IndexReader } from './index-reader.ts'
 import type { Verifier } from './verifier.ts'
 import type { VersionRow, VersionStatus } from './view.ts'
@@ -50,6 +50,24 @@ export type IndexWrite =
   | { op: 'held'; peer: PeerId; ids: readonly ChunkId[] }
   | { op: 'dropped'; peer: PeerId; ids: readonly ChunkId[] }
   | { op: 'forget-holdings'; peer: PeerId }
+  /**
+   * A release: pins of `folder` with change numbers up to `upTo` fall when their time has come, those of `devices`
+   * at `soon`, others at `late` (wall milliseconds); a pin made again stands. `at`: now.
+   */
+  | {
+      op: 'release'
+      folder: FolderId
+      ids: readonly ChunkId[]
+      upTo: number
+      devices: readonly DeviceId[]
+      soon: number
+      late: number
+      at: number
+    }
+  /** Chunks that no pin holds, as found at a time: their quarantine begins, unless it has. */
+  | { op: 'loose'; ids: readonly ChunkId[]; at: number }
+  /** A folder's pins here were compared with what its members need. */
+  | { op: 'reconciled'; folder: FolderId; at: number }
   /** How far a peer's feed was read. */
   | { op: 'feed'; peer: PeerId; database: DatabaseId; change: number }
   /** The latest signed statement of a device, as received. */
@@ -72,7 +90,7 @@ export interface StorageUse {
 export interface Store {
   /** Names this index database; a new one after every rebuild. */
   readonly database: DatabaseId
-  readonly chunks: ChunkStore
+  readonly chunks: OwnChunkStore
   /** Compares what lies here with what it should be. */
   readonly verifier: Verifier
   readonly read: IndexReader

@@ -10,7 +10,7 @@ import {
 import { fail } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { Batch } from '../../src/codec/record.ts'
-import type { ChunkStore, ChunkToPut, FoundChunk, ListOptions, Pin } from '../../src/store/chunk-store.ts'
+import type { ChunkToPut, FoundChunk, ListOptions, OwnChunkStore, Pin } from '../../src/store/chunk-store.ts'
 import type { Group, IndexWrite } from '../../src/store/store.ts'
 import { hash } from '../../src/codec/hash.ts'
 import { noVerifier, type Verified, type Verifier } from '../../src/store/verifier.ts'
@@ -18,11 +18,11 @@ import type { PoolStore } from '../../src/pool/pool.ts'
 
 type Change = { batch: RecordHash } | { chunk: ChunkId; held: boolean }
 
-export class MemoryStore implements PoolStore, ChunkStore {
+export class MemoryStore implements PoolStore, OwnChunkStore {
   readonly #quarantine = new Set<ChunkId>()
   readonly verifier: Verifier
   readonly database: DatabaseId
-  readonly chunks: ChunkStore = this
+  readonly chunks: OwnChunkStore = this
   readonly read: PoolStore['read']
   readonly bytes = new Map<ChunkId, Buffer>()
   readonly batches = new Map<RecordHash, Batch>()
@@ -43,6 +43,7 @@ export class MemoryStore implements PoolStore, ChunkStore {
     this.read = {
       hasChunk: (id) => this.bytes.has(id),
       pins: (id) => [...(this.#pins.get(id)?.values() ?? [])],
+      standingPins: (id) => [...(this.#pins.get(id)?.values() ?? [])],
       lastChange: () => this.#changes.length,
       changes: (since, limit) => this.#changesSince(since, limit),
       hasBatch: (last) => this.batches.has(last),
@@ -90,6 +91,12 @@ export class MemoryStore implements PoolStore, ChunkStore {
   async *list(prefix: string, { after = '' as ChunkId }: ListOptions = {}): AsyncGenerator<ChunkId> {
     for (const id of [...this.bytes.keys()].sort())
       if (id.startsWith(prefix) && id > after) yield await Promise.resolve(id)
+  }
+
+  async drop(ids: readonly ChunkId[], may: (id: ChunkId) => boolean = () => true): Promise<ChunkId[]> {
+    const drops = ids.filter((id) => this.bytes.has(id) && may(id))
+    await this.commit({ drops })
+    return drops
   }
 
   async commit({ batches = [], pins = [], drops = [], index = [] }: Group): Promise<void> {
