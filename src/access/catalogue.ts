@@ -137,6 +137,8 @@ export interface Catalogue {
   mend(last: RecordHash): Promise<boolean>
   /** Writes versions: signed in batches, one durable group with what was staged before. */
   write(versions: readonly NewVersion[]): Promise<WrittenVersion[]>
+  /** A time (ms) that all versions here lie at or before, and all that is written from now on behind. */
+  cut(): number
 
   devices(): Device[]
   deviceOf(peer: PeerId): Device | undefined

@@ -22,6 +22,13 @@ export class HybridClock {
     return this.#last
   }
 
+  /** A cut in time, milliseconds: all that was written or observed lies at or before it, `next` lies behind. */
+  cut(): number {
+    const ms = Math.max(this.#clock.now(), this.#last.ms)
+    this.#last = { ms: ms + 1, counter: 0 }
+    return ms
+  }
+
   /** Learns of a record's time; one from the future does not move this clock. */
   observe(time: Hlc): void {
     if (this.isFuture(time)) return

@@ -107,6 +107,10 @@ export class OpenedCatalogue implements Catalogue {
     }
   }
 
+  cut(): number {
+    return this.#ledger.time.cut()
+  }
+
   async write(versions: readonly NewVersion[]): Promise<WrittenVersion[]> {
     this.#ledger.checkMayWrite('write files')
     const drafts: (Draft & { entry: EntryId })[] = []

@@ -31,6 +31,20 @@ const putResult = z.looseObject({
   savedBytes: bytes,
 })
 
+const treeRestored = z.looseObject({
+  path: z.string(),
+  at: time,
+  size: bytes,
+  returned: count,
+  changed: count,
+  removed: count,
+  unchanged: count,
+  notKept: count,
+  entries: z.array(z.looseObject({ path: z.string(), action: z.enum(['return', 'change', 'remove']) })),
+  undo: time.optional(),
+})
+const restored = z.union([treeRestored, putResult.extend({ hash: z.string() })])
+
 const upload = z.looseObject({
   id: hex,
   path: z.string(),
@@ -223,6 +237,7 @@ export const answers = {
   held,
   adopted,
   putResult,
+  restored,
   upload,
   uploads,
   listing,

@@ -57,6 +57,21 @@ export class Client {
     return jsonOf<T>(await this.#ok(this.#send(method, path, { ...parts, headers }, body)))
   }
 
+  /** One call that answers in JSON lines as it goes on; one with `error` ends it. */
+  async *lines(
+    method: string,
+    path: string,
+    { body, ...parts }: CallParts = {},
+  ): AsyncGenerator<Record<string, unknown>> {
+    const headers = { 'content-type': 'application/json', accept: 'application/x-ndjson', ...parts.headers }
+    for await (const line of jsonLines(
+      await this.#ok(this.#send(method, path, { ...parts, headers }, JSON.stringify(body ?? {}))),
+    )) {
+      if ('error' in line) throw errorFrom(line['error'] as Problem, 500)
+      yield line
+    }
+  }
+
   /** `PUT /files/PATH` of a stream; `size` undefined: it is not known. */
   async upload(
     path: string,

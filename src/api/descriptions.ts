@@ -7,21 +7,14 @@ import { answers } from './answers.ts'
 import { batchQuery } from './batch.ts'
 import { chunkQuery } from './chunks.ts'
 import { adoptBody, renameBody, revokeBody } from './devices.ts'
-import {
-  changeBody,
-  discardQuery,
-  infoQuery,
-  listQuery,
-  makeBody,
-  restoreBody,
-  trashQuery,
-} from './entries.ts'
+import { changeBody, discardQuery, infoQuery, listQuery, makeBody, trashQuery } from './entries.ts'
 import { deleteQuery, getQuery, putQuery } from './files.ts'
 import { changedFolder, newFolder } from './folders.ts'
 import { passwordBody } from './password.ts'
 import { inviteBody, joinBody, peerBody } from './pool.ts'
 import { quotaBody } from './quota.ts'
 import { confirmBody, printBody } from './recovery.ts'
+import { restoreBody } from './restore.ts'
 import type { Route } from './route.ts'
 import { simulateBody } from './doctor.ts'
 import { scrubBody } from './scrub.ts'
@@ -129,9 +122,10 @@ const described: Record<string, Description> = {
   },
   'DELETE /api/v1/trash/*': { summary: 'Discard what was removed from a folder', answer: answers.removed },
   'POST /api/v1/restore/*': {
-    summary: 'Make an earlier version, or a removed file, the newest',
+    summary:
+      'Make an earlier version, or what was removed, the newest; with `at` a file or folder as it was then (`Accept: application/x-ndjson` for its progress)',
     body: restoreBody,
-    answer: answers.putResult,
+    answer: answers.restored,
   },
   'GET /api/v1/search': {
     summary: 'Find files by words and facts',

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { limits } from '../base/limits.ts'
 import { categories } from '../peer/peer.ts'
 import { queryOf, jsonBody } from './body.ts'
-import { filePath, flag, pageQuery, recordHash } from './inputs.ts'
+import { filePath, flag, pageQuery, recordHash, time } from './inputs.ts'
 import { type Call, type Route, Reply } from './route.ts'
 
 export const entriesRoutes: Route[] = [
@@ -15,18 +15,12 @@ export const entriesRoutes: Route[] = [
   { method: 'GET', path: '/api/v1/trash/*', scope: 'read', handle: trash },
   { method: 'DELETE', path: '/api/v1/versions/*', scope: 'write', handle: discardVersions },
   { method: 'DELETE', path: '/api/v1/trash/*', scope: 'write', handle: emptyTrash },
-  { method: 'POST', path: '/api/v1/restore/*', scope: 'write', handle: restore },
 ]
 
 export const listQuery = z.strictObject({
   ...pageQuery,
   recursive: flag,
-  at: z
-    .string()
-    .max(64)
-    .transform((text) => Date.parse(text))
-    .pipe(z.number('must be a time'))
-    .optional(),
+  at: time.optional(),
 })
 
 function list(call: Call): unknown {
@@ -90,11 +84,4 @@ function discardVersions(call: Call): unknown {
 
 function emptyTrash(call: Call): unknown {
   return call.peer.files.emptyTrash(call.path)
-}
-
-export const restoreBody = z.strictObject({ version: recordHash.optional() })
-
-async function restore(call: Call): Promise<unknown> {
-  const { version } = await jsonBody(call, restoreBody)
-  return call.peer.files.restore(call.path, { version, signal: call.signal })
 }

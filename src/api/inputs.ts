@@ -13,6 +13,13 @@ export const flag = z
   .transform((text) => text === '1' || text === 'true')
   .default(false)
 
+/** A time in text, as wall milliseconds. */
+export const time = z
+  .string()
+  .max(64)
+  .transform((text) => Date.parse(text))
+  .pipe(z.number('must be a time'))
+
 export const pageQuery = {
   cursor: z
     .string()

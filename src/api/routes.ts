@@ -15,6 +15,7 @@ import { passwordRoutes } from './password.ts'
 import { poolRoutes } from './pool.ts'
 import { quotaRoutes } from './quota.ts'
 import { recoveryRoutes } from './recovery.ts'
+import { restoreRoutes } from './restore.ts'
 import type { Route } from './route.ts'
 import { scrubRoutes } from './scrub.ts'
 import { searchRoutes } from './search.ts'
@@ -34,6 +35,7 @@ export const routes: readonly Route[] = [
   ...chunksRoutes,
   ...batchRoutes,
   ...entriesRoutes,
+  ...restoreRoutes,
   ...zipRoutes,
   ...searchRoutes,
   ...foldersRoutes,

@@ -1,11 +1,11 @@
 /** `ls`: what a folder holds. */
 import { encodePath } from '../api/client.ts'
-import { fail } from '../base/errors.ts'
 import type { ListedEntry } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples, wholeNumber } from './options.ts'
 import { type PageOptions, readList } from './pages.ts'
 import type { Column } from './table.ts'
+import { timeOf } from './time-option.ts'
 import { copiesText, sizeText, timeText } from './words.ts'
 
 interface Options extends PageOptions {
@@ -20,17 +20,8 @@ export const build: BuildCommand = (command, act) => {
     .option('--at <TIME>', 'as it was then, such as 2026-05-01T10:00')
     .option('--limit <N>', 'at most N entries', wholeNumber)
     .option('--cursor <C>', 'go on after a page: the next of its JSON')
-    .addHelpText('after', examples('ls', 'ls files/photos', 'ls -r files --json'))
+    .addHelpText('after', examples('ls', 'ls files/photos --at 2026-05-01', 'ls -r files --json'))
     .action(act(ls))
-}
-
-/** In the time of this terminal. */
-function timeOf(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
-  const time = new Date(text)
-  if (Number.isNaN(time.getTime()))
-    throw fail('BAD_USAGE', { reason: `${text} is no time such as 2026-05-01T10:00` })
-  return time.toISOString()
 }
 
 /** How entries are listed, by `ls` and `find`; conflicts have a column when there are any. */
@@ -54,7 +45,10 @@ async function ls(context: Context, path: string, options: Options): Promise<voi
   const { out } = context
   const client = await context.client()
   const address = `/api/v1/list/${encodePath(path)}`.replace(/\/$/, '')
-  const query = { recursive: options.recursive, at: timeOf(options.at) }
+  const query = {
+    recursive: options.recursive,
+    at: options.at === undefined ? undefined : timeOf(options.at),
+  }
   const page = await readList<ListedEntry>(client, address, options, query, context.signal)
   out.answer(page, () => {
     if (page.entries.length === 0) return out.line('nothing here')

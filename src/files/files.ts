@@ -276,6 +276,25 @@ export interface FindQuery extends CallOptions {
   limit?: number | undefined
 }
 
+/** What bringing a file or folder back to a time did, or would do. */
+export interface TreeRestored {
+  path: string
+  at: string
+  /** Bytes of the files that came back or changed; none of them moved. */
+  size: number
+  /** Files and folders that came back, that are what they were, that went to the trash, that were so already. */
+  returned: number
+  changed: number
+  removed: number
+  unchanged: number
+  /** Left as they are: what they were then is no longer kept. */
+  notKept: number
+  /** The first of them. */
+  entries: { path: string; action: 'return' | 'change' | 'remove' }[]
+  /** `restoreAt` this time takes it back; absent where nothing was done. */
+  undo?: string
+}
+
 export interface Files {
   put(path: string, source: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult>
   get(path: string, options?: GetOptions): Promise<Download>
@@ -323,4 +342,10 @@ export interface Files {
   readonly multipart: Multipart
   /** Writes an earlier version (or the last one of a removed file, or of all below a removed folder) as the newest. */
   restore(path: string, options?: CallOptions & { version?: RecordHash | undefined }): Promise<PutResult>
+  /** A file, or everything in a folder, as it was at a time (wall ms); what came later goes to the trash. */
+  restoreAt(
+    path: string,
+    at: number,
+    options?: CallOptions<{ done: number; total: number }> & { dryRun?: boolean | undefined },
+  ): Promise<TreeRestored>
 }

@@ -16,6 +16,7 @@ import { remove } from './remove.ts'
 import { openMultipart } from './open-multipart.ts'
 import { openUploads } from './open-uploads.ts'
 import { restore } from './restore.ts'
+import { restoreAt } from './restore-at.ts'
 import { scan } from './scan.ts'
 import { thumbnail } from './thumbnail.ts'
 import { trash } from './trash.ts'
@@ -47,6 +48,7 @@ export function openFiles(parts: FilesParts): Files {
     uploads: openUploads(parts),
     multipart: openMultipart(parts),
     restore: (path, options) => restore(parts, path, options),
+    restoreAt: (path, at, options) => restoreAt(parts, path, at, options),
   }
 }
 

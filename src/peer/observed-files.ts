@@ -80,6 +80,7 @@ export class FilesObserver {
       uploads: this.#uploads(() => files().uploads, counted),
       multipart: this.#multipart(() => files().multipart, counted),
       restore: (path, options) => counted(() => files().restore(path, options)),
+      restoreAt: (path, at, options) => counted(() => files().restoreAt(path, at, options)),
     }
   }
 

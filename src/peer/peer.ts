@@ -34,6 +34,7 @@ export type {
   Properties,
   PutOptions,
   PutResult,
+  TreeRestored,
   VersionInfo,
 } from '../files/files.ts'
 export type { Multipart, Part, WantedPart } from '../files/multipart.ts'

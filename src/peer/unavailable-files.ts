@@ -37,5 +37,6 @@ export function unavailableFiles(reason: Error): Files {
     },
     uploads: { begin: refuse, state: refuse, append: refuse, join: refuse, remove: refuse, list: refuseNow },
     restore: refuse,
+    restoreAt: refuse,
   }
 }

@@ -170,6 +170,38 @@ describe('the page in a browser', needsTool('chromium'), () => {
     await page.getByRole('button', { name: 'Files', exact: true }).click()
   })
 
+  test('a folder is shown as it was at a time, brought back, and that is undone', async () => {
+    const headers = { authorization: `Bearer ${first.started.token}` }
+    const url = `${first.started.url}/files/files/album/photo.txt`
+    const put = async (body: string) => assert.ok((await fetch(url, { method: 'PUT', body, headers })).ok)
+    const content = async () => (await fetch(url, { headers })).text()
+    await put('then')
+    // The picker knows whole seconds.
+    const then = Math.ceil(Date.now() / 1000) * 1000
+    while (Date.now() <= then) await page.waitForTimeout(20)
+    await put('since')
+    await page.getByRole('button', { name: 'album', exact: true }).click()
+    const local = new Date(then - new Date(then).getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
+    await page.getByLabel('As it was at').fill(local)
+    await page.getByRole('button', { name: 'Restore photo.txt as it was' }).waitFor()
+    assert.match(page.url(), /#!then\?path=files%2Falbum&at=/)
+    await page.reload()
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Download photo.txt' }).click(),
+    ])
+    assert.equal(await readFile((await download.path())!, 'utf8'), 'then')
+    await page.screenshot({ path: '.cache/then.png' })
+    await page.getByRole('button', { name: 'Restore this folder' }).click()
+    await page.getByRole('button', { name: 'Upload files' }).waitFor()
+    assert.equal(await content(), 'then')
+    const undone = page.waitForResponse((response) => response.url().includes('/api/v1/restore/'))
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await undone
+    assert.equal(await content(), 'since')
+    await page.getByRole('button', { name: 'Files', exact: true }).click()
+  })
+
   test('devices are shown, and an invite with its QR', async () => {
     await page.getByRole('button', { name: 'Devices', exact: true }).click()
     await page.getByRole('heading', { name: 'attic' }).waitFor()

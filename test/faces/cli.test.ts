@@ -149,6 +149,33 @@ test('earlier versions are listed, read and restored', async () => {
   assert.equal((await run('cat', 'files/versions.txt')).stdout, 'one')
 })
 
+test('a folder as it was: listed, tried, restored, undone', async () => {
+  const file = join(folder, 'then.txt')
+  const put = async (content: string): Promise<void> => {
+    await writeFile(file, content)
+    await json('put', file, '--to', 'files/album/then.txt')
+  }
+  await put('then')
+  const at = new Date(Date.now() + 1).toISOString()
+  await put('since')
+  const { entries } = await json<{ entries: { size: number }[] }>('ls', 'files/album', '--at', at)
+  assert.deepEqual(
+    entries.map(({ size }) => size),
+    [4],
+  )
+  const dry = await run('restore', 'files/album', '--at', at, '--dry-run')
+  assert.match(dry.stdout, /^changes +files\/album\/then.txt\nwould be restored/)
+  const done = await json<{ changed: number; undo: string }>('restore', 'files/album', '--at', at)
+  assert.equal(done.changed, 1)
+  assert.equal((await run('cat', 'files/album/then.txt')).stdout, 'then')
+  const undone = await run('restore', 'files/album', '--at', done.undo)
+  assert.match(undone.stdout, /^restored files\/album: 0 came back, 1 changed/)
+  assert.match(undone.stderr, /to undo it: peerstor restore 'files\/album' --at /)
+  assert.equal((await run('cat', 'files/album/then.txt')).stdout, 'since')
+  await failure(2, 'BAD_USAGE', 'restore', 'files/album')
+  await failure(2, 'BAD_USAGE', 'restore', 'files/album', '--at', 'yesterdayish')
+})
+
 test('tag, describe and find, and one chunk of a file', async () => {
   const local = join(folder, 'Rent Contract.bin')
   await writeFile(local, randomBytes(2_000_000))

@@ -7,6 +7,7 @@ export interface Entry {
   size: number
   modified: string | null
   type: string
+  version?: string
   copies?: { have: number; want: number }
   files?: number
   conflict?: boolean
@@ -46,6 +47,14 @@ export interface Version {
   author: string
   hash: string
   state: 'current' | 'conflict' | 'old' | 'held' | 'future'
+}
+
+/** What bringing a folder back did, or would do. */
+export interface TreeRestored {
+  returned: number
+  changed: number
+  removed: number
+  undo?: string
 }
 
 export interface Holder {
@@ -156,10 +165,10 @@ const filesUrl = (path: string): string => `/api/v1/files/${encodePath(path)}`
 export const api = {
   signIn: (shown: { token: string } | { password: string }) => call<void>('POST', '/api/v1/sessions', shown),
   status: () => call<Status>('GET', '/api/v1/status'),
-  list: (path: string, cursor?: string) =>
+  list: (path: string, at?: string, cursor?: string) =>
     call<{ entries: Entry[]; next?: string }>(
       'GET',
-      `/api/v1/list/${encodePath(path)}?limit=500${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
+      `/api/v1/list/${encodePath(path)}?${searchText({ limit: '500', at, cursor })}`,
     ),
   info: (path: string) => call<FileInfo>('GET', filesUrl(path)),
   search: ({ words, tag, category }: SearchQuery, cursor?: string) =>
@@ -180,6 +189,8 @@ export const api = {
     call<unknown>('DELETE', `/api/v1/versions/${encodePath(path)}?version=${version}`),
   restore: (path: string, version?: string) =>
     call<unknown>('POST', `/api/v1/restore/${encodePath(path)}`, version === undefined ? {} : { version }),
+  restoreAt: (path: string, at: string, dryRun = false) =>
+    call<TreeRestored>('POST', `/api/v1/restore/${encodePath(path)}`, { at, dryRun }),
   peers: () => call<{ peers: PeerLine[] }>('GET', '/api/v1/peers'),
   invite: (storageOnly: boolean) => call<Invite>('POST', '/api/v1/invites', { storageOnly }),
   join: (code: string, bringFiles: boolean) => call<unknown>('POST', '/api/v1/join', { code, bringFiles }),
@@ -196,6 +207,6 @@ export function zipUrl(path: string): string {
   return `/api/v1/zip?path=${encodeURIComponent(path)}`
 }
 
-export function downloadUrl(path: string): string {
-  return `/files/${encodePath(path)}`
+export function downloadUrl(path: string, version?: string): string {
+  return `/files/${encodePath(path)}${version === undefined ? '' : `?version=${version}`}`
 }

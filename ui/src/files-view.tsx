@@ -1,4 +1,4 @@
-/** The folder that is open: path, toolbar, table of files with their copies. */
+/** The folder that is open, now or as it was at a time: path, toolbar, table of files with their copies. */
 import { useRef } from 'preact/hooks'
 import { api, downloadUrl, type Entry, zipUrl } from './api.ts'
 import { baseName, dateText, sizeText } from './format.ts'
@@ -16,6 +16,7 @@ import {
   selected,
 } from './state.ts'
 import { strings } from './strings.ts'
+import { Then, TimePicker, isThen, restoreThen } from './time-machine.tsx'
 import { addUploads } from './uploads.ts'
 
 export function FilesView({ path }: { path: string }) {
@@ -23,10 +24,10 @@ export function FilesView({ path }: { path: string }) {
     <section aria-label={strings.files}>
       <div class="bar">
         <Breadcrumb path={path} />
-        <Toolbar path={path} />
+        {isThen() ? <Then path={path} /> : <Toolbar path={path} />}
       </div>
       {entries.value.length === 0 && !loading.value ? (
-        <p class="empty">{strings.emptyFolder}</p>
+        <p class="empty">{isThen() ? strings.nothingThen : strings.emptyFolder}</p>
       ) : (
         <EntryTable />
       )}
@@ -75,7 +76,7 @@ function Breadcrumb({ path }: { path: string }) {
           <button
             class="link"
             aria-current={index === parts.length - 1 ? 'page' : undefined}
-            onClick={() => go({ view: 'files', path: parts.slice(0, index + 1).join('/') })}
+            onClick={() => openFolder(parts.slice(0, index + 1).join('/'))}
           >
             {part}
           </button>
@@ -83,6 +84,12 @@ function Breadcrumb({ path }: { path: string }) {
       ))}
     </nav>
   )
+}
+
+/** In the time that is shown. */
+function openFolder(path: string): void {
+  const here = place.value
+  go({ view: 'files', path, ...(here.view === 'files' && here.at !== undefined && { at: here.at }) })
 }
 
 function Toolbar({ path }: { path: string }) {
@@ -115,6 +122,7 @@ function Toolbar({ path }: { path: string }) {
       <a class="button" href={zipUrl(path)} download={`${baseName(path)}.zip`}>
         {strings.downloadZip}
       </a>
+      <TimePicker path={path} />
       <input ref={files} type="file" multiple hidden onChange={(event) => take(event.currentTarget)} />
       <input
         ref={(element) => {
@@ -132,7 +140,7 @@ function Toolbar({ path }: { path: string }) {
 function Row({ entry, whole }: { entry: Entry; whole: boolean }) {
   const name = baseName(entry.path)
   const open = (): void => {
-    if (entry.kind === 'folder') go({ view: 'files', path: entry.path })
+    if (entry.kind === 'folder') openFolder(entry.path)
     else selected.value = entry.path
   }
   return (
@@ -182,6 +190,36 @@ export function CopiesBadge({ have, want }: { have: number; want: number }) {
 }
 
 function Actions({ entry, name }: { entry: Entry; name: string }) {
+  return isThen() ? <ActionsThen entry={entry} name={name} /> : <ActionsNow entry={entry} name={name} />
+}
+
+/** What can be done to something of the past: read it, and bring it back. */
+function ActionsThen({ entry, name }: { entry: Entry; name: string }) {
+  return (
+    <>
+      {entry.kind === 'file' && (
+        <a
+          class="button"
+          href={downloadUrl(entry.path, entry.version)}
+          download={name}
+          aria-label={`${strings.download} ${name}`}
+          title={strings.download}
+        >
+          ↓
+        </a>
+      )}
+      <button
+        onClick={() => restoreThen(entry.path)}
+        aria-label={strings.restoreThen(name)}
+        title={strings.restoreThen(name)}
+      >
+        ↶
+      </button>
+    </>
+  )
+}
+
+function ActionsNow({ entry, name }: { entry: Entry; name: string }) {
   const rename = (): void => {
     const to = prompt(strings.renameTo, entry.path)
     if (to && to !== entry.path)

@@ -14,7 +14,8 @@ import {
 } from './api.ts'
 
 export type Place =
-  | { view: 'files'; path: string }
+  /** `at`: as it was at a time, RFC 3339. */
+  | { view: 'files'; path: string; at?: string }
   | { view: 'search'; query: SearchQuery }
   | { view: 'devices' }
   | { view: 'trash' }
@@ -74,7 +75,8 @@ export function go(to: Place): void {
 }
 
 function hashOf(to: Place): string {
-  if (to.view === 'files') return `#/${to.path}`
+  if (to.view === 'files')
+    return to.at === undefined ? `#/${to.path}` : `#!then?${searchText({ path: to.path, at: to.at })}`
   return to.view === 'search' ? `#!search?${searchText({ ...to.query })}` : `#!${to.view}`
 }
 
@@ -97,8 +99,16 @@ export function placeOfHash(hash: string): Place {
   if (hash === '#!devices') return { view: 'devices' }
   if (hash === '#!trash') return { view: 'trash' }
   if (hash.startsWith('#!search?')) return { view: 'search', query: queryOf(hash.slice(9)) }
+  if (hash.startsWith('#!then?')) return thenOf(hash.slice(7))
   const path = decodeURIComponent(hash.replace(/^#\/?/, ''))
   return { view: 'files', path: path === '' || path.startsWith('token=') ? 'files' : path }
+}
+
+function thenOf(text: string): Place {
+  const given = new URLSearchParams(text)
+  const at = given.get('at')
+  const isTime = at !== null && !Number.isNaN(Date.parse(at))
+  return { view: 'files', path: given.get('path') || 'files', ...(isTime && { at }) }
 }
 
 function queryOf(text: string): SearchQuery {
@@ -122,7 +132,7 @@ export async function refresh(): Promise<void> {
     peers.value = newPeers.peers
     connected.value = true
     if (here.view === 'files') {
-      const page = await api.list(here.path)
+      const page = await api.list(here.path, here.at)
       if (mine !== refreshes) return
       entries.value = page.entries
       nextPage.value = page.next
@@ -153,7 +163,9 @@ export async function loadMore(): Promise<void> {
   if (cursor === undefined || (here.view !== 'files' && here.view !== 'search')) return
   await attempt(async () => {
     const page =
-      here.view === 'files' ? await api.list(here.path, cursor) : await api.search(here.query, cursor)
+      here.view === 'files'
+        ? await api.list(here.path, here.at, cursor)
+        : await api.search(here.query, cursor)
     entries.value = [...entries.value, ...page.entries]
     nextPage.value = page.next
   })

@@ -33,6 +33,15 @@ export const strings = {
   restored: (name: string) => `“${name}” is back`,
   restore: 'Restore',
   loadMore: 'Show more',
+  // The time machine
+  asOf: 'As it was at',
+  now: 'Back to now',
+  nothingThen: 'There was nothing here then, or it is no longer kept.',
+  restoreFolder: 'Restore this folder',
+  restoreThen: (name: string) => `Restore ${name} as it was`,
+  restoreConfirm: (name: string, came: number, changed: number, removed: number) =>
+    `Make “${name}” what it was? ${came} come back, ${changed} change, ${removed} newer ones go to the trash.`,
+  nothingToRestore: (name: string) => `“${name}” is as it was then`,
   conflict: 'Two versions were written at the same time; both are kept. See details.',
   copiesLabel: (have: number, want: number) => `${have} of ${want} copies`,
   emptyTrash: 'The trash is empty. Deleted files stay here for 30 days, or as long as their folder says.',
