@@ -1,4 +1,4 @@
-// Made by scripts/build-ui.mjs from ui/ a3352294f7f6bf7eb81751eb9f2e2706
+// Made by scripts/build-ui.mjs from ui/ 6f5df2595414012740708ecf0d708077
 export interface Asset {
   type: string
   etag: string
