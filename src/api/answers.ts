@@ -182,16 +182,26 @@ const safety = z.looseObject({
 const workers = z.looseObject({
   workers: z.array(z.looseObject({ name: z.string(), state: z.string(), status: z.string() })),
 })
-const problems = z.looseObject({
-  problems: z.array(
-    z.looseObject({
-      kind: z.string(),
-      subject: z.string().optional(),
-      what: z.string(),
-      severity: z.enum(['error', 'warning', 'hint']),
-      next: z.string(),
+const standing = z.looseObject({
+  kind: z.string(),
+  subject: z.string().optional(),
+  what: z.string(),
+  severity: z.enum(['error', 'warning', 'hint']),
+  next: z.string(),
+})
+const problems = z.looseObject({ problems: z.array(standing) })
+const alerts = z.looseObject({
+  alerts: z.array(
+    standing.extend({
+      id: z.string(),
+      time,
+      state: z.enum(['raised', 'cleared', 'noticed']),
+      device: z.looseObject({ peer: z.string(), name: z.string() }),
     }),
   ),
+})
+const testedAlert = z.looseObject({
+  outlets: z.array(z.looseObject({ outlet: z.string(), problem: z.string().optional() })),
 })
 const loss = z.looseObject({
   devices: z.array(z.looseObject({ device: hex, name: z.string() })),
@@ -267,6 +277,8 @@ export const answers = {
   steeredWorkers,
   scrubbed,
   problems,
+  alerts,
+  testedAlert,
   loss,
   health,
   tokens,

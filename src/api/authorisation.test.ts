@@ -130,3 +130,22 @@ test('the launch token is exchanged for a cookie that ends with signing out', as
   assert.equal((await ask('DELETE', '/api/v1/sessions/current')).status, 204)
   assert.equal((await ask('GET', '/api/v1/status')).status, 401)
 })
+
+test('what starts programs can be set on the device alone, not by an API token', async (t) => {
+  const web = await startFixture(t)
+  const admin = await web.tokenWith(['admin'])
+  const asked = {
+    method: 'PUT',
+    path: '/api/v1/settings/alert.command',
+    headers: { 'content-type': 'application/json' },
+    body: '{"value":"/bin/true"}',
+  }
+  const refused = await web.ask({ ...asked, token: admin })
+  assert.deepEqual([refused.status, refused.json['code']], [403, 'SETTING_LOCAL'])
+  assert.equal((await web.ask(asked)).status, 200)
+  const removed = { method: 'DELETE', path: asked.path }
+  assert.equal((await web.ask({ ...removed, token: admin })).status, 403)
+  assert.equal((await web.ask(removed)).status, 200)
+  assert.deepEqual((await web.ask({ method: 'POST', path: '/api/v1/alerts/test' })).json, { outlets: [] })
+  assert.deepEqual((await web.ask({ path: '/api/v1/alerts', token: admin })).json, { alerts: [] })
+})

@@ -211,6 +211,11 @@ const described: Record<string, Description> = {
   'POST /api/v1/workers/:name/resume': { summary: 'Let it go on', answer: answers.steeredWorkers },
   'POST /api/v1/workers/:name/run': { summary: 'A round of it now', answer: answers.steeredWorkers },
   'GET /api/v1/doctor': { summary: 'What is wrong, and what to do', answer: answers.problems },
+  'GET /api/v1/alerts': { summary: 'The last alerts, newest first', answer: answers.alerts },
+  'POST /api/v1/alerts/test': {
+    summary: 'Send a test alert to the webhook and the command of the settings',
+    answer: answers.testedAlert,
+  },
   'POST /api/v1/simulate': {
     summary: 'Which files would survive without some devices',
     body: simulateBody,

@@ -1,4 +1,4 @@
-/** `/api/v1/doctor` and `/api/v1/simulate`: what is wrong, and what would be. */
+/** `/api/v1/doctor`, `/alerts` and `/simulate`: what is wrong, what was, and what would be. */
 import { z } from 'zod'
 import { limits } from '../base/limits.ts'
 import { jsonBody } from './body.ts'
@@ -11,6 +11,18 @@ export const doctorRoutes: Route[] = [
     path: '/api/v1/doctor',
     scope: 'read',
     handle: async ({ peer }) => ({ problems: await peer.doctor() }),
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/alerts',
+    scope: 'read',
+    handle: ({ peer }) => ({ alerts: peer.alerts() }),
+  },
+  {
+    method: 'POST',
+    path: '/api/v1/alerts/test',
+    scope: 'admin',
+    handle: async ({ peer, signal }) => ({ outlets: await peer.testAlert({ signal }) }),
   },
   { method: 'POST', path: '/api/v1/simulate', scope: 'read', handle: simulate },
 ]

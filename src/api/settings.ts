@@ -1,5 +1,7 @@
 /** `/api/v1/settings`: values, where they come from, and changing them. */
 import { z } from 'zod'
+import { fail } from '../base/errors.ts'
+import { isLocalSetting } from '../peer/settings.ts'
 import { jsonBody } from './body.ts'
 import type { Call, Route } from './route.ts'
 
@@ -15,12 +17,19 @@ export const settingsRoutes: Route[] = [
     method: 'DELETE',
     path: '/api/v1/settings/:key',
     scope: 'admin',
-    handle: (call) => call.peer.settings.unset(call.params['key'] ?? ''),
+    handle: (call) => call.peer.settings.unset(keyOf(call)),
   },
 ]
 
 export const settingBody = z.strictObject({ value: z.string().max(16 * 1024) })
 
 async function set(call: Call): Promise<unknown> {
-  return call.peer.settings.set(call.params['key'] ?? '', (await jsonBody(call, settingBody)).value)
+  return call.peer.settings.set(keyOf(call), (await jsonBody(call, settingBody)).value)
+}
+
+/** A page or an API token that got lost must not become a way to run programs here. */
+function keyOf({ params, subject }: Call): string {
+  const key = params['key'] ?? ''
+  if (isLocalSetting(key) && subject?.kind !== 'launch') throw fail('SETTING_LOCAL', { key })
+  return key
 }

@@ -278,6 +278,12 @@ export const catalogue = {
     'correct it: peerstor config set {key} VALUE',
     2,
   ),
+  ALERT_REFUSED: row(502, '{reason}', 'look at alert.webhook and alert.command: peerstor config'),
+  SETTING_LOCAL: row(
+    403,
+    'setting {key} starts programs: only a command on the device itself may change it',
+    'run there: peerstor config set {key} VALUE',
+  ),
   TIMED_OUT: row(504, '{what} did not end within {timeoutMs} ms', 'try again'),
   INTERRUPTED: row(499, '{what} was interrupted', 'run it again: it goes on where it stopped', 130),
   NOT_HERE: row(501, '{what} is not available here: {reason}', 'see docs/ARCHITECTURE.md'),

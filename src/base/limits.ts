@@ -171,6 +171,23 @@ export const limits = {
   // Scrub
   scrubCycleMs: 14 * day,
 
+  // Alerts
+  /** After a start nobody is alarmed before the other devices had time to come. */
+  alertSettleMs: minute,
+  /** How long errors and warnings must last before they are told of, and be gone before the all-clear. */
+  alertErrorMs: minute,
+  alertWarningMs: 10 * minute,
+  alertClearMs: minute,
+  /** What happens again and again is told of once in this time. */
+  alertAgainMs: hour,
+  /** Alerts that are remembered, and those that wait for a webhook or a command. */
+  alertsKept: 100,
+  alertWebhookMs: 10 * second,
+  alertCommandMs: 30 * second,
+  /** Longest pause between attempts to deliver one, and how long that is tried. */
+  alertRetryMs: hour,
+  alertLifeMs: day,
+
   // HTTP
   httpHeaderBytes: 32 * KiB,
   httpJsonBytes: 1 * MiB,

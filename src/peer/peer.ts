@@ -183,6 +183,7 @@ export type PeerEvent =
   /** What happened before was not kept: read everything again. */
   | { type: 'gap'; data: Record<string, never> }
   | { type: 'alarm'; data: { kind: string; device: string } }
+  | { type: 'alert'; data: Alert }
 
 /** contract.md `doctor`: something that is not as it should be. `next` is one command. */
 export interface Problem {
@@ -193,6 +194,15 @@ export interface Problem {
   what: string
   severity: 'error' | 'warning' | 'hint'
   next: string
+}
+
+/** A problem that began or is over, or something that happened (`noticed`); `id` is of this alert alone. */
+export interface Alert extends Problem {
+  id: string
+  time: string
+  state: 'raised' | 'cleared' | 'noticed'
+  /** Who says so. */
+  device: { peer: PeerId; name: string }
 }
 
 export interface LossQuery {
@@ -257,6 +267,10 @@ export interface Peer {
   workers(): WorkerState[]
   /** Everything that is not as it should be, the worst first. */
   doctor(): Promise<Problem[]>
+  /** The last alerts, newest first. */
+  alerts(): Alert[]
+  /** Sends a test to the webhook and the command of the settings; `problem`: why one did not take it. */
+  testAlert(options?: CallOptions): Promise<{ outlet: string; problem?: string }[]>
   /** Which files would survive without some devices. */
   simulateLoss(query: LossQuery): Promise<LossAnswer>
   /** Reads what lies on this disk, all of it or what a path needs, compares it and mends what is damaged. */

@@ -14,10 +14,12 @@ import type { WorkerState } from '../base/worker.ts'
 import { derive } from '../codec/hash.ts'
 import type { SigningKey } from '../codec/sign.ts'
 import type { Files } from '../files/files.ts'
+import type { Alerts } from './alerts.ts'
 import { createCore, type Core, type CoreParts } from './create-core.ts'
 import { problemsOf } from './doctor.ts'
 import { EventLog } from './events.ts'
 import { folderVerbs } from './folder-verbs.ts'
+import { forwardEvents } from './forward-events.ts'
 import { FormerPool } from './former-pool.ts'
 import type { Home } from './home.ts'
 import { join, type Joined, type JoinParts } from './join.ts'
@@ -26,6 +28,7 @@ import { FilesObserver } from './observed-files.ts'
 import { CurrentOwnState } from './current-own-state.ts'
 import { webAddresses } from './own-address.ts'
 import type {
+  Alert,
   FolderVerbs,
   LossAnswer,
   LossQuery,
@@ -39,6 +42,7 @@ import type {
   ScrubAnswer,
   WorkerAction,
 } from './peer.ts'
+import { noticeAlarm, openAlerts } from './open-alerts.ts'
 import { poolVerbs } from './pool-verbs.ts'
 import { recover } from './recover.ts'
 import { recoveryVerbs } from './recovery-verbs.ts'
@@ -83,6 +87,7 @@ export class RunningPeer implements Peer {
   readonly #events: EventLog
   readonly #observer: FilesObserver
   readonly #former: FormerPool
+  readonly #alerts: Alerts
   readonly #stopping = new AbortController()
   readonly #startedAt: number
   readonly #startedMs: number
@@ -107,6 +112,12 @@ export class RunningPeer implements Peer {
     this.#events = new EventLog(parts.clock)
     this.#former = new FormerPool(parts)
     this.#observer = new FilesObserver({ ...parts, metrics: this.#metrics, events: this.#events })
+    this.#alerts = openAlerts(parts, {
+      own: this.#own,
+      problems: () => this.doctor(),
+      publish: (alert) => this.#events.publish({ type: 'alert', data: alert }),
+      wake: () => this.#core?.workers.wake('alerts'),
+    })
     const serverKey = derive('peerstor/1 s3 server key', parts.peerKey.seed)
     this.tokens = openTokens({ ...parts, own: this.#own, serverKey })
     const core = (): Core => this.#coreNow()
@@ -218,6 +229,14 @@ export class RunningPeer implements Peer {
 
   async doctor(): Promise<Problem[]> {
     return problemsOf(this.#coreNow(), await this.status(), await this.#warnings())
+  }
+
+  alerts(): Alert[] {
+    return this.#alerts.recent()
+  }
+
+  testAlert({ signal = this.#stopping.signal }: CallOptions = {}): ReturnType<Peer['testAlert']> {
+    return this.#alerts.test(AbortSignal.any([signal, this.#stopping.signal]))
   }
 
   async simulateLoss(query: LossQuery): Promise<LossAnswer> {
@@ -340,33 +359,18 @@ export class RunningPeer implements Peer {
 
   async #openCore(keys: PoolKeys, welcome: CoreParts['welcome'], away?: PeerStorError): Promise<Core> {
     const { network, enter } = this.#shared.forPool()
-    const onAlarm = (kind: string, device: DeviceId): void =>
+    const onAlarm = (kind: string, device: DeviceId): void => {
       this.#events.publish({ type: 'alarm', data: { kind, device } })
+      if (this.#core !== undefined) noticeAlarm(this.#alerts, this.log, this.#core, kind, device)
+    }
     const core = await createCore({ ...this.#parts, keys, welcome, network, onAlarm }, away)
     enter()
     this.#core = core
     this.#keys = keys
     this.#own.use(core.store.own)
-    this.#forward(core)
+    core.workers.add(this.#alerts)
+    forwardEvents(core, (event) => this.#events.publish(event), this.#alerts, this.log)
     return core
-  }
-
-  /** What happens in the pool, as events that people see. */
-  #forward({ catalogue, pool }: Core): void {
-    catalogue.on((event) => {
-      if (event.type === 'versions')
-        for (const id of event.folders) this.#events.publish({ type: 'files', data: { folder: id } })
-      else if (event.type !== 'alarm') this.#events.publish({ type: 'pool', data: { id: catalogue.pool } })
-    })
-    pool.on((event) => {
-      if (event.type === 'copies') this.#events.publish({ type: 'copies', data: {} })
-      if (event.type === 'missing') {
-        const device = catalogue.deviceOf(event.peer)?.device ?? event.peer
-        this.#events.publish({ type: 'alarm', data: { kind: 'missing', device } })
-      }
-      if (event.type === 'damage')
-        this.#events.publish({ type: 'alarm', data: { kind: 'damage', device: catalogue.device } })
-    })
   }
 
   #redeem(code: string, options: CallOptions): Promise<Joined> {

@@ -69,6 +69,8 @@ interface Setting<Schema extends z.ZodType = z.ZodType> {
   flagless?: true
   /** Takes effect without a restart. */
   live?: true
+  /** Whoever may set it can run programs as this user: with the launch token alone, no session, no API token. */
+  local?: true
   /** A switch that is on by default and has the flag `--no-x`. */
   negated?: true
 }
@@ -140,6 +142,19 @@ export const settingsTable = {
     'time in which everything on this disk is read and compared once',
     { flagless: true, live: true },
   ),
+  'alert.webhook': setting(
+    z
+      .url({ protocol: /^https?$/, error: 'must be an http or https address' })
+      .max(4096)
+      .optional(),
+    'address to which alerts are sent as JSON by POST',
+    { flagless: true, live: true },
+  ),
+  'alert.command': setting(
+    text.regex(/^[^\0\r\n]*$/, 'must be one line').optional(),
+    'program, with arguments, that gets each alert as JSON on its standard input',
+    { flagless: true, live: true, local: true },
+  ),
   'repair.grace': setting(duration.default(limits.graceMs), 'absence before a device counts as lost', {
     flagless: true,
   }),
@@ -163,8 +178,6 @@ export const laterSettings: Readonly<Record<string, Pick<Setting, 'value' | 'fla
   'gc.first': { flagless: true },
   'gc.every': { flagless: true },
   'gc.quarantine': { flagless: true },
-  'alert.webhook': { flagless: true },
-  'alert.command': { flagless: true },
 }
 
 export type SettingKey = keyof typeof settingsTable
@@ -185,6 +198,11 @@ export function settingKey(name: string): SettingKey {
     key: name.slice(0, 80),
     hint: near ? ` (did you mean ${nearest.key}?)` : '',
   })
+}
+
+/** Whether only the launch token may change it. */
+export function isLocalSetting(key: string): boolean {
+  return Object.hasOwn(settingsTable, key) && 'local' in settingsTable[key as SettingKey]
 }
 
 /** Letters to add, drop or change between two words. */

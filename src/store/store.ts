@@ -136,6 +136,7 @@ export type OwnKind =
   | 'part'
   /** How far a worker came. */
   | 'work'
+  | 'alert'
 
 /** Small JSON rows, durable (SQLite FULL) when `put` resolves; kept when the index is rebuilt for another pool. */
 export interface OwnState {

@@ -1,8 +1,12 @@
 /** `doctor` and `simulate lose` on whole peers. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test from 'node:test'
+import type { Alert } from '../../src/peer/peer.ts'
 import { eventually, sourceOf, startPeer, temporaryFolder, text } from '../peer-fixture.ts'
 
 test('doctor names what is wrong with the command that helps; simulate tells what would be lost', async (t) => {
@@ -61,4 +65,40 @@ test('doctor tells when the contributed space is nearly used', async (t) => {
   await peer.files.put('files/large', sourceOf(randomBytes(850_000)))
   const found = (await peer.doctor()).find(({ next }) => next === 'peerstor quota set SIZE')
   assert.match(found?.what ?? '', /^[89]\d % of the contributed space is used$/)
+})
+
+test('what doctor finds reaches the events and the webhook, once, and its end too', async (t) => {
+  const home = join(await temporaryFolder(t), 'home')
+  const got: Alert[] = []
+  const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    got.push(JSON.parse(Buffer.concat(await request.toArray()).toString()) as Alert)
+    response.end()
+  }
+  const server = createServer((request, response) => void take(request, response)).listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const webhook = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const received = (state: string, kind: string): number =>
+    got.filter((alert) => alert.state === state && alert.kind === kind).length
+  const settings = { 'alert.webhook': webhook, name: 'laptop' }
+  const first = await startPeer(t, { home, settings })
+  const events: string[] = []
+  first.events(undefined, ({ event }) => event.type === 'alert' && events.push(event.data.kind))
+  assert.deepEqual(await first.testAlert(), [{ outlet: 'webhook' }])
+  await first.steerWorker('scrub', 'pause')
+  await first.steerWorker('alerts', 'run')
+  await eventually('the webhook is told', () => received('raised', 'paused') === 1, 120_000)
+  assert.deepEqual(events.toSorted(), ['one-device', 'paused'])
+  assert.equal(got.find(({ kind }) => kind === 'paused')?.device.name, 'laptop')
+  await first.stop()
+
+  const second = await startPeer(t, { home, settings })
+  await second.steerWorker('scrub', 'resume')
+  await second.steerWorker('alerts', 'run')
+  await eventually('it is over', () => received('cleared', 'paused') === 1, 120_000)
+  assert.equal(received('raised', 'paused'), 1)
+  assert.deepEqual(
+    second.alerts().map(({ state, kind }) => `${state} ${kind}`),
+    ['cleared paused', 'raised paused', 'raised one-device'],
+  )
 })

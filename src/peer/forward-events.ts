@@ -1,0 +1,34 @@
+/** What happens in the pool, as events that people see, and as alerts. */
+import { asPeerStorError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { Alerts } from './alerts.ts'
+import type { Core } from './create-core.ts'
+import { damageHealed } from './open-alerts.ts'
+import type { PeerEvent } from './peer.ts'
+
+export function forwardEvents(
+  { catalogue, pool }: Core,
+  publish: (event: PeerEvent) => void,
+  alerts: Alerts,
+  log: Log,
+): void {
+  catalogue.on((event) => {
+    if (event.type === 'versions')
+      for (const id of event.folders) publish({ type: 'files', data: { folder: id } })
+    else if (event.type !== 'alarm') publish({ type: 'pool', data: { id: catalogue.pool } })
+  })
+  pool.on((event) => {
+    if (event.type === 'copies') publish({ type: 'copies', data: {} })
+    if (event.type === 'missing') {
+      const device = catalogue.deviceOf(event.peer)?.device ?? event.peer
+      publish({ type: 'alarm', data: { kind: 'missing', device } })
+    }
+    if (event.type !== 'damage') return
+    publish({ type: 'alarm', data: { kind: 'damage', device: catalogue.device } })
+    if (event.healed > 0) alerts.notice(damageHealed(event.found, event.healed)).catch(notNoted)
+  })
+
+  function notNoted(thrown: unknown): void {
+    log.warn('an alert was not noted', { reason: asPeerStorError(thrown).message })
+  }
+}
