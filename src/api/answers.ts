@@ -92,7 +92,8 @@ const fileInfo = z.looseObject({
   copies: copies.extend({
     possible: count,
     scheme: z.string(),
-    holders: z.array(z.looseObject({ name: z.string() })),
+    holders: z.array(z.looseObject({ name: z.string(), left: count })),
+    statement: z.string(),
   }),
 })
 const moved = z.looseObject({ path: z.string() })

@@ -222,7 +222,7 @@ const described: Record<string, Description> = {
     answer: answers.loss,
   },
   'POST /api/v1/scrub': {
-    summary: 'Read and compare what lies on this disk, mend what is damaged',
+    summary: "Read and compare what lies on this disk, or on another device's, mend what is damaged",
     body: scrubBody,
     answer: answers.scrubbed,
   },

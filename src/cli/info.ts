@@ -44,6 +44,7 @@ function show({ out }: Context, file: FileInfo): void {
   out.line(
     `  copies    ${copies.have} of ${copies.want}${copies.possible < copies.want ? ` (possible now: ${copies.possible})` : ''}`,
   )
+  out.line(`            ${copies.statement}`)
   out.table(
     [
       { head: '  Device', value: (holder) => `  ${holder.name}` },
@@ -51,6 +52,7 @@ function show({ out }: Context, file: FileInfo): void {
       { head: 'State', value: (holder) => holder.state },
       { head: 'Last seen', value: (holder) => timeText(holder.lastSeen) },
       { head: 'Verified', value: (holder) => timeText(holder.verified) },
+      { head: 'Without it', value: ({ left }) => (left === 0 ? 'no copy left' : `${left} left`) },
     ],
     copies.holders,
   )

@@ -7,13 +7,18 @@ import { sizeText } from './words.ts'
 export const build: BuildCommand = (command, act) => {
   command
     .argument('[path]', 'FOLDER or FOLDER/PATH; everything on this device without')
-    .addHelpText('after', examples('scrub', 'scrub files/photos', 'scrub --json'))
+    .option('--device <NAME>', 'have another device of the pool read all that lies on its disk')
+    .addHelpText('after', examples('scrub', 'scrub files/photos', 'scrub --device nas', 'scrub --json'))
     .action(act(scrub))
 }
 
 /** Exit code 1 while damage stays. */
-async function scrub(context: Context, path: string | undefined): Promise<void> {
-  const body = path === undefined ? {} : { path }
+async function scrub(
+  context: Context,
+  path: string | undefined,
+  { device }: { device?: string },
+): Promise<void> {
+  const body = { ...(path === undefined ? {} : { path }), ...(device === undefined ? {} : { device }) }
   const { out, signal } = context
   const found = await (await context.client()).call<ScrubAnswer>('POST', '/api/v1/scrub', { body, signal })
   out.answer(found, () => {

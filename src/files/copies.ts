@@ -1,5 +1,5 @@
 /** How many devices keep a file: the lowest count over its chunks, manifest included. */
-import type { ChunkId, FolderId, PeerId, RecordHash } from '../base/words.ts'
+import type { CallOptions, ChunkId, FolderId, PeerId, RecordHash } from '../base/words.ts'
 import { timeText } from '../base/clock.ts'
 import type { Pool } from '../pool/pool.ts'
 import { priorityTag } from '../store/view.ts'
@@ -44,24 +44,45 @@ export function wantsOf(
   return (tags) => (tags?.includes(priorityTag) === true ? most : want)
 }
 
-/** contract.md `copies` of `info`: how many, where, and how many there could be. */
-export function copiesInFull(
+/** Other devices are asked when they last read theirs; `info` waits for them no longer. */
+const askMs = 3_000
+
+/** contract.md `copies` of `info`: how many, where, how many there could be, and what is done about it. */
+export async function copiesInFull(
   parts: FilesParts,
   folder: FolderId,
   row: Counted,
   chunks: readonly ChunkId[],
-): Copies {
+  options: CallOptions = {},
+): Promise<Copies> {
   const { have, want } = copiesOf(parts, folder, [row]).get(row.version) as HaveAndWant
   const counted = parts.pool.countedPeers()
   const holders = holdersOf(parts, chunks, counted)
   const couldHold = counted.filter((peer) => holders.includes(peer) || parts.presence(peer).hasRoom).length
-  return {
-    have,
-    want,
-    possible: Math.min(want, couldHold),
-    scheme: 'copies',
-    holders: holders.map((peer) => holder(parts, peer, chunks)),
-  }
+  const possible = Math.min(want, couldHold)
+  const verified = await verifiedTimes(parts, holders, chunks, options)
+  const lines = holders.map((peer, index) => {
+    const others = counted.filter((other) => other !== peer)
+    const left = parts.store.read.copies([row.version], others).get(row.version) ?? 0
+    return { ...holder(parts, peer), verified: verified[index], left }
+  })
+  const statement = copiesInWords(parts, { have, want, possible })
+  return { have, want, possible, scheme: 'copies', holders: lines, statement }
+}
+
+function copiesInWords(
+  { pool, paused }: FilesParts,
+  { have, want, possible }: { have: number; want: number; possible: number },
+): string {
+  const of = `${have} of ${want} wanted copies`
+  if (have >= want) return `${of}: nothing to do`
+  if (have === 0)
+    return `no device that counts has all of it: it is read again when one that keeps it comes back`
+  if (possible <= have) return `${of}: no other device has room; add one: peerstor invite`
+  if (paused().includes('repair')) return `${of}: repair is paused: peerstor workers resume repair`
+  const eta = pool.mending()?.etaSeconds
+  const when = eta === undefined ? '' : `, all of repair takes about ${Math.ceil(eta / 60)} min`
+  return `${of}: repair is making ${possible - have} more${when}`
 }
 
 /** Devices that keep at least one of the chunks, the fullest first. */
@@ -72,14 +93,26 @@ function holdersOf({ store }: FilesParts, chunks: readonly ChunkId[], counted: r
   return [...held].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([peer]) => peer)
 }
 
-/** Only what lies here is read here: when others last read theirs is not known. */
-function verifiedAt(parts: FilesParts, peer: PeerId, chunks: readonly ChunkId[]): string | undefined {
-  if (peer !== parts.catalogue.peer) return undefined
-  const at = parts.store.verifier.verifiedAt(chunks)
-  return at === undefined ? undefined : timeText(at)
+/** When each device last read all of these and compared them; what is not told in time is not known. */
+async function verifiedTimes(
+  { pool, clock }: FilesParts,
+  holders: readonly PeerId[],
+  chunks: readonly ChunkId[],
+  { signal }: CallOptions,
+): Promise<(string | undefined)[]> {
+  const late = new AbortController()
+  const cancel = clock.after(askMs, () => late.abort())
+  const ending = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
+  const times = holders.map((peer) =>
+    pool.verifiedAt(peer, chunks, { signal: ending }).then(
+      (at) => (at === undefined ? undefined : timeText(at)),
+      () => undefined,
+    ),
+  )
+  return Promise.all(times).finally(cancel)
 }
 
-function holder(parts: FilesParts, peer: PeerId, chunks: readonly ChunkId[]): Holder {
+function holder(parts: FilesParts, peer: PeerId): Omit<Holder, 'verified' | 'left'> {
   const { online, lastSeen, zone } = parts.presence(peer)
   return {
     peer,
@@ -87,6 +120,5 @@ function holder(parts: FilesParts, peer: PeerId, chunks: readonly ChunkId[]): Ho
     zone,
     state: online ? 'online' : 'offline',
     lastSeen: lastSeen === undefined ? undefined : timeText(lastSeen),
-    verified: verifiedAt(parts, peer, chunks),
   }
 }

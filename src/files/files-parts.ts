@@ -36,7 +36,10 @@ export interface Room {
 export interface FilesParts {
   store: Store
   catalogue: Catalogue
-  pool: Pick<Pool, 'get' | 'getAll' | 'replicate' | 'durable' | 'want' | 'countedPeers'>
+  pool: Pick<
+    Pool,
+    'get' | 'getAll' | 'replicate' | 'durable' | 'want' | 'countedPeers' | 'verifiedAt' | 'mending'
+  >
   codec: Codec
   /** Bulk buffers of the whole peer: `limits.bulkBytes`. */
   budget: Pick<Budget, 'take'>
@@ -57,6 +60,8 @@ export interface FilesParts {
   /** Bytes of chunks that may still be kept: as far as the contributed space goes, and the disk. */
   room: () => Promise<Room>
   presence: (peer: PeerId) => PeerPresence
+  /** Background work that a person has paused. */
+  paused: () => readonly string[]
   /** Something that a person should know: content that is not what its writer said. */
   alarm: (kind: 'hash', device: DeviceId) => void
 }

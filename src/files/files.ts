@@ -57,7 +57,10 @@ export interface Holder {
   zone: string | undefined
   state: 'online' | 'offline'
   lastSeen: string | undefined
+  /** When all that it keeps of the file was last read from its disk and compared, the earliest of it. */
   verified: string | undefined
+  /** Copies that would be left without it. */
+  left: number
 }
 
 export interface Copies {
@@ -66,6 +69,8 @@ export interface Copies {
   possible: number
   scheme: 'copies'
   holders: Holder[]
+  /** Whether that is what is wanted, and what is being done about it. */
+  statement: string
 }
 
 /** A line of `ls`. `copies` is `{have, want}` of the file; absent for folders. */

@@ -26,7 +26,7 @@ export async function info(parts: FilesParts, path: string, options: InfoOptions
   return {
     ...facts(parts, place.text, entry),
     versions: versionsOf(parts, place),
-    copies: copiesInFull(parts, place.id, entry, chunksOf(parts, entry)),
+    copies: await copiesInFull(parts, place.id, entry, chunksOf(parts, entry), options),
     ...(options.chunks === true ? { chunks: await chunkLines(parts, entry, options) } : {}),
     ...(options.sha256 === true ? { sha256: await sha256Of(parts, entry, options) } : {}),
   }

@@ -53,6 +53,10 @@ export const registry = {
   'chunks.offer': rule(devices, limits.requestBodyBytes, 0, false),
   /** `keyed(nonce, sealed chunk)`: proof that a holder has the bytes now. */
   'chunks.challenge': rule(devices, limits.requestHeadBytes, 0, false),
+  /** When chunks were last read from the disk and compared. */
+  'chunks.verified': rule(devices, limits.requestBodyBytes, 0, false),
+  /** To read the whole disk and mend it, for the device's owner and for admins, or how far that is. */
+  'device.scrub': rule(['member', 'admin'], limits.requestHeadBytes, 0, false),
   /** To begin to retire, to stay after all, or how far it is; for the device's owner and for admins. */
   'device.retire': rule(['member', 'admin'], limits.requestHeadBytes, 0, false),
   /** Port, id and key of a TLS lane (crypto.md §6). */

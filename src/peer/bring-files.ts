@@ -183,6 +183,8 @@ function readingParts(
       durable: () => Promise.resolve(1),
       want: () => 1,
       countedPeers: () => [catalogue.peer],
+      verifiedAt: () => Promise.resolve(undefined),
+      mending: () => undefined,
     },
     budget: { take: () => Promise.resolve(() => undefined) },
     thumbnails: new Thumbnails(undefined),
@@ -195,6 +197,7 @@ function readingParts(
     require: () => undefined,
     room: () => Promise.resolve({ limit: 0, contributed: 0, disk: 0, storage: '' }),
     presence: () => ({ online: false, lastSeen: undefined, zone: undefined, hasRoom: false }),
+    paused: () => [],
     alarm: () => undefined,
   }
 }

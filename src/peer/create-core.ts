@@ -49,6 +49,7 @@ import { serveRecovery } from './recover.ts'
 import { Retirement, RetireSwitch } from './retirement.ts'
 import { Safety } from './safety.ts'
 import { serveRetirement } from './serve-retirement.ts'
+import { ScrubJob, serveScrub } from './serve-scrub.ts'
 import { SpaceWatch } from './space-watch.ts'
 import { pausedWorkers } from './worker-verbs.ts'
 
@@ -111,6 +112,8 @@ export interface Core {
   readonly invites: Invites
   /** Whether this device goes, and how far that is. */
   readonly retirement: Retirement
+  /** Reads this whole disk at the word of another device. */
+  readonly scrubJob: ScrubJob
   /** What this device says of itself to the others. */
   ownState(): DeviceState
   /** Sealed bytes kept here, as last looked at. */
@@ -259,6 +262,7 @@ class OpenCore implements Core {
   readonly safety: Safety
   readonly invites: Invites
   readonly retirement: Retirement
+  readonly scrubJob: ScrubJob
   readonly #parts: OpenCoreParts
   readonly #filesParts: FilesParts
   /** Files that asked for the most copies when it was last looked. */
@@ -288,6 +292,7 @@ class OpenCore implements Core {
         return { ...(await parts.space.room()), storage: parts.storage }
       },
       presence: (peer) => this.#presence(peer),
+      paused: () => parts.workers.paused(),
       alarm: (kind, device) => parts.onAlarm?.(kind, device),
     }
     this.files = openFiles(this.#filesParts)
@@ -304,6 +309,8 @@ class OpenCore implements Core {
     serveInvites(parts.network, () => this.invites)
     this.retirement = parts.retirement
     serveRetirement(parts.network, parts.catalogue, parts.retirement)
+    this.scrubJob = new ScrubJob({ ...parts, verifier: parts.store.verifier })
+    serveScrub(parts.network, parts.catalogue, this.scrubJob)
     serveRecovery(parts.network, parts.catalogue, parts.store, parts.keys.poolSecret)
   }
 
@@ -357,6 +364,7 @@ class OpenCore implements Core {
   }
 
   async quiesce(): Promise<void> {
+    this.scrubJob.stop()
     // Together: a step of repair ends when its offers do, and those end with the pool.
     await Promise.all([this.workers.stop(), this.pool.stop()])
     await this.catalogue.close()

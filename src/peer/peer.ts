@@ -275,6 +275,8 @@ export interface Peer {
   simulateLoss(query: LossQuery): Promise<LossAnswer>
   /** Reads what lies on this disk, all of it or what a path needs, compares it and mends what is damaged. */
   scrub(path?: string, options?: CallOptions): Promise<ScrubAnswer>
+  /** Has another device of the pool read all that lies on its disk, and mend it. */
+  scrubDevice(device: string, options?: CallOptions): Promise<ScrubAnswer>
   /** Pauses a worker, lets it go on, or asks for a round now; answers all of them. */
   steerWorker(name: string, action: WorkerAction): Promise<WorkerState[]>
   health(): { healthy: boolean; uptimeSeconds: number }

@@ -46,7 +46,7 @@ import { noticeAlarm, openAlerts } from './open-alerts.ts'
 import { poolVerbs } from './pool-verbs.ts'
 import { recover } from './recover.ts'
 import { recoveryVerbs } from './recovery-verbs.ts'
-import { damageWarning, scrub } from './scrub-verb.ts'
+import { damageWarning, scrub, scrubDevice } from './scrub-verb.ts'
 import type { Settings, SettingKey } from './settings.ts'
 import { simulateLoss } from './simulate.ts'
 import { SharedNetwork } from './shared-network.ts'
@@ -245,6 +245,10 @@ export class RunningPeer implements Peer {
 
   async scrub(path?: string, options: CallOptions = {}): Promise<ScrubAnswer> {
     return scrub(this.#wholeCore(), path, options)
+  }
+
+  async scrubDevice(device: string, options: CallOptions = {}): Promise<ScrubAnswer> {
+    return scrubDevice(this.#wholeCore(), device, this.#parts, options)
   }
 
   steerWorker(name: string, action: WorkerAction): Promise<WorkerState[]> {

@@ -1,7 +1,12 @@
 /** contract.md `scrub`: everything on this disk, or what a path needs of it, read, compared and mended. */
+import type { Clock } from '../base/clock.ts'
+import { fail } from '../base/errors.ts'
 import type { CallOptions } from '../base/words.ts'
+import type { Network } from '../net/network.ts'
 import type { Core } from './create-core.ts'
+import { deviceNamed } from './devices.ts'
 import type { Problem, ScrubAnswer } from './peer.ts'
+import { scrubThere } from './serve-scrub.ts'
 
 /** Files named in an answer or a warning. */
 const mostNamed = 100
@@ -16,6 +21,20 @@ export async function scrub(
   const among = new Set(ids)
   const left = core.store.verifier.quarantined().filter((id) => ids === undefined || among.has(id))
   return { ...result, left: filesNaming(core, left) }
+}
+
+/** Another device reads its whole disk; files that stay damaged there are named as far as this device knows them. */
+export async function scrubDevice(
+  core: Core,
+  name: string,
+  { network, clock }: { network: Network; clock: Clock },
+  options: CallOptions,
+): Promise<ScrubAnswer> {
+  const device = deviceNamed(core.catalogue, name)
+  if (device.peer === core.catalogue.peer) return scrub(core, undefined, options)
+  if (device.peer === undefined || device.revoked) throw fail('DEVICE_UNKNOWN', { name })
+  const { checked, bytes, damaged, healed, left } = await scrubThere(network, device.peer, clock, options)
+  return { checked, bytes, damaged, healed, left: filesNaming(core, left) }
 }
 
 /** Files that need some chunks, by path; a chunk that no file of this device needs stands for itself. */

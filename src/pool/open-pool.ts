@@ -196,6 +196,18 @@ class OpenPool implements Pool {
     this.#feed.speak()
   }
 
+  async verifiedAt(
+    peer: PeerId,
+    ids: readonly ChunkId[],
+    options: CallOptions = {},
+  ): Promise<number | undefined> {
+    if (peer === this.#parts.membership.self) return this.#parts.store.verifier.verifiedAt(ids)
+    if (!this.#health.isConnected(peer)) return undefined
+    const holders = this.#roster.holders(ids)
+    const there = ids.filter((id) => holders.get(id)?.includes(peer) === true)
+    return this.#remote(peer).verifiedAt(there, options)
+  }
+
   storeOf(peer: PeerId): RemoteStore {
     return this.#remote(peer)
   }

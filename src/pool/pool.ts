@@ -179,6 +179,8 @@ export interface Pool {
   speak(): void
   /** A peer as a place for chunks, for whoever asks one in particular. */
   storeOf(peer: PeerId): ChunkStore
+  /** When a device last read these from its disk and compared them, wall milliseconds; undefined: not all, or not known. */
+  verifiedAt(peer: PeerId, ids: readonly ChunkId[], options?: CallOptions): Promise<number | undefined>
   /** What this peer has seen of each member. */
   health(): PeerHealth[]
   /** Reads everything on this disk, or those of `ids` that are here, and mends what is damaged. */

@@ -29,6 +29,7 @@ import {
   readOutcomes,
   type Offer,
   type Outcome,
+  verifiedAnswer,
 } from './wire.ts'
 
 /** Chunks of offers under way that need not be in this peer's store: the asked peer pulls them from here. */
@@ -156,6 +157,20 @@ export class RemoteStore implements ChunkStore {
     } finally {
       end()
     }
+  }
+
+  /** When the peer last read these and compared them, the earliest of those it has; see `Verifier.verifiedAt`. */
+  async verifiedAt(ids: readonly ChunkId[], options: CallOptions = {}): Promise<number | undefined> {
+    let first = Number.POSITIVE_INFINITY
+    for (const page of pages(ids, limits.offerChunks)) {
+      const head = encode(hasAsked, { ids: page })
+      const reply = await this.#network.request(this.peer, 'chunks.verified', head, callOptions(options))
+      await discard(reply.body)
+      const { at } = readAnswer(verifiedAnswer, reply.head, this.peer, 'chunks.verified')
+      if (at === undefined) return undefined
+      first = Math.min(first, at)
+    }
+    return Number.isFinite(first) ? first : undefined
   }
 
   /** `keyed(nonce, sealed chunk)` for each id as the peer computes it now; undefined where it has none. */

@@ -25,11 +25,12 @@ import {
   listPageIds,
   nothing,
   offer,
+  verifiedAnswer,
 } from './wire.ts'
 
 export interface ServeChunksParts {
   network: Network
-  store: Pick<PoolStore, 'chunks' | 'read'>
+  store: Pick<PoolStore, 'chunks' | 'read' | 'verifier'>
   outbox: Outbox
   keeper: Keeper
   /** A chunk on this disk does not match its id. */
@@ -42,6 +43,10 @@ export function serveChunks(parts: ServeChunksParts): void {
   network.serve('chunks.get', (call) => Promise.resolve(answerGet(parts, call, gets)))
   network.serve('chunks.has', (call) => answerHas(parts, call))
   network.serve('chunks.list', (call) => answerList(parts, call))
+  network.serve('chunks.verified', (call) => {
+    const at = parts.store.verifier.verifiedAt(readCall(hasAsked, call, 'chunks.verified').ids)
+    return Promise.resolve({ head: encode(verifiedAnswer, at === undefined ? {} : { at }) })
+  })
   network.serve('chunks.challenge', (call) => answerChallenge(parts, call))
   network.serve('chunks.offer', (call) => {
     const offered = readCall(offer, call, 'chunks.offer')

@@ -117,6 +117,9 @@ export const challenge = fields({
 /** Empty where the chunk is not here. */
 export const challengeAnswer = fields({ proofs: field(0, list(bytes(0, 32), limits.getChunks)) })
 
+/** The earliest of the times of those that are there, wall milliseconds; without one that was never read. */
+export const verifiedAnswer = fields({ at: optional(0, uint()) })
+
 export const nothing = fields({}, { open: true })
 
 /** Reads a peer's answer by schema; anything else than what was agreed is the peer's fault. */

@@ -64,6 +64,34 @@ test('a rotten chunk is found by scrub and replaced by a good copy', async (t) =
   await assert.rejects(second.scrub('files/nothing'), { code: 'NOT_FOUND' })
 })
 
+test('a storage-only device is scrubbed at the word of another, and info tells when each copy was read', async (t) => {
+  const folder = await temporaryFolder(t)
+  const first = await startPeer(t, { home: join(folder, 'first') })
+  const { code } = await first.pool.invite({ storageOnly: true })
+  const home = join(folder, 'nas')
+  const nas = await startPeer(t, { home, join: code, settings: { name: 'nas' } })
+  const { peer } = await nas.status()
+  await first.files.put(path, sourceOf(content))
+  const copies = async (): ReturnType<Peer['files']['info']> => first.files.info(path)
+  await eventually('two copies', async () => (await copies()).copies.have === 2, 120_000)
+  const [before] = (await copies()).copies.holders.filter((holder) => holder.peer === peer)
+  assert.deepEqual([before?.state, before?.verified, before?.left], ['online', undefined, 1])
+  await rot(home)
+  const found = await first.scrubDevice(peer)
+  assert.deepEqual([found.damaged, found.healed, found.left], [1, 1, []])
+  assert.ok(found.bytes > content.length)
+  // What it fetched in place of the damaged chunk was not read from its disk yet.
+  assert.equal((await first.scrubDevice(peer)).damaged, 0)
+  const after = (await copies()).copies
+  const there = after.holders.find((holder) => holder.peer === peer)
+  assert.ok(Date.parse(there?.verified ?? '') > 0)
+  assert.equal(after.statement, '2 of 2 wanted copies: nothing to do')
+  await assert.rejects(first.scrubDevice('nobody'), { code: 'DEVICE_UNKNOWN' })
+  await nas.stop()
+  const away = (await copies()).copies.holders.find((holder) => holder.peer === peer)
+  assert.equal(away?.verified, undefined)
+})
+
 test('the command exits with 1 while the only copy is damaged, and tells of the file', async (t) => {
   const peers = await Peers.make(t)
   const peer = await peers.started('laptop')
