@@ -17,7 +17,7 @@ import { deviceOfKeys, encryptionKeysOf, type PoolKeys } from './device-keys.ts'
 import { FolderBook } from './folder-book.ts'
 import { directoryOf, FolderKeyRing, type Readers } from './folder-keys.ts'
 import type { HybridClock } from './hybrid-clock.ts'
-import { isVersion, statusWrites, type Naming, type PlacedRecord, type VersionParts } from './versions.ts'
+import { isOfFiles, statusWrites, type Naming, type PlacedRecord, type VersionParts } from './versions.ts'
 
 export interface Settled {
   index: IndexWrite[]
@@ -84,7 +84,7 @@ export class CatalogueState implements VersionParts {
       this.time.observe(head.time)
       const judged = this.authority.device(head.device)
       if (judged === undefined || judged.revoked || !judged.counted) this.#recheckDevices.add(head.device)
-      if (head.kind !== recordKinds.version) this.#learnOther(one)
+      if (!isOfFiles(head)) this.#learnOther(one)
     }
   }
 
@@ -173,7 +173,7 @@ export class CatalogueState implements VersionParts {
   #changedVersions(): PlacedRecord[] {
     const versions = new Map<RecordHash, PlacedRecord>()
     const add = (records: readonly PlacedRecord[]): void =>
-      records.filter(({ head }) => isVersion(head)).forEach((record) => versions.set(record.hash, record))
+      records.filter(({ head }) => isOfFiles(head)).forEach((record) => versions.set(record.hash, record))
     for (const device of this.#changedDevices()) add(this.#read.recordsOfDevice(device))
     for (const [folder, before] of this.#changedOwners()) add(this.#versionsIn(folder, before === undefined))
     for (const hash of this.#recheckVersions) {
@@ -208,11 +208,12 @@ export class CatalogueState implements VersionParts {
 
   /** A folder without owner has only held versions. */
   #versionsIn(folder: FolderId, onlyHeld: boolean): PlacedRecord[] {
-    if (onlyHeld)
-      return this.#read
-        .held(folder)
-        .map((row) => this.#read.record(row.version))
+    if (onlyHeld) {
+      const held = this.#read.held(folder).map(({ version }) => version)
+      return [...held, ...this.#read.heldReseals(folder)]
+        .map((hash) => this.#read.record(hash))
         .filter((record) => record !== undefined)
+    }
     return this.#read
       .devices()
       .flatMap((device) => this.#read.recordsOfDevice(device))

@@ -16,6 +16,7 @@ import {
   type RecordHash,
 } from '../base/words.ts'
 import { encode } from '../codec/cbor-schema.ts'
+import type { FolderKeys } from '../codec/codec.ts'
 import {
   decodeBatch,
   encodeBatch,
@@ -36,6 +37,12 @@ function worldOf(t: TestContext, seed: number): PoolWorld {
   const world = new PoolWorld(seed)
   t.after(() => world.close())
   return world
+}
+
+/** Keys of the epoch that a version was written under. */
+function keysOf(device: PoolDevice, version: RecordHash): FolderKeys {
+  const { folder, epoch } = device.store.read.record(version)!.head
+  return device.catalogue.keysOf(folder!, epoch!)
 }
 
 const now = (world: PoolWorld): number => world.clock.now()
@@ -83,7 +90,7 @@ test('a new pool has a folder, keys to write, and shows what is written', async 
   )
   const { version } = await founder.put('a/b.txt')
   assert.equal(founder.shown('a/b.txt')?.version, version)
-  assert.equal(catalogue.readKeys(version).folder, founder.files)
+  assert.equal(keysOf(founder, version).folder, founder.files)
   assert.equal((await catalogue.bodyOf(version)).path, 'a/b.txt')
 })
 
@@ -458,7 +465,7 @@ test('after a removal the removed device can open nothing new', async (t) => {
   await phone.catalogue.admit(await founder.batches())
   assert.equal(phone.shown('secret.txt'), undefined)
   assert.throws(
-    () => phone.catalogue.readKeys(secret.version),
+    () => keysOf(phone, secret.version),
     (thrown) => isCode(thrown, 'KEY_UNAVAILABLE'),
   )
   const tablet = await founder.invite('device', 'tablet')
@@ -581,7 +588,7 @@ test('a storage-only device holds all records and learns no name', async (t) => 
   assert.equal(box.catalogue.roleOf(box.catalogue.peer), 'storage')
   assert(box.store.read.hasRecord(version))
   assert.throws(
-    () => box.catalogue.readKeys(version),
+    () => keysOf(box, version),
     (thrown) => isCode(thrown, 'KEY_UNAVAILABLE'),
   )
   assert.deepEqual(

@@ -10,6 +10,7 @@ import type {
   ChunkId,
   DeviceId,
   EntryId,
+  EpochId,
   FolderId,
   PeerId,
   PoolId,
@@ -19,7 +20,7 @@ import type {
 } from '../base/words.ts'
 import type { FolderKeys } from '../codec/codec.ts'
 import type { Fork } from './forks.ts'
-import type { VersionBody } from '../codec/version-body.ts'
+import type { VersionBody, VersionContent } from '../codec/version-body.ts'
 import type { Pin } from '../store/chunk-store.ts'
 import type { IndexWrite } from '../store/store.ts'
 
@@ -77,6 +78,8 @@ export interface NewVersion {
   body: VersionBody
   /** All chunks of the version, manifest nodes included: indexed with it. */
   chunks: readonly ChunkId[]
+  /** The epoch whose keys sealed them; absent: one of the folder's present secret. */
+  sealed?: EpochId | undefined
   /** More index rows of the same transaction (dedup entries). */
   index?: readonly IndexWrite[]
   /** New pins for chunks that were already here. */
@@ -86,6 +89,22 @@ export interface NewVersion {
 export interface WrittenVersion {
   version: RecordHash
   entry: EntryId
+}
+
+/** The content of a version as it was sealed anew, under the keys that `writeKeys` gives now. */
+export interface Resealed {
+  version: RecordHash
+  /** Shown hash under those keys, 32 bytes. */
+  hash: Uint8Array
+  content: VersionContent
+  /** All chunks, manifest nodes included. */
+  chunks: readonly ChunkId[]
+}
+
+/** Whose work it is to seal a folder's content anew, and under which keys; generation 0: nobody ever asked for it. */
+export interface Rekeying {
+  generation: number
+  device: DeviceId
 }
 
 export interface AdmitReport {
@@ -147,14 +166,20 @@ export interface Catalogue {
   folderNamed(name: string): Folder | undefined
   /** Keys to write with now; `KEY_UNAVAILABLE` when this device has none. */
   writeKeys(folder: FolderId): Promise<FolderKeys>
-  /** Keys of the epoch a version was written under. */
-  readKeys(version: RecordHash): FolderKeys
+  /** Keys of an epoch; `KEY_UNAVAILABLE` when this device has none. */
+  keysOf(folder: FolderId, epoch: EpochId): FolderKeys
   /** A version's body, opened again from its record; `KEY_UNAVAILABLE` without keys. */
   bodyOf(version: RecordHash): Promise<VersionBody>
 
   createFolder(name: string, policy?: Partial<Policy>): Promise<Folder>
   setPolicy(folder: FolderId, policy: Partial<Policy>): Promise<Folder>
   removeFolder(folder: FolderId): Promise<void>
+  /** A fresh folder secret, for its owner's devices to ask for: what is written from now on shows no equality to what was. */
+  rekey(folder: FolderId): Promise<void>
+  /** Undefined where this device has no keys of the folder. */
+  rekeying(folder: FolderId): Rekeying | undefined
+  /** Says what the content of versions became when it was sealed anew; all of it is durable here. */
+  reseal(folder: FolderId, resealed: readonly Resealed[]): Promise<void>
   setDeviceName(device: DeviceId, name: string): Promise<void>
   /** Cuts devices at the heads held here; returns all that fall with them. New epochs are made in the same batch. */
   revoke(devices: readonly DeviceId[]): Promise<Device[]>

@@ -128,6 +128,12 @@ export class FolderKeyRing {
     return ready.sort(byPreference)[0]?.opened.keys
   }
 
+  /** The generation of the folder's secret and who made the epoch in force; undefined while there is none. */
+  inForce(folder: FolderId, readers: Readers): { generation: number; author: DeviceId } | undefined {
+    const [best] = this.#heads(folder, readers).sort(byPreference)
+    return best && { generation: best.opened.body.generation, author: best.opened.author }
+  }
+
   /** Wraps that clean head epochs lack. */
   lackingWraps(folder: FolderId, readers: Readers): Draft[] {
     return this.#clean(folder, readers).flatMap(({ epoch }) =>
@@ -137,15 +143,23 @@ export class FolderKeyRing {
     )
   }
 
-  /** A new epoch over all that this device can open, with its wraps; the first one makes the folder secret. */
-  newEpoch(folder: FolderId, readers: Readers): { drafts: Draft[]; keys: FolderKeys } {
+  /**
+   * A new epoch over all that this device can open, with its wraps; the first one makes the folder
+   * secret, `rekey` a further one, of a higher generation.
+   */
+  newEpoch(
+    folder: FolderId,
+    readers: Readers,
+    { rekey = false }: { rekey?: boolean } = {},
+  ): { drafts: Draft[]; keys: FolderKeys } {
     const before = this.#heads(folder, readers).sort(byPreference)
-    const secret = before[0]?.opened.body.secret ?? this.#random.bytes(32)
+    const known = rekey ? undefined : before[0]?.opened.body.secret
+    const secret = known ?? this.#random.bytes(32)
     const key = this.#random.bytes(32)
     const keys = folderKeys(folder, secret, key)
     const body = {
       secret,
-      generation: before[0]?.opened.body.generation ?? 0,
+      generation: (before[0]?.opened.body.generation ?? 0) + (rekey ? 1 : 0),
       parents: before.slice(0, limits.epochParents).map(({ epoch }) => epoch.key!),
     }
     const epoch: Draft = { kind: 'epoch', folder, keys, body: encode(epochBody, body) }

@@ -29,7 +29,7 @@ import { HybridClock } from './hybrid-clock.ts'
 import { Intake } from './intake.ts'
 import { peerIdOf } from './peer-id.ts'
 import { batchMadeAgain, readableBatch } from './mend.ts'
-import { isVersion, openVersion, statusWrites, type Naming } from './versions.ts'
+import { isOfFiles, openOfFiles, statusWrites, type Naming } from './versions.ts'
 
 export interface LedgerParts {
   store: Store
@@ -42,6 +42,8 @@ export interface LedgerParts {
 
 /** Versions opened and indexed at once when keys arrive. */
 const openAtOnce = 256
+/** Rows of a record that could be opened, or never will be. */
+const opened: ReadonlySet<IndexWrite['op']> = new Set(['version', 'invalid', 'reseal'])
 /** Bytes of batches taken in at once: about 300 versions, 30 ms. */
 const admitBytes = 256 * 1024
 
@@ -204,8 +206,8 @@ export class Ledger {
     for (const device of filled) this.state.moved(device)
     this.state.learn(written)
     const settled = this.state.settle()
-    const versions = written.filter(({ record }) => isVersion(record.head))
-    const rows = versions.flatMap(({ record, position }) => openVersion(this.state, record, position))
+    const versions = written.filter(({ record }) => isOfFiles(record.head))
+    const rows = versions.flatMap(({ record, position }) => openOfFiles(this.state, record, position))
     const folders = new Set([...settled.folders, ...versions.map(({ record }) => record.head.folder!)])
     const index = [...settled.index, ...rows]
     await this.#apply({ ...settled, index, folders }, versions.length < written.length)
@@ -232,7 +234,7 @@ export class Ledger {
         if (records.length === 0) break
         const rows = await this.#openRecords(records)
         await this.#parts.store.index(rows)
-        skipped += records.length - rows.filter(({ op }) => op === 'version' || op === 'invalid').length
+        skipped += records.length - rows.filter(({ op }) => opened.has(op)).length
         this.emit({ type: 'versions', folders: [folder] })
       }
     }
@@ -248,7 +250,7 @@ export class Ledger {
       const positions = new Map(group.map(({ hash, position }) => [hash, position]))
       for (const record of batch.records) {
         const position = positions.get(record.hash)
-        if (position !== undefined) rows.push(...openVersion(this.state, record, position))
+        if (position !== undefined) rows.push(...openOfFiles(this.state, record, position))
       }
     }
     return rows
@@ -300,6 +302,16 @@ export class Ledger {
     const made = this.state.ring.newEpoch(folder, readers)
     await this.writeInTurn(made.drafts)
     return this.state.writing(folder) ?? made.keys
+  }
+
+  /** A fresh secret for a folder: what is written from now on is equal to nothing of before. */
+  async rekey(folder: FolderId): Promise<void> {
+    this.checkMayWrite('give a folder new keys')
+    await this.inTurn(async () => {
+      if (!this.state.ring.openFolders().has(folder)) throw keyUnavailable(folder)
+      const readers = this.state.readersOf(folder)
+      await this.writeInTurn(this.state.ring.newEpoch(folder, readers, { rekey: true }).drafts)
+    })
   }
 
   /** Adds the wraps that head epochs lack and reports those that were wrong. */

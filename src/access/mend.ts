@@ -8,7 +8,7 @@ import type { RecordHash } from '../base/words.ts'
 import { makeRecord, signBatch } from '../codec/record-bytes.ts'
 import type { Batch, RecordHead, SignedRecord } from '../codec/record.ts'
 import { sealRecordBody } from '../codec/seal.ts'
-import { decodeContent, encodeVersionBody, type VersionBody } from '../codec/version-body.ts'
+import { decodeContent, encodeVersionBody, withSealed, type VersionBody } from '../codec/version-body.ts'
 import type { IndexedRecord } from '../store/store.ts'
 import type { VersionRow } from '../store/view.ts'
 import type { CatalogueState } from './catalogue-state.ts'
@@ -59,8 +59,11 @@ function recordMadeAgain(
   return record.hash === hash ? record : undefined
 }
 
-function bodyOf({ hash, content, ...row }: VersionRow): VersionBody {
-  const { kind, path, mode, modified, created, size, type, tags, description, target } = row
-  const what = { kind, path, mode, modified, created, size, type, tags, description, target }
-  return { ...what, hash: Buffer.from(hash, 'hex'), content: decodeContent(content) }
+/** As it was written: what it was sealed as anew since then is another record. */
+function bodyOf(row: VersionRow): VersionBody {
+  const { kind, path, mode, modified, created, size, type, description, target } = row
+  const { hash, content, sealed } = row.written ?? row
+  const what = { kind, path, mode, modified, created, size, type, description, target }
+  const tags = withSealed(row.tags, sealed)
+  return { ...what, tags, hash: Buffer.from(hash, 'hex'), content: decodeContent(content) }
 }

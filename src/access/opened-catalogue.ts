@@ -5,6 +5,7 @@ import {
   idOf,
   type DeviceId,
   type EntryId,
+  type EpochId,
   type FolderId,
   type PeerId,
   type PoolId,
@@ -14,8 +15,18 @@ import {
 } from '../base/words.ts'
 import { encode } from '../codec/cbor-schema.ts'
 import type { FolderKeys } from '../codec/codec.ts'
+import { isOneSecret } from '../codec/folder-keys.ts'
 import type { Batch } from '../codec/record.ts'
-import { decodeVersionBody, encodeVersionBody, type VersionBody } from '../codec/version-body.ts'
+import {
+  decodeVersionBody,
+  encodeContent,
+  encodeResealBody,
+  encodeVersionBody,
+  sealedUnder,
+  sizeOf,
+  withSealed,
+  type VersionBody,
+} from '../codec/version-body.ts'
 import type { IndexWrite } from '../store/store.ts'
 import type { VersionRow } from '../store/view.ts'
 import type {
@@ -27,6 +38,8 @@ import type {
   Folder,
   NewVersion,
   Policy,
+  Rekeying,
+  Resealed,
   WrittenVersion,
 } from './catalogue.ts'
 import { encodeCertificate, type Certified } from './certificate.ts'
@@ -114,17 +127,27 @@ export class OpenedCatalogue implements Catalogue {
   async write(versions: readonly NewVersion[]): Promise<WrittenVersion[]> {
     this.#ledger.checkMayWrite('write files')
     const drafts: (Draft & { entry: EntryId })[] = []
-    for (const { folder, entry, parents, body } of versions) {
+    const bodies: VersionBody[] = []
+    for (const { folder, entry, parents, body, sealed } of versions) {
       const keys = this.state.writing(folder) ?? (await this.writeKeys(folder))
       const id = entry ?? idOf<EntryId>(this.#parts.random.bytes(16))
-      drafts.push({ kind: 'version', folder, entry: id, parents, keys, body: encodeVersionBody(body) })
+      const whole = { ...body, tags: withSealed(body.tags, this.#otherSecret(folder, keys, sealed)) }
+      bodies.push(whole)
+      drafts.push({ kind: 'version', folder, entry: id, parents, keys, body: encodeVersionBody(whole) })
     }
     const written = await this.#ledger.writeVersions(drafts, (records) => ({
-      index: records.flatMap((one, index) => this.#rowsOf(one, versions[index]!)),
+      index: records.flatMap((one, index) => this.#rowsOf(one, { ...versions[index]!, body: bodies[index]! })),
       pins: versions.flatMap(({ pins }) => pins ?? []),
     }))
     this.#ledger.emit({ type: 'versions', folders: [...new Set(versions.map(({ folder }) => folder))] })
     return written.map(({ record }) => ({ version: record.hash, entry: record.head.entry! }))
+  }
+
+  /** The epoch that a version must name because its content was sealed with another secret than it is itself. */
+  #otherSecret(folder: FolderId, keys: FolderKeys, sealed: EpochId | undefined): EpochId | undefined {
+    if (sealed === undefined || sealed === keys.epoch) return undefined
+    const before = this.state.ring.keys(sealed)
+    return before !== undefined && isOneSecret(before, keys) ? undefined : sealed
   }
 
   // People and devices
@@ -189,6 +212,28 @@ export class OpenedCatalogue implements Catalogue {
     this.#ledger.emit({ type: 'folders' })
   }
 
+  async rekey(folder: FolderId): Promise<void> {
+    if (this.state.book.ownerOf(folder) !== this.user)
+      throw fail('FORBIDDEN', { role: this.roleOf(this.peer), action: "give another's folder new keys" })
+    await this.#ledger.rekey(folder)
+    this.#ledger.emit({ type: 'folders' })
+  }
+
+  rekeying(folder: FolderId): Rekeying | undefined {
+    const found = this.state.ring.inForce(folder, this.state.readersOf(folder))
+    return found && { generation: found.generation, device: found.author }
+  }
+
+  async reseal(folder: FolderId, resealed: readonly Resealed[]): Promise<void> {
+    this.#ledger.checkMayWrite('seal content anew')
+    const keys = await this.writeKeys(folder)
+    const drafts = resealed.map((one): Draft => ({ kind: 'reseal', folder, keys, body: encodeResealBody(one) }))
+    await this.#ledger.writeVersions(drafts, (records) => ({
+      index: records.flatMap(({ record }, index) => resealRows(record.hash, resealed[index]!)),
+    }))
+    this.#ledger.emit({ type: 'versions', folders: [folder] })
+  }
+
   async discard(folder: FolderId, versions: readonly RecordHash[]): Promise<void> {
     const drafts: Draft[] = []
     for (let from = 0; from < versions.length; from += limits.discardVersions) {
@@ -221,12 +266,9 @@ export class OpenedCatalogue implements Catalogue {
     return await this.#ledger.writeKeys(folder)
   }
 
-  readKeys(version: RecordHash): FolderKeys {
-    const head = this.#parts.store.read.record(version)?.head
-    if (head?.folder === undefined || head.epoch === undefined)
-      throw fail('RECORD_UNKNOWN', { hash: version })
-    const keys = this.state.ring.keys(head.epoch)
-    if (keys === undefined) throw keyUnavailable(head.folder)
+  keysOf(folder: FolderId, epoch: EpochId): FolderKeys {
+    const keys = this.state.ring.keys(epoch)
+    if (keys?.folder !== folder) throw keyUnavailable(folder)
     return keys
   }
 
@@ -238,7 +280,8 @@ export class OpenedCatalogue implements Catalogue {
     const record = batch.records.find(({ hash }) => hash === version)
     const plaintext = record && this.state.ring.open(record)
     if (plaintext === undefined) throw keyUnavailable(record?.head.folder ?? ('' as FolderId))
-    return decodeVersionBody(plaintext)
+    const opened = decodeVersionBody(plaintext)
+    return { ...opened, tags: sealedUnder(opened.tags).tags }
   }
 
   // Recovery key
@@ -420,4 +463,14 @@ export class OpenedCatalogue implements Catalogue {
   ): Statement | undefined {
     return readStatement(bytes, this.pool, (device) => this.state.authority.recordKeyOf(device), known)
   }
+}
+
+/** What this device has just written of a version's content. */
+function resealRows(reseal: RecordHash, { version, hash, content, chunks }: Resealed): IndexWrite[] {
+  const bytes = encodeContent(content)
+  const row = { reseal, version, counts: true, hash: idOf(hash), size: sizeOf(content), content: bytes }
+  return [
+    { op: 'reseal', row },
+    { op: 'content', version, ids: chunks, content: bytes },
+  ]
 }

@@ -2,7 +2,15 @@
 import { asPeerStorError, fail } from '../base/errors.ts'
 import { idOf, type RecordHash } from '../base/words.ts'
 import { recordKinds, type RecordHead, type SignedRecord } from '../codec/record.ts'
-import { decodeVersionBody, encodeContent, type VersionBody } from '../codec/version-body.ts'
+import {
+  decodeResealBody,
+  decodeVersionBody,
+  encodeContent,
+  sealedUnder,
+  sizeOf,
+  type VersionBody,
+  type VersionContent,
+} from '../codec/version-body.ts'
 import type { IndexWrite } from '../store/store.ts'
 import type { VersionRow, VersionStatus } from '../store/view.ts'
 import type { Authority, Placed } from './authority.ts'
@@ -37,6 +45,16 @@ export function isVersion(head: RecordHead): boolean {
   return head.kind === recordKinds.version && head.folder !== undefined && head.entry !== undefined
 }
 
+/** The content of a version of this folder, sealed anew. */
+export function isReseal(head: RecordHead): boolean {
+  return head.kind === recordKinds.reseal && head.folder !== undefined
+}
+
+/** Records of files, of which there are many: they are in the index alone. */
+export function isOfFiles(head: RecordHead): boolean {
+  return isVersion(head) || isReseal(head)
+}
+
 export function placeOf({ hash, head, position }: PlacedRecord): Placed {
   return { hash, author: head.device, position }
 }
@@ -50,8 +68,35 @@ export function statusOf(parts: VersionParts, record: PlacedRecord): VersionStat
   return parts.time.isFuture(record.head.time) ? 'future' : 'counted'
 }
 
+/** Only devices of the folder's owner say what other people's versions hold. */
+function resealCounts({ authority, book }: VersionParts, record: PlacedRecord): boolean {
+  const user = authority.memberActing(placeOf(record))
+  return user !== undefined && user === book.ownerOf(record.head.folder!)
+}
+
+/** Index rows of a record of a file: none without its keys; `invalid` when its body is wrong. */
+export function openOfFiles(parts: VersionParts, record: SignedRecord, position: number): IndexWrite[] {
+  return isReseal(record.head) ? openReseal(parts, record, position) : openVersion(parts, record, position)
+}
+
+function openReseal(parts: VersionParts, record: SignedRecord, position: number): IndexWrite[] {
+  try {
+    const plaintext = parts.ring.open(record)
+    if (plaintext === undefined) return []
+    const { version, hash, content } = decodeResealBody(plaintext)
+    const counts = resealCounts(parts, { hash: record.hash, head: record.head, position })
+    const row = { reseal: record.hash, version, counts, hash: idOf(hash), size: sizeOf(content) }
+    return [
+      { op: 'reseal', row: { ...row, content: encodeContent(content) } },
+      ...contentOf(version, content),
+    ]
+  } catch (thrown) {
+    return [{ op: 'invalid', version: record.hash, reason: asPeerStorError(thrown).message }]
+  }
+}
+
 /** Index rows of a version record: none without its keys; `invalid` when its body is wrong. */
-export function openVersion(parts: VersionParts, record: SignedRecord, position: number): IndexWrite[] {
+function openVersion(parts: VersionParts, record: SignedRecord, position: number): IndexWrite[] {
   try {
     const plaintext = parts.ring.open(record)
     if (plaintext === undefined) return []
@@ -60,7 +105,7 @@ export function openVersion(parts: VersionParts, record: SignedRecord, position:
       throw fail('BAD_PATH', { path: body.path, reason: 'it is not in its normal form' })
     const placed = { hash: record.hash, head: record.head, position }
     const row: IndexWrite = { op: 'version', row: rowOf(parts, placed, body) }
-    return [row, ...contentOf(record.hash, body), ...discardWrites(parts, [placed])]
+    return [row, ...contentOf(record.hash, body.content), ...discardWrites(parts, [placed])]
   } catch (thrown) {
     return [{ op: 'invalid', version: record.hash, reason: asPeerStorError(thrown).message }]
   }
@@ -69,6 +114,7 @@ export function openVersion(parts: VersionParts, record: SignedRecord, position:
 /** The row of a version whose body is known. */
 export function rowOf(parts: VersionParts, record: PlacedRecord, body: VersionBody): VersionRow {
   const { head, hash } = record
+  const { tags, sealed } = sealedUnder(body.tags)
   return {
     version: hash,
     folder: head.folder!,
@@ -86,18 +132,19 @@ export function rowOf(parts: VersionParts, record: PlacedRecord, body: VersionBo
     size: body.size,
     hash: idOf(body.hash),
     type: body.type,
-    category: parts.naming.categoryOf(body.type, body.tags),
-    tags: body.tags,
+    category: parts.naming.categoryOf(body.type, tags),
+    tags,
     description: body.description,
     content: encodeContent(body.content),
     target: body.target,
+    sealed,
   }
 }
 
 /** The chunk list where the body holds all of it; a manifest's nodes are read by the room above. */
-function contentOf(version: RecordHash, body: VersionBody): IndexWrite[] {
-  if (body.content.form !== 'inline') return []
-  return [{ op: 'content', version, ids: body.content.chunks.map((ref) => ref.id) }]
+function contentOf(version: RecordHash, content: VersionContent): IndexWrite[] {
+  if (content.form !== 'inline') return []
+  return [{ op: 'content', version, ids: content.chunks.map(({ id }) => id), content: encodeContent(content) }]
 }
 
 /** Rows that bring versions to the status they have now. */
@@ -111,7 +158,13 @@ export function statusWrites(parts: VersionParts, records: readonly PlacedRecord
     status,
     versions: group.map(({ hash }) => hash),
   }))
-  return [...statuses, ...discardWrites(parts, records)]
+  return [...statuses, ...resealWrites(parts, records), ...discardWrites(parts, records)]
+}
+
+function resealWrites(parts: VersionParts, records: readonly PlacedRecord[]): IndexWrite[] {
+  return records
+    .filter(({ head }) => isReseal(head))
+    .map((record) => ({ op: 'reseal-counts', reseal: record.hash, counts: resealCounts(parts, record) }))
 }
 
 /** Which of these versions a writer gave up, as far as records speak of them. */

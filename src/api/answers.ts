@@ -107,9 +107,13 @@ const folder = z.looseObject({
   open: z.boolean(),
 })
 const changedFolder = folder
-const folders = z.looseObject({
-  folders: z.array(folder.extend({ files: count, bytes, copies: count })),
+const rekeyedFolder = folder.extend({
+  files: count,
+  bytes,
+  copies: count,
+  rekey: z.looseObject({ files: count, bytes, etaSeconds: count.optional() }).optional(),
 })
+const folders = z.looseObject({ folders: z.array(rekeyedFolder) })
 
 const peer = z.looseObject({
   peer: z.string(),
@@ -258,6 +262,7 @@ export const answers = {
   removed,
   madeFolder,
   changedFolder,
+  rekeyedFolder,
   folders,
   addedPeer,
   peers,

@@ -149,6 +149,10 @@ const described: Record<string, Description> = {
     body: changedFolder,
     answer: answers.changedFolder,
   },
+  'POST /api/v1/folders/:name/rekey': {
+    summary: 'Give a folder a fresh secret; what is there is sealed anew in the background',
+    answer: answers.rekeyedFolder,
+  },
   'DELETE /api/v1/folders/:name': { summary: 'Remove an empty folder' },
   'GET /api/v1/pool': { summary: 'The pool', answer: answers.pool },
   'POST /api/v1/pool/leave': { summary: 'Leave the pool and begin an empty one' },

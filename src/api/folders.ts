@@ -10,6 +10,7 @@ export const foldersRoutes: Route[] = [
   { method: 'GET', path: '/api/v1/folders', scope: 'read', handle: (call) => call.peer.folders.list() },
   { method: 'POST', path: '/api/v1/folders', scope: 'admin', handle: create },
   { method: 'PATCH', path: '/api/v1/folders/:name', scope: 'admin', handle: change },
+  { method: 'POST', path: '/api/v1/folders/:name/rekey', scope: 'admin', handle: rekey },
   { method: 'DELETE', path: '/api/v1/folders/:name', scope: 'admin', handle: remove },
 ]
 
@@ -33,6 +34,10 @@ async function create(call: Call): Promise<unknown> {
 
 async function change(call: Call): Promise<unknown> {
   return call.peer.folders.set(call.params['name'] ?? '', policyOf(await jsonBody(call, changedFolder)))
+}
+
+async function rekey(call: Call): Promise<unknown> {
+  return call.peer.folders.rekey(call.params['name'] ?? '')
 }
 
 async function remove(call: Call): Promise<void> {

@@ -1,17 +1,15 @@
 /** `folder`: top-level containers and how many copies each keeps. */
 import { fail } from '../base/errors.ts'
-import type { Folder, Policy } from '../peer/peer.ts'
+import type { Folder, FolderLine, Policy } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { sizeText } from './words.ts'
-
-type FolderLine = Folder & { files: number; bytes: number; copies: number }
 
 export const build: BuildCommand = (command, act) => {
   command
     .addHelpText(
       'after',
-      examples('folder list', 'folder create photos copies=3', 'folder set photos copies=4 keep=60d'),
+      examples('folder list', 'folder create photos copies=3', 'folder set photos copies=4 keep=60d', 'folder rekey photos'),
     )
     .action(act(list))
   command.command('list').description('list them').action(act(list))
@@ -27,6 +25,11 @@ export const build: BuildCommand = (command, act) => {
     .argument('<policy...>', 'copies=3 min=2 max=5 factor=0.1 keep=30d')
     .description('change what a folder promises')
     .action(act(set))
+  command
+    .command('rekey')
+    .argument('<name>')
+    .description('a fresh secret, for instance after a device was lost; content is sealed anew in the background')
+    .action(act(rekey))
   command.command('rm').argument('<name>').description('remove a folder').action(act(remove))
 }
 
@@ -40,11 +43,20 @@ async function list(context: Context): Promise<void> {
         { head: 'Files', value: (folder) => String(folder.files), right: true },
         { head: 'Size', value: (folder) => sizeText(folder.bytes), right: true },
         { head: 'Copies', value: (folder) => `${folder.policy.copies} (${folder.copies} now)` },
+        ...(found.folders.some(({ rekey }) => rekey !== undefined) ? [rekeyColumn] : []),
       ],
       found.folders,
     ),
   )
 }
+
+const rekeyColumn = {
+  head: 'To seal anew',
+  value: ({ rekey }: FolderLine): string =>
+    rekey === undefined ? '' : `${rekey.files} versions, ${sizeText(rekey.bytes)}${timeLeft(rekey.etaSeconds)}`,
+}
+
+const timeLeft = (seconds: number | undefined): string => (seconds === undefined ? '' : `, ${seconds} s to go`)
 
 async function create(context: Context, name: string, policy: string[]): Promise<void> {
   const client = await context.client()
@@ -60,6 +72,16 @@ async function set(context: Context, name: string, policy: string[]): Promise<vo
     signal: context.signal,
   })
   context.out.answer(folder, () => context.out.line(`changed folder ${name}`))
+}
+
+async function rekey(context: Context, name: string): Promise<void> {
+  const client = await context.client()
+  const path = `/api/v1/folders/${encodeURIComponent(name)}/rekey`
+  const folder = await client.call<FolderLine>('POST', path, { signal: context.signal })
+  context.out.answer(folder, () => {
+    context.out.line(`folder ${name} has a fresh secret: what is written from now on is sealed under it`)
+    context.out.line('what was there before is sealed anew in the background: peerstor folder, peerstor workers')
+  })
 }
 
 async function remove(context: Context, name: string): Promise<void> {

@@ -29,6 +29,11 @@ export function epochKdf(folder: FolderId, epochKey: Uint8Array): Buffer {
   return derive('peerstor/1 epoch kdf', key32(epochKey), idBytes(folder))
 }
 
+/** Whether equal content is equal under both: they come from one folder secret. */
+export function isOneSecret(a: FolderKeys, b: FolderKeys): boolean {
+  return a.folder === b.folder && Buffer.compare(a.dedup, b.dedup) === 0
+}
+
 export interface KeyedHashes {
   readonly dedup: KeyedHash
   readonly hash: KeyedHash

@@ -21,6 +21,8 @@ export const recordKinds = {
   name: 14,
   /** Versions that a writer of the folder gives up before their retention ends. */
   discard: 15,
+  /** The content of a version, sealed anew under a later secret of its folder. */
+  reseal: 16,
 } as const
 
 export type RecordKind = keyof typeof recordKinds

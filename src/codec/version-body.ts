@@ -1,7 +1,7 @@
 /** The sealed body of a version record (docs/FORMAT.md): what an entry is, and where its bytes are. */
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { ChunkId } from '../base/words.ts'
+import type { ChunkId, EpochId, RecordHash } from '../base/words.ts'
 import {
   bytes,
   choice,
@@ -71,7 +71,24 @@ function dataOnly(ref: ChunkRef): ChunkRef {
 export const propertyTag = 'properties,'
 export const isPropertyTag = (tag: string): boolean => tag.startsWith(propertyTag)
 
-const tags = list(text(limits.tagBytes), limits.tags)
+/** A tag of this form names the epoch that a version's content was sealed under, when that has another secret. */
+const sealedTag = 'sealed,'
+
+/** The epoch that the tags name, and the other tags. */
+export function sealedUnder(tags: readonly string[]): { tags: readonly string[]; sealed?: EpochId } {
+  const found = tags.find((tag) => tag.startsWith(sealedTag))?.slice(sealedTag.length)
+  if (found === undefined || !/^[0-9a-f]{64}$/.test(found)) return { tags }
+  return { tags: tags.filter((tag) => !tag.startsWith(sealedTag)), sealed: found as EpochId }
+}
+
+/** The tags of a version whose content was sealed under this epoch. */
+export function withSealed(tags: readonly string[], sealed: EpochId | undefined): readonly string[] {
+  const others = tags.filter((tag) => !tag.startsWith(sealedTag))
+  return sealed === undefined ? others : [...others, `${sealedTag}${sealed}`]
+}
+
+// One more than people give: the tag above.
+const tags = list(text(limits.tagBytes), limits.tags + 1)
 
 const body = fields({
   kind: field(0, choice({ file: 1, folder: 2, link: 3, removed: 4 })),
@@ -116,10 +133,34 @@ export function decodeContent(encoded: Uint8Array): VersionContent {
   return decode(content, encoded, 'the content of a version', limits.recordHead)
 }
 
+/** What a version's content became when it was sealed anew: the shown hash under the new secret, and the references. */
+export interface ResealBody {
+  version: RecordHash
+  /** 32 bytes. */
+  hash: Uint8Array
+  content: VersionContent
+}
+
+const resealBody = fields({ version: field(0, id<RecordHash>()), hash: field(1, bytes(32)), content: field(2, content) })
+
+export function encodeResealBody(value: ResealBody): Buffer {
+  return encode(resealBody, value)
+}
+
+/** `BAD_INPUT` or `TOO_LARGE`. */
+export function decodeResealBody(plaintext: Uint8Array): ResealBody {
+  return decode(resealBody, plaintext, 'the content of a version sealed anew', limits.recordBody)
+}
+
+/** Plaintext bytes of all references. */
+export function sizeOf(value: VersionContent): number {
+  const lengths = value.form === 'inline' ? value.chunks.map((ref) => ref.length) : [value.root.length]
+  return lengths.reduce((sum, length) => sum + length, 0)
+}
+
 /** The references add up to the size, without overflow. */
 function checkSize(value: VersionContent, size: number): void {
-  const lengths = value.form === 'inline' ? value.chunks.map((ref) => ref.length) : [value.root.length]
-  const total = lengths.reduce((sum, length) => sum + length, 0)
+  const total = sizeOf(value)
   if (total !== size)
     throw fail('BAD_INPUT', {
       what: 'the body of a version',

@@ -51,7 +51,7 @@ export class ChunksOf implements Worker {
     const writes: IndexWrite[] = []
     for (const row of due) {
       const ids = await this.#chunksOf(row, signal)
-      if (ids !== undefined) writes.push({ op: 'content', version: row.version, ids })
+      if (ids !== undefined) writes.push({ op: 'content', version: row.version, ids, content: row.content })
     }
     if (writes.length > 0) await this.#parts.store.index(writes)
     this.#opened += writes.length

@@ -4,7 +4,7 @@
  * that replication runs while the upload still does.
  */
 import { limits } from '../base/limits.ts'
-import type { ChunkId } from '../base/words.ts'
+import type { ChunkId, EpochId } from '../base/words.ts'
 import type {
   Chunk,
   ChunkRef,
@@ -40,6 +40,8 @@ export interface StoredContent {
   size: number
   /** All chunks, manifest nodes included. */
   chunks: ChunkId[]
+  /** The epoch that sealed them. */
+  sealed: EpochId
   /** New pins on chunks that were here before. */
   pins: { id: ChunkId; pin: Pin }[]
   /** Dedup rows not written yet. */
@@ -145,6 +147,7 @@ export class ContentWriter {
       hash: this.#hash.digest(),
       size: this.#hash.size,
       chunks: [...this.#chunks],
+      sealed: this.#keys.epoch,
       pins: [...this.#pins.values()],
       index: this.#index,
       notReplicated: this.#staged,

@@ -10,7 +10,7 @@ import { newFolder } from './make-folder.ts'
 import { isFolder, openPlace, type Place } from './place.ts'
 import { copyProperties } from './properties.ts'
 import { stepsFor, targetOf, type Step, type Target } from './target.ts'
-import { bodyOf, chunksOf, tombstone } from './version-bodies.ts'
+import { bodyOf, contentAgain, tombstone } from './version-bodies.ts'
 
 export async function copy(
   parts: FilesParts,
@@ -42,7 +42,7 @@ function copyOf(parts: FilesParts, { entry, path }: Step): NewVersion {
     folder: entry.folder,
     parents: [],
     body: { ...bodyOf(entry), path },
-    chunks: chunksOf(parts, entry),
+    ...contentAgain(parts, entry),
   }
 }
 

@@ -164,7 +164,7 @@ function rangeIn(
 /** Without the folder's keys the content still opens; only its hash can not be compared. */
 function keysFor(parts: FilesParts, row: VersionRow): FolderKeys | undefined {
   try {
-    return parts.catalogue.readKeys(row.version)
+    return parts.catalogue.keysOf(row.folder, row.sealed ?? row.epoch)
   } catch {
     return undefined
   }

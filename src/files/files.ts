@@ -134,6 +134,8 @@ export interface FileInfo {
   versions: VersionInfo[]
   copies: Copies
   chunks?: { id: string; size: number; holders: PeerId[] }[]
+  /** Still sealed under a former secret of its folder: `folder rekey` has not come to it yet. */
+  rekey?: 'waiting'
   /** With `sha256`: of the whole content, read and computed. */
   sha256?: string
 }

@@ -2,6 +2,7 @@
 import { timeText } from '../base/clock.ts'
 import type { CallOptions, ChunkId } from '../base/words.ts'
 import type { ChunkRef } from '../codec/codec.ts'
+import { isOneSecret } from '../codec/folder-keys.ts'
 import { Sha256 } from '../codec/sha256.ts'
 import { walkManifest } from '../codec/manifest.ts'
 import { decodeContent } from '../codec/version-body.ts'
@@ -27,6 +28,7 @@ export async function info(parts: FilesParts, path: string, options: InfoOptions
     ...facts(parts, place.text, entry),
     versions: versionsOf(parts, place),
     copies: await copiesInFull(parts, place.id, entry, chunksOf(parts, entry), options),
+    ...(await isUnderFormerSecret(parts, entry) ? { rekey: 'waiting' as const } : {}),
     ...(options.chunks === true ? { chunks: await chunkLines(parts, entry, options) } : {}),
     ...(options.sha256 === true ? { sha256: await sha256Of(parts, entry, options) } : {}),
   }
@@ -53,6 +55,17 @@ function facts(
     author: authorOf(parts, entry),
     root: refsOf(entry)[0]?.id ?? '',
     version: entry.version,
+  }
+}
+
+/** Nobody waits for anything in a folder that never got other keys. */
+async function isUnderFormerSecret({ catalogue }: FilesParts, row: EntryRow): Promise<boolean> {
+  if (row.size === 0 || (catalogue.rekeying(row.folder)?.generation ?? 0) === 0) return false
+  try {
+    const keys = await catalogue.writeKeys(row.folder)
+    return !isOneSecret(catalogue.keysOf(row.folder, row.sealed ?? row.epoch), keys)
+  } catch {
+    return false
   }
 }
 

@@ -6,15 +6,16 @@
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { CallOptions } from '../base/words.ts'
+import { isOneSecret } from '../codec/folder-keys.ts'
 import { ContentHash } from './content-hash.ts'
 import { ContentWriter, type StoredChunk } from './content-writer.ts'
 import type { FilesParts } from './files-parts.ts'
-import type { PutResult } from './files.ts'
+import type { PutOptions, PutResult } from './files.ts'
 import type { Multipart, OpenMultipart, Part, WantedPart } from './multipart.ts'
-import { chunksOfParts, discard, end, newRow } from './open-uploads.ts'
+import { chunksOfParts, contentOf, discard, end, keysFor, newRow } from './open-uploads.ts'
 import { openPlace, type Place } from './place.ts'
 import { pinOfUpload, type PartRow, type UploadRow } from './upload-book.ts'
-import { keepStored, requireRoom, requireUploadable } from './upload.ts'
+import { keepStored, requireRoom, requireUploadable, upload } from './upload.ts'
 import { chunksOfUpload, type Received, UploadWriter } from './upload-writer.ts'
 
 export function openMultipart(parts: FilesParts): Multipart {
@@ -96,7 +97,7 @@ async function store(
     const part = { number, size: offset, hash, written: parts.clock.now() }
     // Gone meanwhile: then nobody would find its chunks again.
     parts.uploads.open(id)
-    await parts.uploads.putPart(id, { ...part, blocks, sentBytes, savedBytes })
+    await parts.uploads.putPart(id, { ...part, blocks, epoch: keys.epoch, sentBytes, savedBytes })
     return part
   } catch (thrown) {
     // Another part may count on the same chunks by now: a walk at the end of the upload finds what is left.
@@ -173,18 +174,33 @@ function choose(id: string, present: readonly PartRow[], wanted: readonly Wanted
 async function keep(
   parts: FilesParts,
   place: Place,
-  { upload }: UploadRow,
+  { upload: facts }: UploadRow,
   chosen: readonly PartRow[],
   { signal, replaces }: NonNullable<Parameters<Multipart['complete']>[3]>,
 ): Promise<PutResult> {
-  const writer = new ContentWriter(parts, await parts.catalogue.writeKeys(place.id))
+  const keys = await Promise.all(chosen.map(({ epoch }) => keysFor(parts, { folder: place.id, epoch })))
+  const [first] = keys
+  if (first === undefined || !keys.every((other) => isOneSecret(first, other)))
+    return storeAgain(parts, place, chosen, { ...facts, replaces, signal })
+  const writer = new ContentWriter(parts, first)
   for (const { blocks } of chosen) {
     signal?.throwIfAborted()
     for await (const stored of chunksOfUpload(parts, { blocks, listed: '' })) await writer.adopt(stored)
   }
-  const kept = await keepStored(parts, place, await writer.end(), { ...upload, replaces, signal })
+  const kept = await keepStored(parts, place, await writer.end(), { ...facts, replaces, signal })
   const sum = (of: (part: PartRow) => number): number => chosen.reduce((total, part) => total + of(part), 0)
   return { ...kept, sentBytes: sum((part) => part.sentBytes), savedBytes: sum((part) => part.savedBytes) }
+}
+
+/** Parts from before and after the folder got another secret have nothing in common but their bytes. */
+function storeAgain(
+  parts: FilesParts,
+  place: Place,
+  chosen: readonly PartRow[],
+  options: PutOptions,
+): Promise<PutResult> {
+  const lists = chosen.map(({ blocks }) => ({ blocks, listed: '' }))
+  return upload(parts, place.text, contentOf(parts, lists), { ...options, size: undefined })
 }
 
 async function abort(parts: FilesParts, named: Named): Promise<void> {

@@ -2,6 +2,8 @@
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { CallOptions, ChunkId } from '../base/words.ts'
+import type { FolderKeys } from '../codec/codec.ts'
+import { isOneSecret } from '../codec/folder-keys.ts'
 import { ContentWriter } from './content-writer.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { PutResult } from './files.ts'
@@ -114,8 +116,8 @@ async function write(
 ): Promise<UploadRow> {
   const { size } = row.upload
   const pin = pinOfUpload(id)
-  const keys = await parts.catalogue.writeKeys(row.folder)
-  const writer = new UploadWriter(parts, keys, pin, row, parts.random)
+  const keys = await keysFor(parts, row)
+  const writer = new UploadWriter(parts, keys, pin, { ...row, epoch: keys.epoch }, parts.random)
   const received: Received = { bytes: 0 }
   const watched = watch(source, lease, (bytes) => {
     if (size !== undefined && row.offset + bytes > size)
@@ -139,6 +141,16 @@ async function write(
     if (thrown !== received.failure || verify !== undefined) await writer.abandon()
     throw thrown
   }
+}
+
+/** Keys of the secret that this content began under: `p` and cuts of another would not fit. */
+export async function keysFor(
+  { catalogue }: FilesParts,
+  { folder, epoch }: Pick<UploadRow, 'folder' | 'epoch'>,
+): Promise<FolderKeys> {
+  const now = await catalogue.writeKeys(folder)
+  const begun = epoch === undefined ? now : catalogue.keysOf(folder, epoch)
+  return isOneSecret(begun, now) ? now : begun
 }
 
 const isWhole = ({ offset, upload }: UploadRow): boolean => offset === upload.size
@@ -165,7 +177,7 @@ async function finish(parts: FilesParts, id: string, row: UploadRow): Promise<Up
   const { upload, sentBytes, savedBytes } = row
   const place = openPlace(parts, 'write', upload.path)
   if (place.id !== row.folder) throw fail('NOT_FOUND', { what: 'folder', name: place.folder })
-  const writer = new ContentWriter(parts, await parts.catalogue.writeKeys(place.id))
+  const writer = new ContentWriter(parts, await keysFor(parts, row))
   const ids: ChunkId[] = []
   const kept = await writer.keeping(async () => {
     for await (const stored of chunksOfUpload(parts, row)) {
@@ -228,8 +240,11 @@ async function join(
   }
 }
 
-/** The bytes of whole uploads, one after the other. */
-async function* contentOf(parts: FilesParts, rows: readonly UploadRow[]): AsyncGenerator<Uint8Array> {
+/** The bytes of whole uploads, or of parts, one after the other. */
+export async function* contentOf(
+  parts: FilesParts,
+  rows: readonly Parameters<typeof chunksOfUpload>[1][],
+): AsyncGenerator<Uint8Array> {
   for (const row of rows)
     for await (const { ref } of chunksOfUpload(parts, row))
       yield (await parts.codec.open(ref, await parts.pool.get(ref.id))).bytes

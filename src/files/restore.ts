@@ -9,7 +9,7 @@ import type { PutResult } from './files.ts'
 import { headsOf, openPlace, requireFoldersAbove, versionAt, type Place } from './place.ts'
 import { lastContent } from './trash.ts'
 import { trashedAt } from './discard.ts'
-import { bodyOf, chunksOf } from './version-bodies.ts'
+import { bodyOf, contentAgain } from './version-bodies.ts'
 
 export interface RestoreOptions extends CallOptions {
   version?: RecordHash | undefined
@@ -49,7 +49,7 @@ function again(parts: FilesParts, place: Place, row: VersionRow): NewVersion {
     entry: entry?.entry,
     parents: entry === undefined ? [] : headsOf(entry),
     body: { ...bodyOf(row), path: place.path, modified: row.modified },
-    chunks: chunksOf(parts, row),
+    ...contentAgain(parts, row),
   }
 }
 
@@ -67,7 +67,7 @@ async function restoreBelow(parts: FilesParts, place: Place): Promise<PutResult>
       entry: entry.entry,
       parents: headsOf(entry),
       body: { ...bodyOf(row), path: entry.path },
-      chunks: chunksOf(parts, row),
+      ...contentAgain(parts, row),
     })
     size += row.size
   }

@@ -7,7 +7,7 @@ import type { Clock } from '../base/clock.ts'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Random } from '../base/random.ts'
-import { idOf, type ChunkId, type DeviceId, type FolderId } from '../base/words.ts'
+import { idOf, type ChunkId, type DeviceId, type EpochId, type FolderId } from '../base/words.ts'
 import type { Pin } from '../store/chunk-store.ts'
 import type { OwnState } from '../store/store.ts'
 import type { PutResult } from './files.ts'
@@ -27,6 +27,8 @@ export type KeptRef = readonly [id: ChunkId, ck: string, length: number]
 export interface UploadRow {
   upload: NewUpload
   folder: FolderId
+  /** Its content is sealed under the keys that were in force at its beginning, whatever comes until its end. */
+  epoch?: EpochId | undefined
   /** As known at the beginning: it decides how the file is cut. */
   cutAs: number | undefined
   offset: number
@@ -47,7 +49,7 @@ export interface UploadRow {
 }
 
 /** A numbered part, as JSON: its chunks are named by sealed blocks alone. */
-export interface PartRow extends Part, Pick<UploadRow, 'blocks' | 'sentBytes' | 'savedBytes'> {
+export interface PartRow extends Part, Pick<UploadRow, 'blocks' | 'epoch' | 'sentBytes' | 'savedBytes'> {
   /** Of two with one number the later counts. */
   order: number
 }

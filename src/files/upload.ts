@@ -125,12 +125,12 @@ function unchanged(
 }
 
 /** Cut, look for what is known, seal, store: several chunks at once, kept in order. */
-async function storeContent(
+export async function storeContent(
   parts: FilesParts,
   keys: FolderKeys,
   writer: ContentWriter,
   source: AsyncIterable<Uint8Array>,
-  { size, link, signal, onProgress }: PutOptions,
+  { size, link, signal, onProgress }: Pick<PutOptions, 'size' | 'link' | 'signal' | 'onProgress'>,
 ): Promise<StoredContent> {
   if (link !== undefined) return { ...(await writer.end()), hash: hash(Buffer.from(link)) }
   const chunks = writer.cut(source, { size, signal })
@@ -187,6 +187,7 @@ function newVersion(
     parents: before === undefined ? [] : headsOf(before),
     body: bodyFor(parts, place, before, content, options),
     chunks: content.chunks,
+    ...(content.size > 0 ? { sealed: content.sealed } : {}),
     index: content.index,
     pins: content.pins,
   }

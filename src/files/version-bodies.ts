@@ -32,8 +32,14 @@ export function changed(parts: FilesParts, entry: EntryRow, change: Partial<Vers
     entry: entry.entry,
     parents: headsOf(entry),
     body: { ...bodyOf(entry), ...change },
-    chunks: chunksOf(parts, entry),
+    ...contentAgain(parts, entry),
   }
+}
+
+/** The content of a version once more, as it is sealed. */
+export function contentAgain(parts: FilesParts, row: VersionRow): Pick<NewVersion, 'chunks' | 'sealed'> {
+  const isKeyed = row.kind === 'file' && row.size > 0
+  return { chunks: chunksOf(parts, row), ...(isKeyed ? { sealed: row.sealed ?? row.epoch } : {}) }
 }
 
 /** A tombstone: the entry lies in the trash, its earlier versions stay. */

@@ -34,6 +34,7 @@ import { Unfinished } from '../files/unfinished.ts'
 import { Thumbnails } from '../files/thumbnails.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import { UploadKeeper } from '../files/upload-keeper.ts'
+import { Rekey } from '../files/rekey.ts'
 import { Retention } from '../files/retention.ts'
 import { chunksAt } from '../files/scrub.ts'
 import { SearchIndex } from '../files/search-index.ts'
@@ -114,6 +115,8 @@ export interface Core {
   readonly retirement: Retirement
   /** Reads this whole disk at the word of another device. */
   readonly scrubJob: ScrubJob
+  /** Seals content anew after `folder rekey`. */
+  readonly rekey: Rekey
   /** What this device says of itself to the others. */
   ownState(): DeviceState
   /** Sealed bytes kept here, as last looked at. */
@@ -263,6 +266,7 @@ class OpenCore implements Core {
   readonly invites: Invites
   readonly retirement: Retirement
   readonly scrubJob: ScrubJob
+  readonly rekey: Rekey
   readonly #parts: OpenCoreParts
   readonly #filesParts: FilesParts
   /** Files that asked for the most copies when it was last looked. */
@@ -296,6 +300,7 @@ class OpenCore implements Core {
       alarm: (kind, device) => parts.onAlarm?.(kind, device),
     }
     this.files = openFiles(this.#filesParts)
+    this.rekey = new Rekey(this.#filesParts)
     this.safety = new Safety({
       read: parts.store.read,
       clock: parts.clock,
@@ -344,7 +349,10 @@ class OpenCore implements Core {
     catalogue.on((event) => {
       if (event.type === 'alarm') onAlarm?.(event.kind, event.device)
       else pool.announce()
-      if (event.type === 'folders') workers.wake('retention')
+      if (event.type === 'folders') {
+        workers.wake('retention')
+        workers.wake('rekey')
+      }
       if (event.type !== 'versions') return
       this.#lookAtPriorities()
       workers.wake('manifests')
@@ -358,6 +366,7 @@ class OpenCore implements Core {
     workers.add(this.retirement)
     workers.add(new SearchIndex(this.#filesParts))
     workers.add(new Retention(this.#filesParts))
+    workers.add(this.rekey)
     workers.add(space)
     workers.add(unfinished)
     workers.add(new Compaction(this.store, clock, () => space.isDiskShort))

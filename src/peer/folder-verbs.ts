@@ -3,7 +3,7 @@ import type { Catalogue, Folder, Policy } from '../access/catalogue.ts'
 import { fail } from '../base/errors.ts'
 import { checkPath } from '../files/paths.ts'
 import type { Core } from './create-core.ts'
-import type { FolderVerbs } from './peer.ts'
+import type { FolderLine, FolderVerbs } from './peer.ts'
 
 export function folderVerbs(core: () => Core): FolderVerbs {
   return {
@@ -22,6 +22,12 @@ export function folderVerbs(core: () => Core): FolderVerbs {
       requireOrder({ ...folder.policy, ...policy })
       return catalogue.setPolicy(folder.id, policy)
     },
+    rekey: async (name) => {
+      const { catalogue } = core()
+      const folder = folderNamed(catalogue, name)
+      await catalogue.rekey(folder.id)
+      return withTotals(core(), folder)
+    },
     remove: async (name) => {
       const { catalogue } = core()
       await catalogue.removeFolder(folderNamed(catalogue, name).id)
@@ -34,8 +40,11 @@ function requireOrder({ min, max }: Pick<Policy, 'min' | 'max'>): void {
   throw fail('BAD_INPUT', { what: 'the policy', reason: `min=${min} is more than max=${max}` })
 }
 
-function withTotals(core: Core, folder: Folder): Folder & { files: number; bytes: number; copies: number } {
-  return { ...folder, ...core.store.read.totals(folder.id), copies: core.pool.want(folder.id) }
+function withTotals(core: Core, folder: Folder): FolderLine {
+  const { id } = folder
+  const rekey = core.rekey.stateOf(id)
+  const line = { ...folder, ...core.store.read.totals(id), copies: core.pool.want(id) }
+  return rekey === undefined ? line : { ...line, rekey }
 }
 
 function folderNamed(catalogue: Catalogue, name: string): Folder {

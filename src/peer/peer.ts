@@ -10,6 +10,7 @@ import type { Fork } from '../access/forks.ts'
 import type { Subject, Tokens } from '../access/tokens.ts'
 import type { WebCertificate } from '../access/web-certificate.ts'
 import type { Files } from '../files/files.ts'
+import type { RekeyState } from '../files/rekey.ts'
 import type { RetireState } from './retirement.ts'
 import type { RetireAction } from './serve-retirement.ts'
 import type { Settings, SettingsValues } from './settings.ts'
@@ -157,10 +158,20 @@ export interface RecoveryVerbs {
   confirm(code: string | undefined): Promise<{ devices: DeviceLine[] }>
 }
 
+export interface FolderLine extends Folder {
+  files: number
+  bytes: number
+  copies: number
+  /** What is still sealed under a former secret (`rekey`). */
+  rekey?: RekeyState
+}
+
 export interface FolderVerbs {
-  list(): Promise<{ folders: (Folder & { files: number; bytes: number; copies: number })[] }>
+  list(): Promise<{ folders: FolderLine[] }>
   create(name: string, policy: Partial<Policy>): Promise<Folder>
   set(name: string, policy: Partial<Policy>): Promise<Folder>
+  /** A fresh secret; what is there is sealed anew in the background. */
+  rekey(name: string): Promise<FolderLine>
   remove(name: string): Promise<void>
 }
 

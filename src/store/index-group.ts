@@ -63,6 +63,10 @@ export function compactOps(ops: readonly IndexOp[]): IndexOp[] {
     switch (op.op) {
       case 'version':
         return { ...op, row: { ...op.row, content: new Uint8Array(op.row.content) } }
+      case 'reseal':
+        return { ...op, row: { ...op.row, content: new Uint8Array(op.row.content) } }
+      case 'content':
+        return op.content === undefined ? op : { ...op, content: new Uint8Array(op.content) }
       case 'known':
         return { ...op, p: new Uint8Array(op.p), ref: { ...op.ref, ck: new Uint8Array(op.ref.ck) } }
       case 'statement':

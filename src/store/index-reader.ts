@@ -257,6 +257,10 @@ export interface IndexReader {
   searchWaiting(): number
   /** Replaced versions in order of their numbers, those after `after`. */
   replaced(folder: FolderId, after: number, limit: number): ReplacedVersion[]
+  /** Versions with content that are not given up, in order of their numbers, those after `after`. */
+  withContent(folder: FolderId, after: number, limit: number): { n: number; row: VersionRow }[]
+  /** Records of content sealed anew that do not count. */
+  heldReseals(folder: FolderId): RecordHash[]
   held(folder: FolderId): VersionRow[]
   /** Versions of status `future`, earliest first: a restarted peer must know when their time comes. */
   future(limit: number): VersionRow[]

@@ -158,6 +158,18 @@ CREATE TABLE loose (chunk INTEGER PRIMARY KEY, since INTEGER NOT NULL, released 
 CREATE TABLE reconciled (folder INTEGER PRIMARY KEY, at INTEGER NOT NULL);
 `
 
+/** Content sealed anew under a later secret: what the records say, and what a version said itself before. */
+const reseals = `
+CREATE TABLE reseals (record INTEGER PRIMARY KEY, version BLOB NOT NULL, counts INTEGER NOT NULL, size INTEGER NOT NULL,
+  hash BLOB NOT NULL, content BLOB NOT NULL);
+CREATE INDEX reseals_by_version ON reseals (version);
+ALTER TABLE versions ADD COLUMN sealed BLOB;
+ALTER TABLE versions ADD COLUMN own_hash BLOB;
+ALTER TABLE versions ADD COLUMN own_content BLOB;
+ALTER TABLE versions ADD COLUMN own_sealed BLOB;
+CREATE INDEX records_unopened_reseals ON records (folder, n) WHERE kind = 16 AND opened = 0;
+`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -173,6 +185,7 @@ export const indexMigrations: readonly string[] = [
   priorityVersions,
   scrubbed,
   released,
+  reseals,
 ]
 
 export const ownMigrations: readonly string[] = [

@@ -96,7 +96,8 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
     const unlisted =
       'SELECT 1 FROM versions v JOIN records r ON r.n = v.n WHERE v.listed = 0 AND r.device = ?'
     const unopened = 'SELECT 1 FROM records WHERE kind = 11 AND opened = 0 AND device = ?'
-    return [unlisted, unopened].every((sql) => this.sql.get(`${sql} LIMIT 1`, n) === undefined)
+    const resealed = 'SELECT 1 FROM records WHERE kind = 16 AND opened = 0 AND device = ?'
+    return [unlisted, unopened, resealed].every((sql) => this.sql.get(`${sql} LIMIT 1`, n) === undefined)
   }
 
   looseChunks(): { chunks: number; bytes: number } {
@@ -242,9 +243,14 @@ export class SqliteReader extends SqliteViewReader implements IndexReader {
   }
 
   unopened(folder: FolderId | undefined, limit: number): IndexedRecord[] {
-    const where = `WHERE r.kind = 11 AND r.opened = 0 ${folder === undefined ? '' : 'AND r.folder = ?'} ORDER BY r.n LIMIT ?`
-    const values = folder === undefined ? [limit] : [this.numbers.folder(folder) ?? -1, limit]
-    return this.sql.all(`${recordSelect} ${where}`, ...values).map(recordOf)
+    const inFolder = folder === undefined ? '' : `AND folder = ${this.numbers.folder(folder) ?? -1}`
+    // Each kind has an index of its own.
+    const [versions, reseals] = [11, 16].map(
+      (kind) =>
+        `SELECT n FROM (SELECT n FROM records WHERE kind = ${kind} AND opened = 0 ${inFolder} ORDER BY n LIMIT ?1)`,
+    )
+    const where = `WHERE r.n IN (${versions} UNION ALL ${reseals}) ORDER BY r.n LIMIT ?1`
+    return this.sql.all(`${recordSelect} ${where}`, limit).map(recordOf)
   }
 
   // Batches

@@ -264,6 +264,19 @@ export class SqliteViewReader {
     }))
   }
 
+  withContent(folder: FolderId, after: number, limit: number): { n: number; row: VersionRow }[] {
+    const sql = `${versionSelect} WHERE v.folder = ? AND v.n > ? AND v.kind = 'file' AND v.size > 0 AND v.status <> 1
+      AND (v.gone = 0 OR v.replaced = 0) ORDER BY v.n LIMIT ?`
+    return this.sql
+      .all(sql, this.#folder(folder), after, limit)
+      .map((row) => ({ n: num(row['n']), row: versionRow(row) }))
+  }
+
+  heldReseals(folder: FolderId): RecordHash[] {
+    const sql = `SELECT r.hash FROM reseals s JOIN records r ON r.n = s.record WHERE s.counts = 0 AND r.folder = ?`
+    return this.sql.all(sql, this.#folder(folder)).map((row) => idIn<RecordHash>(row['hash']))
+  }
+
   held(folder: FolderId): VersionRow[] {
     return this.#versions('WHERE v.folder = ? AND v.status = 1 ORDER BY v.n', this.#folder(folder))
   }
@@ -446,7 +459,18 @@ function versionRow(row: Row): VersionRow {
     category: text(row['category']),
     description: text(row['description']),
     content: blob(row['content']),
+    ...(row['sealed'] === null ? {} : { sealed: idIn<EpochId>(row['sealed']) }),
+    ...(row['own_content'] === null ? {} : { written: writtenIn(row) }),
     ...(num(row['gone']) !== 0 && num(row['replaced']) === 1 ? { gone: true } : {}),
+  }
+}
+
+/** What a version says itself of its content. */
+function writtenIn(row: Row): NonNullable<VersionRow['written']> {
+  return {
+    hash: idIn<RecordHash>(row['own_hash']),
+    content: blob(row['own_content']),
+    ...(row['own_sealed'] === null ? {} : { sealed: idIn<EpochId>(row['own_sealed']) }),
   }
 }
 

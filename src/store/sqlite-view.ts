@@ -3,9 +3,9 @@
  * sums of folders; computed once for each entry that a group touched, inside its transaction.
  */
 import { idBytes, type ChunkId, type RecordHash } from '../base/words.ts'
-import type { IndexWrite } from './store.ts'
+import type { IndexWrite, ResealRow } from './store.ts'
 import { SqliteSearch, type Searchable } from './sqlite-search.ts'
-import { blob, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
+import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
 import type { Numbers } from './sqlite-numbers.ts'
 import type { VersionRow, VersionStatus } from './view.ts'
 
@@ -15,7 +15,9 @@ export const statusNames: readonly VersionStatus[] = ['counted', 'held', 'future
 /** Causes for which a replaced version is gone, bits of a column. */
 export const goneBits = { expired: 1, discarded: 2 } as const
 
-type ViewWrite = IndexWrite & { op: 'version' | 'invalid' | 'status' | 'content' | 'search' | 'gone' }
+type ViewWrite = IndexWrite & {
+  op: 'version' | 'invalid' | 'status' | 'content' | 'search' | 'gone' | 'reseal' | 'reseal-counts'
+}
 
 interface Touched {
   folder: number
@@ -56,8 +58,25 @@ WHERE e.folder = ? AND e.path = ? AND e.removed = 0 AND e.shadowed = 0`
 
 const versionSql = `
 INSERT INTO versions (n, folder, entry, status, kind, path, mode, modified, created, size, hash, type, category,
-  tags, description, target, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  tags, description, target, content, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (n) DO UPDATE SET status = excluded.status`
+
+/** A version, and the record that holds for its content. */
+const resealedSql = `
+SELECT v.n, s.record reseal, s.hash, s.content, sr.epoch FROM records r JOIN versions v ON v.n = r.n
+LEFT JOIN (reseals s JOIN records sr ON sr.n = s.record)
+  ON s.version = r.hash AND s.counts = 1 AND s.size = v.size AND sr.folder = v.folder
+WHERE r.hash = ? ORDER BY sr.ms DESC, sr.counter DESC, sr.hash DESC LIMIT 1`
+
+const resealSql = `
+UPDATE versions SET own_hash = coalesce(own_hash, hash), own_sealed = iif(own_content IS NULL, sealed, own_sealed),
+  own_content = coalesce(own_content, content), hash = ?1, content = ?2, sealed = ?3, listed = 0
+WHERE n = ?4 AND (content <> ?2 OR sealed IS NOT ?3)`
+
+const asWrittenSql = `
+UPDATE versions SET hash = own_hash, content = own_content, sealed = own_sealed, listed = 0,
+  own_hash = NULL, own_content = NULL, own_sealed = NULL
+WHERE n = ? AND own_content IS NOT NULL`
 
 const entrySql = `
 INSERT INTO entries (folder, entry, version, path, parent, removed, ms, versions, conflicts)
@@ -100,7 +119,11 @@ export class SqliteView {
       case 'status':
         return op.versions.forEach((version) => this.#status(version, statusNumbers[op.status]))
       case 'content':
-        return this.#content(op.version, op.ids)
+        return this.#content(op.version, op.ids, op.content)
+      case 'reseal':
+        return this.#reseal(op.row)
+      case 'reseal-counts':
+        return this.#resealCounts(op.reseal, op.counts)
       case 'gone':
         return op.versions.forEach((version) => this.#gone(version, goneBits[op.cause], op.gone))
       case 'search':
@@ -156,6 +179,7 @@ export class SqliteView {
       row.description,
       row.target ?? null,
       row.content,
+      row.sealed === undefined ? null : idBytes(row.sealed),
     )
     this.#sql.run('UPDATE records SET opened = 1 WHERE n = ?', n)
     for (const parent of splitIds<RecordHash>(record['parents']))
@@ -163,6 +187,7 @@ export class SqliteView {
     this.#sql.run(replacedSql, idBytes(row.version), n)
     this.#markParents(record)
     this.#touch(record)
+    this.#useReseal(row.version)
   }
 
   #markParents(record: Row): void {
@@ -186,17 +211,47 @@ export class SqliteView {
     this.#sql.run(sql, bit, idBytes(version))
   }
 
-  #content(version: RecordHash, ids: readonly ChunkId[]): void {
+  #content(version: RecordHash, ids: readonly ChunkId[], content: Uint8Array | undefined): void {
     const record = this.#record(version)
     if (record === undefined) return
     const n = num(record['n'])
-    this.#sql.run('UPDATE versions SET listed = 1 WHERE n = ?', n)
+    const sql = 'UPDATE versions SET listed = 1 WHERE n = ? AND content = coalesce(?, content)'
+    if (this.#sql.run(sql, n, content ?? null) === 0) return
     for (const id of ids)
       this.#sql.run(
         'INSERT OR IGNORE INTO contents (version, chunk) VALUES (?, ?)',
         n,
         this.#numbers.makeChunk(id),
       )
+  }
+
+  #reseal({ reseal, version, counts, hash, content, size }: ResealRow): void {
+    const record = this.#record(reseal)
+    if (record === undefined) return
+    const n = num(record['n'])
+    const sql = `INSERT OR REPLACE INTO reseals (record, version, counts, size, hash, content) VALUES (?, ?, ?, ?, ?, ?)`
+    this.#sql.run(sql, n, idBytes(version), counts ? 1 : 0, size, Buffer.from(hash, 'hex'), content)
+    this.#sql.run('UPDATE records SET opened = 1 WHERE n = ?', n)
+    this.#useReseal(version)
+  }
+
+  #resealCounts(reseal: RecordHash, counts: boolean): void {
+    const sql = `UPDATE reseals SET counts = ? WHERE record = (SELECT n FROM records WHERE hash = ?) RETURNING version`
+    const row = this.#sql.get(sql, counts ? 1 : 0, idBytes(reseal))
+    if (row !== undefined) this.#useReseal(idIn<RecordHash>(row['version']))
+  }
+
+  /** A version's content is what the latest record that counts sealed it as, else what it says itself. */
+  #useReseal(version: RecordHash): void {
+    const row = this.#sql.get(resealedSql, idBytes(version))
+    if (row === undefined) return
+    const n = num(row['n'])
+    const isNews =
+      row['reseal'] === null
+        ? this.#sql.run(asWrittenSql, n) > 0
+        : this.#sql.run(resealSql, blob(row['hash']), blob(row['content']), blob(row['epoch']), n) > 0
+    // The chunks of before are no longer its own; those of a manifest are read by the room above.
+    if (isNews) this.#sql.run('DELETE FROM contents WHERE version = ?', n)
   }
 
   #settleEntry({ folder, entry }: Touched): void {

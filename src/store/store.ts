@@ -40,8 +40,11 @@ export type IndexWrite =
   | { op: 'status'; versions: readonly RecordHash[]; status: VersionStatus }
   /** Versions past their retention, or given up by a writer; what nothing replaced shows all the same. */
   | { op: 'gone'; cause: 'expired' | 'discarded'; versions: readonly RecordHash[]; gone: boolean }
-  /** The chunks of a version, manifest nodes included. */
-  | { op: 'content'; version: RecordHash; ids: readonly ChunkId[] }
+  /** The chunks of a version, manifest nodes included; with `content` only when its content is still that. */
+  | { op: 'content'; version: RecordHash; ids: readonly ChunkId[]; content?: Uint8Array }
+  /** A record that says what a version's content became when it was sealed anew: of those that count the latest holds. */
+  | { op: 'reseal'; row: ResealRow }
+  | { op: 'reseal-counts'; reseal: RecordHash; counts: boolean }
   /** Words of up to so many entries go into the index of groups (`IndexReader.searchWaiting`). */
   | { op: 'search'; limit: number }
   /** Dedup: this peer itself sealed or opened plaintext `p` as `ref` (data chunks only). */
@@ -74,6 +77,17 @@ export type IndexWrite =
   | { op: 'statement'; device: DeviceId; bytes: Uint8Array }
   /** Last time a peer was connected, wall milliseconds, and the addresses it was seen at. */
   | { op: 'seen'; peer: PeerId; at: number; addresses: readonly string[] }
+
+export interface ResealRow {
+  /** The record that says so; its epoch sealed the content. */
+  reseal: RecordHash
+  version: RecordHash
+  counts: boolean
+  hash: string
+  content: Uint8Array
+  /** Plaintext bytes: those of the version, or it says nothing of it. */
+  size: number
+}
 
 export interface StorageUse {
   /** Live sealed bytes. */

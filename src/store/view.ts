@@ -47,6 +47,10 @@ export interface VersionRow {
   target: string | undefined
   /** The version's content references, encoded (codec/version-body.ts): inline list or manifest root. */
   content: Uint8Array
+  /** The epoch whose keys sealed the content, when it is not `epoch`. */
+  sealed?: EpochId | undefined
+  /** What the version itself says, when its content was sealed anew since. Set by the index alone. */
+  written?: Pick<VersionRow, 'hash' | 'content' | 'sealed'>
   /** Replaced, and past its retention or given up: no longer listed nor read. Set by the index alone. */
   gone?: boolean
 }
