@@ -136,7 +136,9 @@ export class OpenedCatalogue implements Catalogue {
       drafts.push({ kind: 'version', folder, entry: id, parents, keys, body: encodeVersionBody(whole) })
     }
     const written = await this.#ledger.writeVersions(drafts, (records) => ({
-      index: records.flatMap((one, index) => this.#rowsOf(one, { ...versions[index]!, body: bodies[index]! })),
+      index: records.flatMap((one, index) =>
+        this.#rowsOf(one, { ...versions[index]!, body: bodies[index]! }),
+      ),
       pins: versions.flatMap(({ pins }) => pins ?? []),
     }))
     this.#ledger.emit({ type: 'versions', folders: [...new Set(versions.map(({ folder }) => folder))] })
@@ -227,7 +229,12 @@ export class OpenedCatalogue implements Catalogue {
   async reseal(folder: FolderId, resealed: readonly Resealed[]): Promise<void> {
     this.#ledger.checkMayWrite('seal content anew')
     const keys = await this.writeKeys(folder)
-    const drafts = resealed.map((one): Draft => ({ kind: 'reseal', folder, keys, body: encodeResealBody(one) }))
+    const drafts = resealed.map((one): Draft => ({
+      kind: 'reseal',
+      folder,
+      keys,
+      body: encodeResealBody(one),
+    }))
     await this.#ledger.writeVersions(drafts, (records) => ({
       index: records.flatMap(({ record }, index) => resealRows(record.hash, resealed[index]!)),
     }))

@@ -144,7 +144,9 @@ export function rowOf(parts: VersionParts, record: PlacedRecord, body: VersionBo
 /** The chunk list where the body holds all of it; a manifest's nodes are read by the room above. */
 function contentOf(version: RecordHash, content: VersionContent): IndexWrite[] {
   if (content.form !== 'inline') return []
-  return [{ op: 'content', version, ids: content.chunks.map(({ id }) => id), content: encodeContent(content) }]
+  return [
+    { op: 'content', version, ids: content.chunks.map(({ id }) => id), content: encodeContent(content) },
+  ]
 }
 
 /** Rows that bring versions to the status they have now. */

@@ -9,7 +9,12 @@ export const build: BuildCommand = (command, act) => {
   command
     .addHelpText(
       'after',
-      examples('folder list', 'folder create photos copies=3', 'folder set photos copies=4 keep=60d', 'folder rekey photos'),
+      examples(
+        'folder list',
+        'folder create photos copies=3',
+        'folder set photos copies=4 keep=60d',
+        'folder rekey photos',
+      ),
     )
     .action(act(list))
   command.command('list').description('list them').action(act(list))
@@ -28,7 +33,9 @@ export const build: BuildCommand = (command, act) => {
   command
     .command('rekey')
     .argument('<name>')
-    .description('a fresh secret, for instance after a device was lost; content is sealed anew in the background')
+    .description(
+      'a fresh secret, for instance after a device was lost; content is sealed anew in the background',
+    )
     .action(act(rekey))
   command.command('rm').argument('<name>').description('remove a folder').action(act(remove))
 }
@@ -53,10 +60,13 @@ async function list(context: Context): Promise<void> {
 const rekeyColumn = {
   head: 'To seal anew',
   value: ({ rekey }: FolderLine): string =>
-    rekey === undefined ? '' : `${rekey.files} versions, ${sizeText(rekey.bytes)}${timeLeft(rekey.etaSeconds)}`,
+    rekey === undefined
+      ? ''
+      : `${rekey.files} versions, ${sizeText(rekey.bytes)}${timeLeft(rekey.etaSeconds)}`,
 }
 
-const timeLeft = (seconds: number | undefined): string => (seconds === undefined ? '' : `, ${seconds} s to go`)
+const timeLeft = (seconds: number | undefined): string =>
+  seconds === undefined ? '' : `, ${seconds} s to go`
 
 async function create(context: Context, name: string, policy: string[]): Promise<void> {
   const client = await context.client()
@@ -80,7 +90,9 @@ async function rekey(context: Context, name: string): Promise<void> {
   const folder = await client.call<FolderLine>('POST', path, { signal: context.signal })
   context.out.answer(folder, () => {
     context.out.line(`folder ${name} has a fresh secret: what is written from now on is sealed under it`)
-    context.out.line('what was there before is sealed anew in the background: peerstor folder, peerstor workers')
+    context.out.line(
+      'what was there before is sealed anew in the background: peerstor folder, peerstor workers',
+    )
   })
 }
 

@@ -36,7 +36,8 @@ function show({ out }: Context, file: FileInfo): void {
   if (file.description !== '') out.line(`  about     ${oneLine(file.description)}`)
   if (file.priority) out.line('  priority  the most copies that the folder allows')
   out.line(`  hash      ${file.hash}`)
-  if (file.rekey !== undefined) out.line('  keys      of before `folder rekey`: it is sealed anew in the background')
+  if (file.rekey !== undefined)
+    out.line('  keys      of before `folder rekey`: it is sealed anew in the background')
   if (file.sha256 !== undefined) out.line(`  sha256    ${file.sha256}`)
   const conflicts = file.versions.filter((version) => version.state === 'conflict').length
   const conflictText =

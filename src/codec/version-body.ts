@@ -141,7 +141,11 @@ export interface ResealBody {
   content: VersionContent
 }
 
-const resealBody = fields({ version: field(0, id<RecordHash>()), hash: field(1, bytes(32)), content: field(2, content) })
+const resealBody = fields({
+  version: field(0, id<RecordHash>()),
+  hash: field(1, bytes(32)),
+  content: field(2, content),
+})
 
 export function encodeResealBody(value: ResealBody): Buffer {
   return encode(resealBody, value)

@@ -28,7 +28,7 @@ export async function info(parts: FilesParts, path: string, options: InfoOptions
     ...facts(parts, place.text, entry),
     versions: versionsOf(parts, place),
     copies: await copiesInFull(parts, place.id, entry, chunksOf(parts, entry), options),
-    ...(await isUnderFormerSecret(parts, entry) ? { rekey: 'waiting' as const } : {}),
+    ...((await isUnderFormerSecret(parts, entry)) ? { rekey: 'waiting' as const } : {}),
     ...(options.chunks === true ? { chunks: await chunkLines(parts, entry, options) } : {}),
     ...(options.sha256 === true ? { sha256: await sha256Of(parts, entry, options) } : {}),
   }

@@ -101,7 +101,8 @@ export class Rekey implements Worker {
       const keys = await this.#parts.catalogue.writeKeys(folder).catch(() => undefined)
       if (keys === undefined || this.#isDone(folder, keys)) continue
       const known = this.#rounds.get(folder)
-      const round = known !== undefined && isOneSecret(known.keys, keys) ? { ...known, keys } : newRound(folder, keys)
+      const round =
+        known !== undefined && isOneSecret(known.keys, keys) ? { ...known, keys } : newRound(folder, keys)
       const result = round.isCounted ? await this.#step(round, signal) : this.#count(round)
       if (result === 'more') return result
       waitMs = Math.min(waitMs, result.waitMs)
@@ -121,9 +122,7 @@ export class Rekey implements Worker {
   #isDone(folder: FolderId, keys: FolderKeys): boolean {
     const done = this.#done.get(folder)
     return (
-      done !== undefined &&
-      isOneSecret(done.keys, keys) &&
-      this.#parts.clock.monotonicMs() - done.at < idleMs
+      done !== undefined && isOneSecret(done.keys, keys) && this.#parts.clock.monotonicMs() - done.at < idleMs
     )
   }
 
@@ -251,7 +250,10 @@ export class Rekey implements Worker {
         if (content !== undefined) sealed.push({ row, content })
       }
       await this.#spread(folder, sealed, signal)
-      await catalogue.reseal(folder, sealed.map(({ row, content }) => ({ version: row.version, ...content })))
+      await catalogue.reseal(
+        folder,
+        sealed.map(({ row, content }) => ({ version: row.version, ...content })),
+      )
       for (const writer of writers) await writer.keeping(async () => undefined)
     } catch (thrown) {
       for (const writer of writers) await writer.keeping(() => Promise.reject(thrown)).catch(() => undefined)
@@ -296,13 +298,15 @@ export class Rekey implements Worker {
       index: contents.flatMap(({ index }) => index),
       pins: contents.flatMap(({ pins }) => pins),
     })
-    pool.replicate(folder, contents.flatMap(({ notReplicated }) => notReplicated))
+    pool.replicate(
+      folder,
+      contents.flatMap(({ notReplicated }) => notReplicated),
+    )
     const copies = Math.max(1, ...sealed.map(({ row }) => this.#copiesFor(row)))
     const chunks = contents.flatMap(({ chunks }) => chunks)
     if (copies < 2 || chunks.length === 0) return
     const have = await pool.durable(chunks, copies, durableMs, { signal })
-    if (have < copies)
-      throw new NotYet(`${copies} devices are to keep the new chunks, ${have} do so far`)
+    if (have < copies) throw new NotYet(`${copies} devices are to keep the new chunks, ${have} do so far`)
   }
 }
 
