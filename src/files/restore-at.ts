@@ -15,7 +15,7 @@ import type { FilesParts } from './files-parts.ts'
 import type { TreeRestored } from './files.ts'
 import { foldersAbove } from './paths.ts'
 import { everythingBelow, headsOf, hiddenAt, openPlace, requireFoldersAbove, type Place } from './place.ts'
-import { bodyOf, chunksOf, tombstone } from './version-bodies.ts'
+import { bodyOf, contentAgain, tombstone } from './version-bodies.ts'
 
 export interface RestoreAtOptions extends CallOptions<{ done: number; total: number }> {
   /** Says what would be done, and does nothing. */
@@ -224,7 +224,7 @@ function versionFor(parts: FilesParts, place: Place, step: Step): NewVersion[] {
       folder: place.id,
       ...(isHere ? { entry: now.entry, parents: headsOf(now) } : { parents: [] }),
       body: bodyOf(row),
-      chunks: chunksOf(parts, row),
+      ...contentAgain(parts, row),
     },
   ]
 }
