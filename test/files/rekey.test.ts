@@ -29,10 +29,13 @@ async function finished(peer: Peer): Promise<void> {
 async function seen(peer: Peer, paths: readonly string[]): Promise<unknown[]> {
   const all = []
   for (const path of paths) {
-    const { hash: _, root: __, copies: ___, rekey: ____, versions, ...rest } = await peer.files.info(path)
+    const { versions, ...facts } = await peer.files.info(path)
+    const others = Object.entries(facts).filter(
+      ([name]) => !['hash', 'root', 'copies', 'rekey'].includes(name),
+    )
     all.push(
-      rest,
-      versions.map(({ hash: _, ...version }) => version),
+      others,
+      versions.map((version) => ({ ...version, hash: '' })),
     )
   }
   return all
