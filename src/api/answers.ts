@@ -215,6 +215,33 @@ const loss = z.looseObject({
   keys: z.boolean(),
   entries: z.array(z.looseObject({ path: z.string(), size: bytes })),
 })
+const signedReport = z.looseObject({
+  report: z.looseObject({
+    format: z.literal(1),
+    time,
+    pool: hex,
+    device: z.looseObject({ device: hex, peer: z.string(), name: z.string() }),
+    files: z.looseObject({ count, bytes, safe: count, degraded: count, lost: count }),
+    folders: z.array(z.looseObject({ id: hex, name: z.string(), files: count, bytes, copies: count })),
+    devices: z.array(
+      z.looseObject({
+        device: hex,
+        name: z.string(),
+        ifLost: z.looseObject({ survive: count, unknown: count, lost: count, keys: z.boolean() }),
+      }),
+    ),
+    damage: z.looseObject({ checkedBytes: bytes, found: count, healed: count, left: count }),
+    problems: z.array(standing),
+  }),
+  signature: z.looseObject({ device: hex, key: hex, signature: z.string() }),
+})
+const checkedReport = z.looseObject({
+  valid: z.boolean(),
+  time,
+  device: hex,
+  name: z.string(),
+  state: z.enum(['active', 'revoked', 'unknown']),
+})
 const scrubbed = z.looseObject({
   checked: count,
   bytes,
@@ -284,6 +311,8 @@ export const answers = {
   scrubbed,
   problems,
   alerts,
+  signedReport,
+  checkedReport,
   testedAlert,
   loss,
   health,

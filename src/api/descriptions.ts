@@ -15,6 +15,7 @@ import { inviteBody, joinBody, peerBody } from './pool.ts'
 import { quotaBody } from './quota.ts'
 import { confirmBody, printBody } from './recovery.ts'
 import { restoreBody } from './restore.ts'
+import { reportBody } from './report.ts'
 import type { Route } from './route.ts'
 import { simulateBody } from './doctor.ts'
 import { scrubBody } from './scrub.ts'
@@ -224,6 +225,15 @@ const described: Record<string, Description> = {
     summary: 'Which files would survive without some devices',
     body: simulateBody,
     answer: answers.loss,
+  },
+  'GET /api/v1/report': {
+    summary: 'How safe all files are, folder by folder and device by device, signed by this one',
+    answer: answers.signedReport,
+  },
+  'POST /api/v1/report/verify': {
+    summary: 'Whether a report is what a device signed, and who that is',
+    body: reportBody,
+    answer: answers.checkedReport,
   },
   'POST /api/v1/scrub': {
     summary: "Read and compare what lies on this disk, or on another device's, mend what is damaged",

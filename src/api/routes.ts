@@ -16,6 +16,7 @@ import { poolRoutes } from './pool.ts'
 import { quotaRoutes } from './quota.ts'
 import { recoveryRoutes } from './recovery.ts'
 import { restoreRoutes } from './restore.ts'
+import { reportRoutes } from './report.ts'
 import type { Route } from './route.ts'
 import { scrubRoutes } from './scrub.ts'
 import { searchRoutes } from './search.ts'
@@ -46,6 +47,7 @@ export const routes: readonly Route[] = [
   ...settingsRoutes,
   ...statusRoutes,
   ...doctorRoutes,
+  ...reportRoutes,
   ...scrubRoutes,
   ...thumbnailsRoutes,
   ...tokensRoutes,

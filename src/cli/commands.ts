@@ -47,6 +47,10 @@ export const commands: Record<string, CommandEntry> = {
   quota: { summary: 'show or set how much this device keeps', load: () => import('./quota.ts') },
   doctor: { summary: 'say what is wrong, and what to do', load: () => import('./doctor.ts') },
   simulate: { summary: 'say which files survive the loss of devices', load: () => import('./simulate.ts') },
+  report: {
+    summary: 'tell how safe all files are, signed by this device',
+    load: () => import('./report.ts'),
+  },
   scrub: { summary: 'read and compare what lies on this disk', load: () => import('./scrub.ts') },
   workers: { summary: 'show, pause, resume and run background work', load: () => import('./workers.ts') },
   token: { summary: 'make, list and revoke API tokens', load: () => import('./token.ts') },

@@ -235,6 +235,68 @@ export interface LossAnswer {
   next?: string
 }
 
+/** A device in a report: what it keeps, and what would be without it. */
+export interface ReportDevice {
+  device: string
+  peer: string
+  name: string
+  kind: DeviceLine['kind']
+  state: DeviceLine['state']
+  online: boolean
+  lastSeen?: string
+  /** First 8 bytes of the zone's tag, hex. */
+  zone?: string
+  contributed: number
+  used: number
+  /** Its own word, while it is connected: when what was read longest ago was read, what never was, chunks that stay damaged (64 at most). */
+  verified?: { oldest?: string; unreadBytes: number; damaged: number }
+  ifLost: Pick<LossAnswer, 'survive' | 'unknown' | 'lost' | 'keys'>
+}
+
+/** contract.md `report`. */
+export interface SafetyReport {
+  format: 1
+  time: string
+  pool: string
+  /** Who says so. */
+  device: { device: string; peer: string; name: string; version: string }
+  statement: string
+  files: { count: number; bytes: number; safe: number; degraded: number; lost: number }
+  /** Different zones among the devices. */
+  zones: number
+  /** `copies` wanted now, `asked` were there devices enough. */
+  folders: {
+    id: string
+    name: string
+    files: number
+    bytes: number
+    copies: number
+    asked: number
+    safe: number
+    degraded: number
+    lost: number
+  }[]
+  devices: ReportDevice[]
+  /** On this disk since the start. */
+  damage: { checkedBytes: number; found: number; healed: number; left: number }
+  problems: Problem[]
+}
+
+export interface SignedReport {
+  report: SafetyReport
+  /** The device's record key and its signature over the report (docs/FORMAT.md). */
+  signature: { device: string; key: string; signature: string }
+}
+
+/** `state`: of the device that signed, as this pool knows it. */
+export interface CheckedReport {
+  valid: boolean
+  time: string
+  device: string
+  name: string
+  state: 'active' | 'revoked' | 'unknown'
+}
+
 /** contract.md `scrub`; `left`: files that stay damaged. */
 export interface ScrubAnswer {
   checked: number
@@ -284,6 +346,9 @@ export interface Peer {
   testAlert(options?: CallOptions): Promise<{ outlet: string; problem?: string }[]>
   /** Which files would survive without some devices. */
   simulateLoss(query: LossQuery): Promise<LossAnswer>
+  /** How safe all files are, folder by folder and device by device, signed by this one. */
+  report(options?: CallOptions): Promise<SignedReport>
+  checkReport(report: SignedReport): CheckedReport
   /** Reads what lies on this disk, all of it or what a path needs, compares it and mends what is damaged. */
   scrub(path?: string, options?: CallOptions): Promise<ScrubAnswer>
   /** Has another device of the pool read all that lies on its disk, and mend it. */

@@ -29,6 +29,7 @@ import { CurrentOwnState } from './current-own-state.ts'
 import { webAddresses } from './own-address.ts'
 import type {
   Alert,
+  CheckedReport,
   FolderVerbs,
   LossAnswer,
   LossQuery,
@@ -40,19 +41,21 @@ import type {
   Problem,
   RecoveryVerbs,
   ScrubAnswer,
+  SignedReport,
   WorkerAction,
 } from './peer.ts'
 import { noticeAlarm, openAlerts } from './open-alerts.ts'
 import { poolVerbs } from './pool-verbs.ts'
 import { recover } from './recover.ts'
 import { recoveryVerbs } from './recovery-verbs.ts'
-import { damageWarning, scrub, scrubDevice } from './scrub-verb.ts'
+import { checkReport, makeReport } from './report.ts'
+import { scrub, scrubDevice } from './scrub-verb.ts'
 import type { Settings, SettingKey } from './settings.ts'
 import { simulateLoss } from './simulate.ts'
 import { SharedNetwork } from './shared-network.ts'
 import { countFilesOnlyHere, filesOf, safetyOf } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
-import { pausedWarning, steerWorker } from './worker-verbs.ts'
+import { steerWorker } from './worker-verbs.ts'
 import { openWebCertificate } from './web-certificate.ts'
 import { awayWarning, isShutOut, loneWarning, recoveryWarning, warningsOf, warningText } from './warnings.ts'
 import type { WebCertificate } from '../access/web-certificate.ts'
@@ -200,18 +203,14 @@ export class RunningPeer implements Peer {
     }
   }
 
-  async #warnings(): Promise<Problem[]> {
-    const core = this.#coreNow()
-    const { away } = await core.store.use()
-    return [
-      ...awayWarning(this.#problem, away ? this.#parts.storage : undefined),
-      ...warningsOf(core),
-      ...(this.#uptimeSeconds() < settleSeconds ? [] : loneWarning(core)),
-      ...pausedWarning(core),
-      ...damageWarning(core),
-      ...recoveryWarning(core, this.#keys?.recoverySeed),
-      ...this.#former.warning(),
-    ]
+  #warnings(): Promise<Problem[]> {
+    return allWarnings(this.#coreNow(), {
+      problem: this.#problem,
+      storage: this.#parts.storage,
+      settled: this.#uptimeSeconds() >= settleSeconds,
+      recoverySeed: this.#keys?.recoverySeed,
+      former: this.#former.warning(),
+    })
   }
 
   async quota(): ReturnType<Peer['quota']> {
@@ -249,6 +248,17 @@ export class RunningPeer implements Peer {
 
   async scrubDevice(device: string, options: CallOptions = {}): Promise<ScrubAnswer> {
     return scrubDevice(this.#wholeCore(), device, this.#parts, options)
+  }
+
+  async report(options: CallOptions = {}): Promise<SignedReport> {
+    const core = this.#coreNow()
+    const key = (this.#keys as PoolKeys).secrets.record
+    const told = { status: await this.status(), problems: await this.doctor() }
+    return makeReport(core, { ...this.#parts, key }, told, options)
+  }
+
+  checkReport(report: SignedReport): CheckedReport {
+    return checkReport(this.#coreNow(), report)
   }
 
   steerWorker(name: string, action: WorkerAction): Promise<WorkerState[]> {

@@ -54,6 +54,18 @@ export class Safety {
     return this.#last.files
   }
 
+  /** Counted now, each folder by itself. */
+  async countFolders(): Promise<Map<FolderId, FilesByCopies>> {
+    const { folders, peers } = this.#parts
+    const counted = new Map<FolderId, FilesByCopies>()
+    for (const folder of folders()) {
+      const files = { safe: 0, degraded: 0, lost: 0 }
+      await this.#countFolder(folder, peers(), files)
+      counted.set(folder.id, files)
+    }
+    return counted
+  }
+
   /** Counted now, as if `peers` were all and `want` copies were wanted of each file. */
   async countAmong(peers: readonly PeerId[], want: number): Promise<FilesByCopies> {
     const files = { safe: 0, degraded: 0, lost: 0 }

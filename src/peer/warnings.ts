@@ -9,14 +9,41 @@ import type { Member } from '../pool/pool.ts'
 import type { Core } from './create-core.ts'
 import { nameOf } from './devices.ts'
 import type { Problem } from './peer.ts'
+import { damageWarning } from './scrub-verb.ts'
+import { pausedWarning } from './worker-verbs.ts'
 
 /** As a sentence that ends in the command. */
 export function warningText({ what, next }: Problem): string {
   return `${what}: ${next}`
 }
 
+/** What a peer knows beside its core. */
+interface Around {
+  /** Why the storage folder could not be used at the start. */
+  problem: PeerStorError | undefined
+  storage: string
+  /** Whether the other devices had time to connect. */
+  settled: boolean
+  recoverySeed: Uint8Array | undefined
+  /** Of the pool before this one. */
+  former: readonly Problem[]
+}
+
+export async function allWarnings(core: Core, around: Around): Promise<Problem[]> {
+  const { away } = await core.store.use()
+  return [
+    ...awayWarning(around.problem, away ? around.storage : undefined),
+    ...warningsOf(core),
+    ...(around.settled ? loneWarning(core) : []),
+    ...pausedWarning(core),
+    ...damageWarning(core),
+    ...recoveryWarning(core, around.recoverySeed),
+    ...around.former,
+  ]
+}
+
 /** The storage folder was missing at the start, or is now. */
-export function awayWarning(problem: PeerStorError | undefined, folder: string | undefined): Problem[] {
+function awayWarning(problem: PeerStorError | undefined, folder: string | undefined): Problem[] {
   const error = problem ?? (folder === undefined ? undefined : fail('STORAGE_MISSING', { path: folder }))
   if (error === undefined) return []
   const { message, next } = error
@@ -30,7 +57,7 @@ export function awayWarning(problem: PeerStorError | undefined, folder: string |
   ]
 }
 
-export function warningsOf(core: Core): Problem[] {
+function warningsOf(core: Core): Problem[] {
   return [
     ...clockWarning(core),
     ...historyWarnings(core),
@@ -108,7 +135,7 @@ function nothingKeptWarning(core: Core): Problem[] {
 }
 
 /** A device that reaches nobody, and whom nobody reaches, gets no copies and no news. */
-export function loneWarning({ pool }: Core): Problem[] {
+function loneWarning({ pool }: Core): Problem[] {
   const others = pool.health()
   if (others.length === 0 || others.some(({ connected }) => connected)) return []
   const whom = others.length === 1 ? 'the other device' : `none of the ${others.length} other devices`
@@ -124,7 +151,7 @@ export function loneWarning({ pool }: Core): Problem[] {
 }
 
 /** A device that a paper brought back holds its key until all is back. */
-export function recoveryWarning({ catalogue }: Core, seed: Uint8Array | undefined): Problem[] {
+function recoveryWarning({ catalogue }: Core, seed: Uint8Array | undefined): Problem[] {
   const device = seed && recoveryDeviceOf(seed)
   if (!catalogue.devices().some((line) => line.device === device && line.printed)) return []
   return [

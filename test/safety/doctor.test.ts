@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test from 'node:test'
-import type { Alert } from '../../src/peer/peer.ts'
+import type { Alert, Peer, SignedReport } from '../../src/peer/peer.ts'
 import { eventually, sourceOf, startPeer, temporaryFolder, text } from '../peer-fixture.ts'
 
 test('doctor names what is wrong with the command that helps; simulate tells what would be lost', async (t) => {
@@ -45,6 +45,8 @@ test('doctor names what is wrong with the command that helps; simulate tells wha
   await assert.rejects(first.simulateLoss({ lose: ['three'] }), { code: 'DEVICE_UNKNOWN' })
   await assert.rejects(first.simulateLoss({ lose: ['two'], cursor: 'x' }), { code: 'BAD_INPUT' })
 
+  await checkReports(first, second)
+
   await first.steerWorker('scrub', 'pause')
   const paused = (await first.doctor()).find(({ kind }) => kind === 'paused')
   assert.deepEqual([paused?.severity, paused?.next], ['warning', 'peerstor workers resume scrub'])
@@ -58,6 +60,36 @@ test('doctor names what is wrong with the command that helps; simulate tells wha
     120_000,
   )
 })
+
+/** A report says what is so, is genuine for whoever knows the device, and is not when a word of it was changed. */
+async function checkReports(first: Peer, second: Peer): Promise<void> {
+  await second.scrub()
+  const signed = await first.report()
+  const { report } = signed
+  assert.deepEqual(
+    report.folders.map(({ name, files, copies, safe }) => [name, files, copies, safe]),
+    [['files', 3, 2, 3]],
+  )
+  assert.deepEqual(
+    report.devices
+      .map(({ name, online, ifLost }) => [name, online, ifLost.lost, ifLost.keys])
+      .toSorted(([a], [b]) => (a! < b! ? -1 : 1)),
+    [
+      ['one', true, 0, true],
+      ['two', true, 0, true],
+    ],
+  )
+  const { verified } = report.devices.find(({ name }) => name === 'two')!
+  assert.ok(Date.parse(verified?.oldest ?? '') > 0)
+  const kept = JSON.parse(JSON.stringify(signed, null, 2)) as SignedReport
+  const { device } = report.device
+  const expected = { valid: true, time: report.time, device, name: 'one', state: 'active' }
+  assert.deepEqual(second.checkReport(kept), expected)
+  kept.report.files.lost += 1
+  assert.deepEqual(second.checkReport(kept), { ...expected, valid: false })
+  const other = { ...signed, signature: (await second.report()).signature }
+  assert.equal(second.checkReport(other).valid, false)
+}
 
 test('doctor tells when the contributed space is nearly used', async (t) => {
   const home = join(await temporaryFolder(t), 'home')
