@@ -66,15 +66,18 @@ export async function copiesInFull(
     const left = parts.store.read.copies([row.version], others).get(row.version) ?? 0
     return { ...holder(parts, peer), verified: verified[index], left }
   })
-  const statement = copiesInWords(parts, { have, want, possible })
+  const asked = parts.pool.asked(folder)
+  const statement = copiesInWords(parts, { have, want, possible, asked })
   return { have, want, possible, scheme: 'copies', holders: lines, statement }
 }
 
 function copiesInWords(
   { pool, paused }: FilesParts,
-  { have, want, possible }: { have: number; want: number; possible: number },
+  { have, want, possible, asked }: Record<'have' | 'want' | 'possible' | 'asked', number>,
 ): string {
   const of = `${have} of ${want} wanted copies`
+  if (have >= want && asked > want)
+    return `${of}, one on each device; the folder asks for ${asked}: peerstor invite`
   if (have >= want) return `${of}: nothing to do`
   if (have === 0)
     return `no device that counts has all of it: it is read again when one that keeps it comes back`

@@ -185,6 +185,7 @@ function readingParts(
       countedPeers: () => [catalogue.peer],
       verifiedAt: () => Promise.resolve(undefined),
       mending: () => undefined,
+      asked: () => 1,
     },
     budget: { take: () => Promise.resolve(() => undefined) },
     thumbnails: new Thumbnails(undefined),

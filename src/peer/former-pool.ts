@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path'
 import { loadPoolKeys, removePoolKeys, savePoolKeys, type PoolKeys } from '../access/device-keys.ts'
+import type { InviteKind } from '../access/invite-code.ts'
 import { asPeerStorError, fail } from '../base/errors.ts'
 import type { PoolId } from '../base/words.ts'
 import { removeSegmentsOf } from '../store/remove-pool.ts'
@@ -16,6 +17,15 @@ import type { RunningParts } from './running-peer.ts'
 
 /** How long the other devices' files are waited for, so that nothing is put beside what is there. */
 const catchUpMs = 20_000
+
+/** Whether a code lets this peer come with its files. */
+export function requireMayBring(kind: InviteKind, asked: boolean): void {
+  if (!asked) throw fail('POOL_NOT_EMPTY')
+  if (kind === 'storage')
+    throw fail('INVITE_REFUSED', {
+      reason: 'it is for storage only, and this peer has files to take along',
+    })
+}
 
 export class FormerPool {
   readonly #parts: RunningParts

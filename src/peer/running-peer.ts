@@ -4,7 +4,7 @@ import { removeJoined, removeJoining } from '../access/joining-file.ts'
 import { newPool } from '../access/new-pool.ts'
 import { openTokens } from '../access/open-tokens.ts'
 import type { Subject, Tokens } from '../access/tokens.ts'
-import { parseInvite, type InviteKind } from '../access/invite-code.ts'
+import { parseInvite } from '../access/invite-code.ts'
 import { parsePaper } from '../access/recovery.ts'
 import { asPeerStorError, fail, isCode, type PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
@@ -20,7 +20,7 @@ import { problemsOf } from './doctor.ts'
 import { EventLog } from './events.ts'
 import { folderVerbs } from './folder-verbs.ts'
 import { forwardEvents } from './forward-events.ts'
-import { FormerPool } from './former-pool.ts'
+import { FormerPool, requireMayBring } from './former-pool.ts'
 import type { Home } from './home.ts'
 import { join, type Joined, type JoinParts } from './join.ts'
 import { Metrics, type Measured } from './metrics.ts'
@@ -57,7 +57,7 @@ import { countFilesOnlyHere, filesOf, safetyOf } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
 import { steerWorker } from './worker-verbs.ts'
 import { openWebCertificate } from './web-certificate.ts'
-import { awayWarning, isShutOut, loneWarning, recoveryWarning, warningsOf, warningText } from './warnings.ts'
+import { allWarnings, isShutOut, warningText } from './warnings.ts'
 import type { WebCertificate } from '../access/web-certificate.ts'
 
 /** Time for connected peers to read that this device has left. */
@@ -438,21 +438,13 @@ export class RunningPeer implements Peer {
       return { pool, peers: members }
     }
     if (!again && members > 1) throw fail('POOL_OTHER')
-    if (!again && filesOf(core).count > 0) this.#checkMayBring(kind, options.bringFiles === true)
+    if (!again && filesOf(core).count > 0) requireMayBring(kind, options.bringFiles === true)
     if (!again) await this.#former.bring(core)
     const signals = [this.#stopping.signal, ...(options.signal === undefined ? [] : [options.signal])]
     const joined = await this.#redeem(code, { signal: AbortSignal.any(signals) })
     const entered = await this.#replace(core, joined)
     await this.#former.bring(entered)
     return { pool, peers: entered.membership.members().length }
-  }
-
-  #checkMayBring(kind: InviteKind, asked: boolean): void {
-    if (!asked) throw fail('POOL_NOT_EMPTY')
-    if (kind === 'storage')
-      throw fail('INVITE_REFUSED', {
-        reason: 'it is for storage only, and this peer has files to take along',
-      })
   }
 
   /**
