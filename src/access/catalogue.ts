@@ -55,6 +55,8 @@ export interface Policy {
   max: number
   factor: number
   keepMs: number
+  /** So long after their last version files go to the trash by themselves; absent: never. */
+  expireMs?: number | undefined
 }
 
 export const defaultPolicy: Policy = { copies: 3, min: 2, max: 5, factor: 0.1, keepMs: 30 * 86_400_000 }

@@ -98,6 +98,7 @@ export const policyBody = fields({
   max: field(2, uint(1000)),
   factor: field(3, uint(1_000_000)),
   keepMs: field(4, uint(2 ** 48)),
+  expireMs: optional(6, uint(2 ** 48)),
 })
 
 /** The recovery key whose paper its owner has confirmed. */

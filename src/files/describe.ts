@@ -3,6 +3,7 @@ import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { isPropertyTag } from '../codec/version-body.ts'
 import { priorityTag, type EntryRow } from '../store/view.ts'
+import { ownExpiry, withExpiry } from './expiry.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { Description, FileInfo } from './files.ts'
 import { info } from './info.ts'
@@ -39,7 +40,9 @@ function tagsAfter(entry: EntryRow, change: Description): string[] {
   const setter = category === undefined ? (setterAmong(kept) ?? setterAmong(entry.tags)) : setterFor(category)
   const { priority = [...kept, ...entry.tags].includes(priorityTag) } = change
   const own = [...(setter === undefined ? [] : [setter]), ...(priority ? [priorityTag] : [])]
-  return [...new Set([...shownTags(kept), ...own, ...entry.tags.filter(isPropertyTag)])]
+  const expiry = change.expires === undefined ? ownExpiry(entry.tags) : (change.expires ?? undefined)
+  const tagsOfAll = [...new Set([...shownTags(kept), ...own, ...entry.tags.filter(isPropertyTag)])]
+  return [...withExpiry(tagsOfAll, expiry)]
 }
 
 const setterAmong = (tags: readonly string[]): string | undefined =>

@@ -11,6 +11,9 @@ import type { EntryKind } from '../store/view.ts'
 import type { Multipart } from './multipart.ts'
 import type { Uploads } from './uploads.ts'
 
+/** When a file goes to the trash by itself, wall milliseconds; `never`: also where its folder says otherwise. */
+export type Expiry = number | 'never'
+
 export interface PutOptions extends CallOptions<PutProgress> {
   /** Bytes of the source when known: refused with QUOTA_FULL before the first byte when they do not fit. */
   size?: number | undefined
@@ -20,6 +23,8 @@ export interface PutOptions extends CallOptions<PutProgress> {
   type?: string | undefined
   tags?: readonly string[] | undefined
   description?: string | undefined
+  /** Without it the file has no expiry of its own. */
+  expires?: Expiry | undefined
   /** What programs keep with this content; what has a name of XML stays from the version before. */
   properties?: Properties | undefined
   /** Keep a symbolic link as a link to this target; `source` is then empty. */
@@ -96,6 +101,8 @@ export interface ListedEntry {
   tags?: readonly string[]
   /** Folders: files below. */
   files?: number
+  /** When it goes to the trash by itself. */
+  expires?: string
   /** Another entry of the same path, or another head of this one, is kept. */
   conflict?: boolean
 }
@@ -127,6 +134,8 @@ export interface FileInfo {
   description: string
   /** It gets the most copies that its folder allows. */
   priority: boolean
+  /** When it goes to the trash by itself; absent: it stays. */
+  expires?: string
   author: string
   /** Id of the manifest root, or of the only chunk; empty for an empty file. */
   root: string
@@ -257,6 +266,8 @@ export interface Description {
   category?: string | null | undefined
   /** Whether it gets the most copies that its folder allows, before other files get theirs. */
   priority?: boolean | undefined
+  /** Null: what its folder says. */
+  expires?: Expiry | null | undefined
 }
 
 /** How what was found is sorted; `rank`: by how well the name matches, then newest. */

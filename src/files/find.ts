@@ -161,7 +161,8 @@ function lines(parts: FilesParts, scope: Scope, entries: readonly EntryRow[]): L
   const made = new Map<EntryRow, ListedEntry>()
   for (const [id, group] of Map.groupBy(entries, (entry) => entry.folder)) {
     const copies = copiesOf(parts, id, group)
-    const place = { id, folder: scope.names.get(id) ?? '' }
+    const policy = parts.catalogue.folders().find((folder) => folder.id === id)?.policy
+    const place = { id, folder: scope.names.get(id) ?? '', expireMs: policy?.expireMs }
     const hiding = hidingOf(parts, place, group)
     for (const entry of group)
       made.set(entry, fileLine(parts, place, entry, copies.get(entry.version), hiding.has(entry.path)))

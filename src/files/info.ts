@@ -9,6 +9,7 @@ import { decodeContent } from '../codec/version-body.ts'
 import { priorityTag, type EntryRow, type VersionRow } from '../store/view.ts'
 import { copiesInFull } from './copies.ts'
 import { contentOf } from './download.ts'
+import { expiresLine } from './expiry.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { FileInfo } from './files.ts'
 import { shownTags } from './mime.ts'
@@ -26,6 +27,7 @@ export async function info(parts: FilesParts, path: string, options: InfoOptions
   const entry = entryAt(parts, place)
   return {
     ...facts(parts, place.text, entry),
+    ...expiresLine(entry, place.expireMs),
     versions: versionsOf(parts, place),
     copies: await copiesInFull(parts, place.id, entry, chunksOf(parts, entry), options),
     ...((await isUnderFormerSecret(parts, entry)) ? { rekey: 'waiting' as const } : {}),

@@ -2,6 +2,7 @@
 import { timeText } from '../base/clock.ts'
 import type { EntryId, FolderId } from '../base/words.ts'
 import type { ShownRow } from '../store/view.ts'
+import { expiresLine } from './expiry.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { ListedEntry } from './files.ts'
 import { shownTags } from './mime.ts'
@@ -22,7 +23,7 @@ export function hidingOf(
 
 export function fileLine(
   parts: FilesParts,
-  place: Pick<Place, 'id' | 'folder'>,
+  place: Pick<Place, 'id' | 'folder' | 'expireMs'>,
   entry: ShownRow,
   copies: ListedEntry['copies'],
   hides: boolean,
@@ -42,6 +43,7 @@ export function fileLine(
     ...withProperties(parts, place.id, entry.entry, entry.tags),
     ...(entry.kind === 'folder' || copies === undefined ? {} : { copies }),
     ...(tags.length === 0 ? {} : { tags }),
+    ...expiresLine(entry, place.expireMs),
     ...(hides || entry.conflicts.length > 0 ? { conflict: true } : {}),
   }
 }

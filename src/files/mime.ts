@@ -1,7 +1,7 @@
 /** Type and category of a file by its name; the name decides, never the content. */
 import mime from 'mime'
 import { isPropertyTag } from '../codec/version-body.ts'
-import { priorityTag } from '../store/view.ts'
+import { expiryTag, priorityTag } from '../store/view.ts'
 
 export const categories = ['image', 'video', 'audio', 'document', 'code', 'archive', 'other'] as const
 export type Category = (typeof categories)[number]
@@ -23,9 +23,15 @@ export function categorySetBy(tag: string): Category | undefined {
   return categories.find((category) => tag === tagOfCategory(category))
 }
 
-/** Tags that people see: not those that set category and priority, nor those that hold properties. */
+/** Tags that people see: not those that set category, priority and expiry, nor those that hold properties. */
 export function shownTags(tags: readonly string[]): readonly string[] {
-  return tags.filter((tag) => categorySetBy(tag) === undefined && tag !== priorityTag && !isPropertyTag(tag))
+  return tags.filter(
+    (tag) =>
+      categorySetBy(tag) === undefined &&
+      tag !== priorityTag &&
+      !tag.startsWith(expiryTag) &&
+      !isPropertyTag(tag),
+  )
 }
 
 /** What people look for: pictures, documents, code …; a tag may say so, else the type does. */

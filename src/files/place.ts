@@ -10,6 +10,8 @@ export interface Place extends FilePath {
   id: FolderId
   /** The whole path as people see it. */
   text: string
+  /** So long after their last version files here expire. */
+  expireMs: number | undefined
 }
 
 /** Parses and authorises a path; `BAD_PATH`, `FORBIDDEN`, or `NOT_FOUND` for its folder. */
@@ -19,7 +21,7 @@ export function openPlace(parts: FilesParts, scope: 'read' | 'write', path: stri
   parts.require(scope, text)
   const folder = parts.catalogue.folderNamed(parsed.folder)
   if (folder === undefined) throw fail('NOT_FOUND', { what: 'folder', name: parsed.folder })
-  return { ...parsed, id: folder.id, text }
+  return { ...parsed, id: folder.id, text, expireMs: folder.policy.expireMs }
 }
 
 /** The entry that shows at a place, or `NOT_FOUND`. */

@@ -15,7 +15,7 @@ import type { FilesParts } from './files-parts.ts'
 import type { TreeRestored } from './files.ts'
 import { foldersAbove } from './paths.ts'
 import { everythingBelow, headsOf, hiddenAt, openPlace, requireFoldersAbove, type Place } from './place.ts'
-import { bodyOf, contentAgain, tombstone } from './version-bodies.ts'
+import { bodyAgain, bodyOf, contentAgain, tombstone } from './version-bodies.ts'
 
 export interface RestoreAtOptions extends CallOptions<{ done: number; total: number }> {
   /** Says what would be done, and does nothing. */
@@ -193,7 +193,7 @@ function* everythingNow(parts: FilesParts, place: Place): Generator<EntryRow> {
 function isSame(parts: FilesParts, entry: EntryRow, then: Then): boolean {
   if (entry.version === then.version) return true
   const row = parts.store.read.version(then.version)
-  return row !== undefined && isDeepStrictEqual(bodyOf(row), bodyOf(entry))
+  return row !== undefined && isDeepStrictEqual(bodyAgain(parts, row), bodyOf(entry))
 }
 
 async function carryOut(
@@ -223,7 +223,7 @@ function versionFor(parts: FilesParts, place: Place, step: Step): NewVersion[] {
     {
       folder: place.id,
       ...(isHere ? { entry: now.entry, parents: headsOf(now) } : { parents: [] }),
-      body: bodyOf(row),
+      body: bodyAgain(parts, row),
       ...contentAgain(parts, row),
     },
   ]

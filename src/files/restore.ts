@@ -9,7 +9,7 @@ import type { PutResult } from './files.ts'
 import { headsOf, openPlace, requireFoldersAbove, versionAt, type Place } from './place.ts'
 import { lastContent } from './trash.ts'
 import { trashedAt } from './discard.ts'
-import { bodyOf, contentAgain } from './version-bodies.ts'
+import { bodyAgain, contentAgain } from './version-bodies.ts'
 
 export interface RestoreOptions extends CallOptions {
   version?: RecordHash | undefined
@@ -48,7 +48,7 @@ function again(parts: FilesParts, place: Place, row: VersionRow): NewVersion {
     folder: place.id,
     entry: entry?.entry,
     parents: entry === undefined ? [] : headsOf(entry),
-    body: { ...bodyOf(row), path: place.path, modified: row.modified },
+    body: { ...bodyAgain(parts, row), path: place.path, modified: row.modified },
     ...contentAgain(parts, row),
   }
 }
@@ -66,7 +66,7 @@ async function restoreBelow(parts: FilesParts, place: Place): Promise<PutResult>
       folder: place.id,
       entry: entry.entry,
       parents: headsOf(entry),
-      body: { ...bodyOf(row), path: entry.path },
+      body: { ...bodyAgain(parts, row), path: entry.path },
       ...contentAgain(parts, row),
     })
     size += row.size

@@ -13,6 +13,7 @@ import type { VersionBody } from '../codec/version-body.ts'
 import type { EntryRow } from '../store/view.ts'
 import { ContentWriter, type StoredContent } from './content-writer.ts'
 import { copiesOf } from './copies.ts'
+import { withExpiry } from './expiry.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { PutOptions, PutResult } from './files.ts'
 import { inOrder } from './in-order.ts'
@@ -219,12 +220,14 @@ function bodyFor(
   }
 }
 
-function tagsFor(before: EntryRow | undefined, { tags, properties }: PutOptions): readonly string[] {
-  const kept = before?.tags ?? []
+function tagsFor(before: EntryRow | undefined, { tags, properties, expires }: PutOptions): readonly string[] {
+  const kept = withExpiry(before?.tags ?? noTags, expires)
   if (tags !== undefined && properties === undefined) return tags
   if (properties === undefined && propertiesIn(kept) === undefined) return kept
   return withProperties(tags ?? kept, { ...lastingIn(kept), ...properties })
 }
+
+const noTags: readonly string[] = []
 
 async function copiesWhenDurable(
   parts: FilesParts,

@@ -9,7 +9,16 @@ import type { PutOptions, PutProgress, PutResult } from './files.ts'
 /** What a new upload will be. */
 export interface NewUpload extends Pick<
   PutOptions,
-  'size' | 'mode' | 'modified' | 'created' | 'type' | 'tags' | 'description' | 'properties' | 'replaces'
+  | 'size'
+  | 'mode'
+  | 'modified'
+  | 'created'
+  | 'type'
+  | 'tags'
+  | 'description'
+  | 'expires'
+  | 'properties'
+  | 'replaces'
 > {
   /** `FOLDER/PATH` of the file; of a part, the place that its writer may write at. */
   path: string

@@ -3,6 +3,7 @@ import type { NewVersion } from '../access/catalogue.ts'
 import type { ChunkId } from '../base/words.ts'
 import { decodeContent, type VersionBody } from '../codec/version-body.ts'
 import type { EntryRow, VersionRow } from '../store/view.ts'
+import { withoutPast } from './expiry.ts'
 import type { FilesParts } from './files-parts.ts'
 import { headsOf } from './place.ts'
 
@@ -23,6 +24,11 @@ export function bodyOf(row: VersionRow): VersionBody {
     content: decodeContent(row.content),
     ...(target === undefined ? {} : { target }),
   }
+}
+
+/** The body of an earlier version that comes back. */
+export function bodyAgain(parts: FilesParts, row: VersionRow): VersionBody {
+  return { ...bodyOf(row), tags: withoutPast(row.tags, parts.clock.now()) }
 }
 
 /** The entry once more, with some of its body changed. */

@@ -239,6 +239,18 @@ export interface IndexReader {
     limit: number,
     peers: readonly PeerId[],
   ): Page<ListedRow>
+  /** Entries, hidden ones too, whose version has an expiry of its own (`expiryTag`), in steps of up to `limit`. */
+  expiring(folder: FolderId, after: number, limit: number): { entries: EntryRow[]; next?: number }
+  /**
+   * Entries, hidden ones too, whose version was written until `before` (wall ms), among the next `limit` of them
+   * by path; `next` is the path to go on after.
+   */
+  changedBefore(
+    folder: FolderId,
+    before: number,
+    after: string,
+    limit: number,
+  ): { entries: EntryRow[]; next?: string }
   /** Everything from `path` on, itself included, by path; `next` goes on there. */
   from(folder: FolderId, path: string, limit: number): Page<EntryRow>
   /** Removed entries that can come back, newest first. */

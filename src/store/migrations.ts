@@ -135,6 +135,11 @@ const priorityVersions = `
 CREATE INDEX versions_priority ON versions (folder) WHERE instr(tags, '"priority:high"') > 0;
 `
 
+/** Versions with an expiry of their own (`expiryTag`): few. */
+const expiringVersions = `
+CREATE INDEX versions_expiring ON versions (folder) WHERE instr(tags, '"expires:') > 0;
+`
+
 /**
  * Scrubbing: when a segment was last read whole and how far it went then; chunks whose bytes are wrong, where
  * they lie; places of other damage that was made good.
@@ -186,6 +191,7 @@ export const indexMigrations: readonly string[] = [
   scrubbed,
   released,
   reseals,
+  expiringVersions,
 ]
 
 export const ownMigrations: readonly string[] = [

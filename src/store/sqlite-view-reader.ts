@@ -26,6 +26,7 @@ import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite
 import { Numbers } from './sqlite-numbers.ts'
 import { goneBits, statusNames } from './sqlite-view.ts'
 import {
+  expiryTag,
   priorityTag,
   type EntryKind,
   type EntryRow,
@@ -46,7 +47,7 @@ const lineSelect = `SELECT lower(hex(r.hash)), lower(hex(v.entry)), v.kind, v.pa
   lower(hex(v.hash)), v.type, v.tags, v.target, lower(hex(e.conflicts)),
   CASE v.listed WHEN 0 THEN 0 ELSE coalesce((SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
     AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = v.n), ?) END,
-  EXISTS (SELECT 1 FROM entries o WHERE o.folder = e.folder AND o.path = e.path AND o.removed = 0 AND o.shadowed = 1)
+  EXISTS (SELECT 1 FROM entries o WHERE o.folder = e.folder AND o.path = e.path AND o.removed = 0 AND o.shadowed = 1), r.ms
   FROM entries e JOIN versions v ON v.n = e.version JOIN records r ON r.n = e.version`
 
 const searchSelect = `SELECT s.at AS search_at, ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
@@ -202,7 +203,7 @@ export class SqliteViewReader {
     cursor: string | undefined,
     limit: number,
   ): Page<ShownRow> {
-    const sql = `SELECT r.hash AS record_hash, v.entry, v.kind, v.path, v.mode, v.modified, v.created, v.size, v.hash, v.type,
+    const sql = `SELECT r.hash AS record_hash, r.ms, v.entry, v.kind, v.path, v.mode, v.modified, v.created, v.size, v.hash, v.type,
         v.tags, v.target, x'' AS conflicts FROM versions v JOIN records r ON r.n = v.n
       WHERE v.folder = ? AND v.path > ? AND v.path < ? AND v.status = 0 AND v.kind <> 'removed' AND r.ms <= ?
         AND (v.gone = 0 OR v.replaced = 0)
@@ -213,6 +214,28 @@ export class SqliteViewReader {
     const [from, to] = rangeBelow(path)
     const rows = this.sql.all(sql, this.#folder(folder), cursor ?? from, to, at, at, limit + 1).map(shownRow)
     return page(rows, limit, (last) => last.path)
+  }
+
+  expiring(folder: FolderId, after: number, limit: number): { entries: EntryRow[]; next?: number } {
+    const where = `WHERE e.folder = ? AND e.removed = 0 AND e.n > ? AND e.version IN (SELECT n FROM versions
+      WHERE folder = ? AND instr(tags, '"${expiryTag}') > 0) ORDER BY e.n LIMIT ?`
+    const n = this.#folder(folder)
+    const rows = this.sql.all(`${entrySelect} ${where}`, n, after, n, limit)
+    const next = rows.length < limit ? undefined : num(rows.at(-1)!['entry_n'])
+    return { entries: rows.map(entryRow), ...(next === undefined ? {} : { next }) }
+  }
+
+  changedBefore(
+    folder: FolderId,
+    before: number,
+    after: string,
+    limit: number,
+  ): { entries: EntryRow[]; next?: string } {
+    const sql = `SELECT path, n, ms FROM entries WHERE folder = ? AND removed = 0 AND path > ? ORDER BY path LIMIT ?`
+    const looked = this.sql.all(sql, this.#folder(folder), after, limit)
+    const old = looked.filter((row) => num(row['ms']) <= before).map((row) => num(row['n']))
+    const entries = this.#entries('WHERE e.n IN (SELECT value FROM json_each(?))', JSON.stringify(old))
+    return { entries, ...(looked.length < limit ? {} : { next: text(looked.at(-1)!['path']) }) }
   }
 
   from(folder: FolderId, path: string, limit: number): Page<EntryRow> {
@@ -430,7 +453,7 @@ export class SqliteViewReader {
 }
 
 /** What a listing shows of a version. */
-function factsIn(row: Row): Omit<ShownRow, 'conflicts'> {
+function factsIn(row: Row): Omit<ShownRow, 'conflicts' | 'time'> {
   return {
     version: idIn<RecordHash>(row['record_hash']),
     entry: idIn<EntryId>(row['entry']),
@@ -477,6 +500,7 @@ function writtenIn(row: Row): NonNullable<VersionRow['written']> {
 function shownRow(row: Row): ShownRow {
   return {
     ...factsIn(row),
+    time: { ms: num(row['ms']) },
     conflicts: splitIds<RecordHash>(row['conflicts']),
   }
 }
@@ -505,6 +529,7 @@ function listedRow(row: SQLOutputValue[]): ListedRow {
     conflicts: conflicts === '' ? noConflicts : idsIn(conflicts as string),
     copies: row[13] as number,
     hides: row[14] === 1,
+    time: { ms: row[15] as number },
   }
 }
 

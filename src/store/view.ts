@@ -58,6 +58,9 @@ export interface VersionRow {
 /** A tag of this form asks for the most copies of a file that its folder allows, made before those of others. */
 export const priorityTag = 'priority:high'
 
+/** A tag that begins so says when a file goes by itself (files/expiry.ts). */
+export const expiryTag = 'expires:'
+
 /** What a line of a listing needs: reading no more than this takes a third of the time. */
 export type ShownRow = Pick<
   EntryRow,
@@ -74,7 +77,7 @@ export type ShownRow = Pick<
   | 'tags'
   | 'conflicts'
   | 'target'
->
+> & { time: Pick<Hlc, 'ms'> }
 
 /** A line of a listing, read in one go: asking for copies and hidden entries afterwards doubled its time. */
 export interface ListedRow extends ShownRow {
