@@ -63,6 +63,7 @@ const listed = z.looseObject({
   modified: time.nullable(),
   type: z.string(),
   copies: copies.optional(),
+  expires: time.optional(),
 })
 const listing = page(listed)
 const versionLine = z.looseObject({
@@ -88,6 +89,7 @@ const fileInfo = z.looseObject({
   tags: z.array(z.string()),
   description: z.string(),
   priority: z.boolean(),
+  expires: time.optional(),
   versions: z.array(versionLine),
   copies: copies.extend({
     possible: count,

@@ -8,6 +8,7 @@ import { limits } from '../base/limits.ts'
 import { type Frame, readFrames } from './batch-frames.ts'
 import { bodyBytes, queryOf } from './body.ts'
 import { errorOf } from './errors.ts'
+import { factsNow } from './file-headers.ts'
 import { type Call, type Route, answered } from './route.ts'
 import { Window } from './window.ts'
 
@@ -46,7 +47,8 @@ async function batch(call: Call): Promise<typeof answered> {
 
 /** The acknowledgement of one file, as `PUT` answers it, or its error. */
 async function storeFile(call: Call, frame: Frame, durability: number | undefined): Promise<object> {
-  const { path, ...facts } = frame.header
+  const { path, ...given } = frame.header
+  const facts = factsNow(given, call.face.clock)
   try {
     if (call.subject !== undefined) call.peer.tokens.require(call.subject, 'write', path)
     return await call.peer.files.put(path, one(frame.content), { ...facts, durability, signal: call.signal })

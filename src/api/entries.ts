@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { limits } from '../base/limits.ts'
 import { categories } from '../peer/peer.ts'
 import { queryOf, jsonBody } from './body.ts'
-import { filePath, flag, pageQuery, recordHash, time } from './inputs.ts'
+import { expiry, expiryAt, filePath, flag, pageQuery, recordHash, time } from './inputs.ts'
 import { type Call, type Route, Reply } from './route.ts'
 
 export const entriesRoutes: Route[] = [
@@ -43,13 +43,17 @@ const facts = {
   type: z.string().min(3).max(limits.typeBytes).optional(),
   category: z.enum(categories).nullish(),
   priority: z.boolean().optional(),
+  expires: expiry.nullish(),
 }
 export const changeBody = z.union([z.strictObject({ path: filePath }), z.strictObject(facts)])
 
 /** Another place, or what is said of the file. */
 async function change(call: Call): Promise<unknown> {
   const change = await jsonBody(call, changeBody)
-  return 'path' in change ? move(call, change.path) : call.peer.files.describe(call.path, change)
+  if ('path' in change) return move(call, change.path)
+  const { expires, ...said } = change
+  const at = typeof expires === 'string' ? expiryAt(expires, call.face.clock.now()) : expires
+  return call.peer.files.describe(call.path, { ...said, expires: at })
 }
 
 async function move(call: Call, path: string): Promise<unknown> {

@@ -5,6 +5,7 @@ export interface Facts {
   modified?: number | undefined
   created?: number | undefined
   link?: string | undefined
+  expires?: string | undefined
 }
 
 export function factHeaders(facts: Facts): Record<string, string> {
@@ -12,6 +13,7 @@ export function factHeaders(facts: Facts): Record<string, string> {
     ...(facts.mode === undefined ? {} : { 'peerstor-mode': facts.mode.toString(8).padStart(4, '0') }),
     ...(facts.modified === undefined ? {} : { 'peerstor-modified': String(Math.round(facts.modified)) }),
     ...(facts.created === undefined ? {} : { 'peerstor-created': String(Math.round(facts.created)) }),
+    ...(facts.expires === undefined ? {} : { 'peerstor-expires': facts.expires }),
     ...(facts.link === undefined ? {} : { 'peerstor-link': encodeURIComponent(facts.link) }),
   }
 }

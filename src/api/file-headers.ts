@@ -5,7 +5,10 @@
 import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
 import { limits } from '../base/limits.ts'
+import type { Clock } from '../base/clock.ts'
+import type { PutOptions } from '../peer/peer.ts'
 import { checked } from './body.ts'
+import { expiry, expiryAt } from './inputs.ts'
 
 const wholeNumber = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 
@@ -17,11 +20,20 @@ export const fileFacts = z.object({
   created: wholeNumber.optional(),
   /** Target of a symbolic link. */
   link: z.string().min(1).max(limits.pathBytes).optional(),
+  expires: expiry.optional(),
 })
 
 export type FileFacts = z.output<typeof fileFacts>
 
-/** `PeerStor-Mode` (octal), `PeerStor-Modified` and `-Created` (milliseconds), `PeerStor-Link` (percent-encoded). */
+/** Facts as the verbs take them. */
+export function factsNow<Facts extends Pick<FileFacts, 'expires'>>(
+  { expires, ...facts }: Facts,
+  clock: Clock,
+): Omit<Facts, 'expires'> & Pick<PutOptions, 'expires'> {
+  return { ...facts, ...(expires === undefined ? {} : { expires: expiryAt(expires, clock.now()) }) }
+}
+
+/** `PeerStor-Mode` (octal), `PeerStor-Modified` and `-Created` (milliseconds), `PeerStor-Link` (percent-encoded), `PeerStor-Expires`. */
 export function factsOf(request: IncomingMessage): FileFacts {
   const text = (name: string): string | undefined => {
     const value = request.headers[name]
@@ -37,6 +49,7 @@ export function factsOf(request: IncomingMessage): FileFacts {
       modified: text('peerstor-modified'),
       created: text('peerstor-created'),
       link: link === undefined ? undefined : decodeText(link),
+      expires: text('peerstor-expires'),
     },
     'a PeerStor header',
   )

@@ -8,8 +8,8 @@ import { entityTag, namesStrongly, namesWeakly, parseRanges, type ByteRange } fr
 import { checkDigest, digestAskedFor, tellDigest } from './digest.ts'
 import { encoded, encodingOf, paysToEncode } from './encoding.ts'
 import { factHeaders } from './fact-headers.ts'
-import { factsOf } from './file-headers.ts'
-import { recordHash } from './inputs.ts'
+import { factsNow, factsOf } from './file-headers.ts'
+import { expiry, recordHash } from './inputs.ts'
 import { type Call, type Route, Reply, answered } from './route.ts'
 import { sendBytes } from './send.ts'
 import { requireNoCode } from './web-rules.ts'
@@ -156,15 +156,18 @@ function finish(call: Call, status: number): typeof answered {
   return answered
 }
 
-export const putQuery = z.strictObject({ durability: z.coerce.number().int().min(1).max(64).optional() })
+export const putQuery = z.strictObject({
+  durability: z.coerce.number().int().min(1).max(64).optional(),
+  expires: expiry.optional(),
+})
 
 async function putFile(call: Call): Promise<unknown> {
   const { request, path } = call
-  const { durability } = queryOf(call, putQuery)
+  const { durability, expires } = queryOf(call, putQuery)
   const existed = call.peer.files.has(path)
   const source = checkDigest(wantedBytes(call), request.headers['content-digest']?.toString(), path)
   const options: PutOptions = {
-    ...factsOf(request),
+    ...factsNow({ ...factsOf(request), ...(expires === undefined ? {} : { expires }) }, call.face.clock),
     ...(await replacedVersion(call)),
     size:
       request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length']),

@@ -22,6 +22,8 @@ const policy = {
   max: copies.optional(),
   factor: z.number().min(0).max(1).optional(),
   keepMs: z.number().int().min(0).optional(),
+  /** Null or 0: no longer. */
+  expireMs: z.number().int().min(0).nullish(),
 }
 
 export const newFolder = z.strictObject({ name: line(limits.nameBytes), ...policy })
@@ -44,7 +46,8 @@ async function remove(call: Call): Promise<void> {
   await call.peer.folders.remove(call.params['name'] ?? '')
 }
 
-/** Only what was given. */
-function policyOf(given: z.output<typeof changedFolder>): Partial<Policy> {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+/** Only what was given; what ends is undefined then. */
+function policyOf({ expireMs, ...given }: z.output<typeof changedFolder>): Partial<Policy> {
+  const kept = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  return { ...kept, ...(expireMs === undefined ? {} : { expireMs: expireMs || undefined }) }
 }

@@ -7,6 +7,7 @@ export interface FrameFacts {
   mode?: number | undefined
   modified?: number | undefined
   link?: string | undefined
+  expires?: string | undefined
 }
 
 /** u32 length of the header, the header as JSON, the content. */

@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import { limits } from '../base/limits.ts'
 import type { RecordHash } from '../base/words.ts'
+import type { Expiry } from '../peer/peer.ts'
+import { parseDuration } from '../peer/settings.ts'
 
 export const recordHash = z
   .string()
@@ -19,6 +21,24 @@ export const time = z
   .max(64)
   .transform((text) => Date.parse(text))
   .pipe(z.number('must be a time'))
+
+/** When a file goes to the trash by itself: `7d` from now on, a time, or `never`. */
+export const expiry = z
+  .string()
+  .max(64)
+  .refine(
+    (text) => expiryAt(text, 0) !== undefined,
+    'must be 7d, a time such as 2026-12-01T00:00:00Z, or never',
+  )
+
+/** What `expiry` took, as the verbs want it. */
+export function expiryAt(text: string, now: number): Expiry | undefined {
+  if (text === 'never') return 'never'
+  const after = parseDuration(text)
+  if (after !== undefined) return now + after
+  const at = /^\d{4}-/.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(at) || at < 0 ? undefined : at
+}
 
 export const pageQuery = {
   cursor: z

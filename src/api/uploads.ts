@@ -7,7 +7,7 @@ import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { NewUpload, Uploads, UploadState } from '../peer/peer.ts'
 import { checked, queryOf, wantedBytes } from './body.ts'
-import { fileFacts } from './file-headers.ts'
+import { factsNow, fileFacts } from './file-headers.ts'
 import { filePath, line } from './inputs.ts'
 import { type Call, type Route, Reply } from './route.ts'
 import {
@@ -91,7 +91,8 @@ function plannedFile(call: Call, part: boolean): NewUpload {
   const place = named ?? (part ? (call.subject?.folder ?? defaultFolder) : undefined)
   if (place === undefined)
     throw fail('BAD_INPUT', { what: 'Upload-Metadata', reason: 'it names neither path nor filename' })
-  return { path: place, type: filetype === '' ? undefined : filetype, ...facts }
+  const type = filetype === '' ? undefined : filetype
+  return { path: place, type, ...factsNow(facts, call.face.clock) }
 }
 
 const defaultFolder = 'files'

@@ -1,9 +1,12 @@
 /** `folder`: top-level containers and how many copies each keeps. */
 import { fail } from '../base/errors.ts'
-import type { Folder, FolderLine, Policy } from '../peer/peer.ts'
+import type { Folder, FolderLine } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { sizeText } from './words.ts'
+
+const policyWords = 'copies=3 min=2 max=5 factor=0.1 keep=30d expires=90d'
+const names: Record<string, string> = { keep: 'keepMs', expires: 'expireMs' }
 
 export const build: BuildCommand = (command, act) => {
   command
@@ -14,6 +17,7 @@ export const build: BuildCommand = (command, act) => {
         'folder create photos copies=3',
         'folder set photos copies=4 keep=60d',
         'folder rekey photos',
+        'folder set scans expires=30d',
       ),
     )
     .action(act(list))
@@ -21,13 +25,13 @@ export const build: BuildCommand = (command, act) => {
   command
     .command('create')
     .argument('<name>')
-    .argument('[policy...]', 'copies=3 min=2 max=5 factor=0.1 keep=30d')
+    .argument('[policy...]', policyWords)
     .description('make a folder')
     .action(act(create))
   command
     .command('set')
     .argument('<name>')
-    .argument('<policy...>', 'copies=3 min=2 max=5 factor=0.1 keep=30d')
+    .argument('<policy...>', policyWords)
     .description('change what a folder promises')
     .action(act(set))
   command
@@ -102,16 +106,18 @@ async function remove(context: Context, name: string): Promise<void> {
   context.out.answer({ name, removed: true }, () => context.out.line(`removed folder ${name}`))
 }
 
-/** `copies=3 keep=30d` as the API takes it. */
-async function policyOf(words: string[]): Promise<Partial<Policy>> {
+/** `copies=3 keep=30d` as the API takes it; `none` ends what may be absent. */
+async function policyOf(words: string[]): Promise<Record<string, number | null>> {
   const { parseDuration } = await import('../peer/settings.ts')
-  const policy: Record<string, number> = {}
+  const policy: Record<string, number | null> = {}
   for (const word of words) {
-    const [, key = '', value = ''] = /^(copies|min|max|factor|keep)=(\S+)$/.exec(word) ?? []
-    const found = key === 'keep' ? parseDuration(value) : value === '' ? undefined : Number(value)
+    const [, key = '', value = ''] = /^(copies|min|max|factor|keep|expires)=(\S+)$/.exec(word) ?? []
+    const isTime = key === 'keep' || key === 'expires'
+    const isNone = key === 'expires' && (value === 'none' || value === '0')
+    const found = isNone ? null : isTime ? parseDuration(value) : value === '' ? undefined : Number(value)
     if (found === undefined || Number.isNaN(found))
-      throw fail('BAD_USAGE', { reason: `${word} is none of copies=3 min=2 max=5 factor=0.1 keep=30d` })
-    policy[key === 'keep' ? 'keepMs' : key] = found
+      throw fail('BAD_USAGE', { reason: `${word} is none of ${policyWords}` })
+    policy[names[key] ?? key] = found
   }
   return policy
 }

@@ -34,6 +34,7 @@ function show({ out }: Context, file: FileInfo): void {
   out.line(`  type      ${file.type} (${file.category})`)
   if (file.tags.length > 0) out.line(`  tags      ${oneLine(file.tags.join(', '))}`)
   if (file.description !== '') out.line(`  about     ${oneLine(file.description)}`)
+  if (file.expires !== undefined) out.line(`  expires   ${timeText(file.expires)}, to the trash`)
   if (file.priority) out.line('  priority  the most copies that the folder allows')
   out.line(`  hash      ${file.hash}`)
   if (file.rekey !== undefined)

@@ -12,7 +12,7 @@ export interface ResumableFile {
   path: string
   local: string
   stats: Stats
-  facts: { mode: number; modified: number }
+  facts: { mode: number; modified: number; expires?: string | undefined }
   durability: number | undefined
 }
 
@@ -77,8 +77,9 @@ async function begunBefore(
 }
 
 async function begin(client: Client, file: ResumableFile, signal: AbortSignal): Promise<string> {
-  const { mode, modified } = file.facts
-  const metadata = Object.entries({ path: file.path, mode, modified })
+  const { mode, modified, expires } = file.facts
+  const metadata = Object.entries({ path: file.path, mode, modified, expires })
+    .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name} ${Buffer.from(String(value)).toString('base64')}`)
     .join(',')
   const headers = { 'upload-length': String(file.stats.size), 'upload-metadata': metadata }

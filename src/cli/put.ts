@@ -8,7 +8,7 @@ import { limits } from '../base/limits.ts'
 import type { FileInfo, ListedEntry, PutResult } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { readLarge, readSmall } from './local-file.ts'
-import { examples, wholeNumber } from './options.ts'
+import { examples, expiryText, wholeNumber } from './options.ts'
 import { readPages } from './pages.ts'
 import { Progress, counted } from './progress.ts'
 import { putResumable } from './put-resumable.ts'
@@ -24,6 +24,7 @@ interface Options {
   to?: string
   recursive?: boolean
   durability?: number
+  expires?: string
 }
 
 export const build: BuildCommand = (command, act) => {
@@ -31,12 +32,14 @@ export const build: BuildCommand = (command, act) => {
     .argument('<file...>', 'files and folders; - is standard input')
     .option('--to <FOLDER[/PATH]>', 'where to (default: folder files)')
     .option('-r, --recursive', 'folders with all that is below them')
+    .option('--expires <WHEN>', 'to the trash by itself: after 7d, at a time, or never', expiryText)
     .option('--durability <N>', 'wait until N devices keep the file', wholeNumber)
     .addHelpText(
       'after',
       examples(
         'put cat.jpg',
         'put -r Photos --to files/2026',
+        'put offer.pdf --expires 7d',
         'tar c . | peerstor put - --to files/backup.tar',
       ),
     )
@@ -80,7 +83,7 @@ class Put {
       throw fail('BAD_USAGE', { reason: 'standard input needs a name: --to FOLDER/PATH' })
     // A pipe that says nothing must not keep the command from ending.
     this.#context.signal.addEventListener('abort', () => process.stdin.destroy())
-    await this.#send(path, process.stdin, undefined, {})
+    await this.#send(path, process.stdin, undefined, factHeaders({ expires: this.#options.expires }))
   }
 
   async files(files: string[]): Promise<void> {
@@ -123,7 +126,9 @@ class Put {
     const name = path.normalize('NFC')
     for (const cache of this.#caches) {
       const known = cache.unchanged(name, stats, this.#listed.get(name))
-      if (known !== undefined && known.copies >= (this.#options.durability ?? 0)) {
+      const isAsked =
+        this.#options.expires === undefined && (known?.copies ?? 0) >= (this.#options.durability ?? 0)
+      if (known !== undefined && isAsked) {
         this.#unchanged += 1
         this.#stored(known, 0)
         return true
@@ -135,7 +140,7 @@ class Put {
 
   async #sendLarge(item: Extract<Item, { kind: 'file' }>): Promise<void> {
     const { path, local, stats } = item
-    const facts = factsOf(item)
+    const facts = { ...factsOf(item), expires: this.#options.expires }
     if (stats.size < limits.resumableBytes)
       return this.#send(path, readLarge(local, stats), stats.size, factHeaders(facts))
     const { durability } = this.#options
@@ -200,6 +205,7 @@ class Put {
   ): Promise<void> {
     const iterator = items[Symbol.iterator]()
     const failed = (thrown: unknown): void => this.#failed(thrown)
+    const { expires } = this.#options
     const isUnchanged = (item: Extract<Item, { kind: 'file' }>): boolean => this.#isUnchanged(item)
     const frames = async function* (): AsyncGenerator<Uint8Array> {
       for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
@@ -207,7 +213,7 @@ class Put {
         if (item.kind === 'empty-folder') folders.push(item.path)
         else if (item.kind === 'file' && isUnchanged(item)) continue
         else if (item.kind === 'file' && item.stats.size > limits.batchFileBytes) large.push(item)
-        else yield* frameOf(item, failed)
+        else yield* frameOf(item, expires, failed)
       }
     }
     const query = { durability: this.#options.durability }
@@ -279,11 +285,12 @@ class Put {
 
 function* frameOf(
   item: Extract<Item, { kind: 'file' | 'link' }>,
+  expires: string | undefined,
   failed: (thrown: unknown) => void,
 ): Generator<Uint8Array> {
   try {
     const content = item.kind === 'file' ? readSmall(item.local, item.stats) : new Uint8Array(0)
-    yield* frameBytes({ path: item.path, size: content.length, ...factsOf(item) }, content)
+    yield* frameBytes({ path: item.path, size: content.length, ...factsOf(item), expires }, content)
   } catch (thrown) {
     failed(thrown)
   }

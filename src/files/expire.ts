@@ -4,10 +4,9 @@
  * the more so while those before them are here; should two do it at once, both say the same.
  */
 import type { Device } from '../access/catalogue.ts'
-import { limits } from '../base/limits.ts'
 import type { DeviceId, FolderId } from '../base/words.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
-import { hash } from '../codec/hash.ts'
+import { hashHex } from '../codec/hash.ts'
 import type { EntryRow } from '../store/view.ts'
 import { expiresAt } from './expiry.ts'
 import type { FilesParts } from './files-parts.ts'
@@ -121,8 +120,4 @@ function mayExpire({ kind, peer, user, revoked }: Device, own: ExpireParts['cata
   return kind === 'device' && peer !== undefined && user === own.user && !revoked
 }
 
-const rankOf = (folder: FolderId, device: DeviceId): string =>
-  hash(Buffer.from(folder + device, 'hex')).toString('hex')
-
-export const isClockFarOff = (aheadMs: number | undefined): boolean =>
-  aheadMs !== undefined && Math.abs(aheadMs) > limits.clockAheadMs
+const rankOf = (folder: FolderId, device: DeviceId): string => hashHex(Buffer.from(folder + device, 'hex'))

@@ -35,6 +35,7 @@ import { Thumbnails } from '../files/thumbnails.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import { UploadKeeper } from '../files/upload-keeper.ts'
 import { Rekey } from '../files/rekey.ts'
+import { Expire } from '../files/expire.ts'
 import { Retention } from '../files/retention.ts'
 import { chunksAt } from '../files/scrub.ts'
 import { SearchIndex } from '../files/search-index.ts'
@@ -52,6 +53,7 @@ import { Safety } from './safety.ts'
 import { serveRetirement } from './serve-retirement.ts'
 import { ScrubJob, serveScrub } from './serve-scrub.ts'
 import { SpaceWatch } from './space-watch.ts'
+import { clockOff } from './warnings.ts'
 import { pausedWorkers } from './worker-verbs.ts'
 
 export interface CoreParts {
@@ -349,10 +351,7 @@ class OpenCore implements Core {
     catalogue.on((event) => {
       if (event.type === 'alarm') onAlarm?.(event.kind, event.device)
       else pool.announce()
-      if (event.type === 'folders') {
-        workers.wake('retention')
-        workers.wake('rekey')
-      }
+      if (event.type === 'folders') for (const name of ['retention', 'expiry', 'rekey']) workers.wake(name)
       if (event.type !== 'versions') return
       this.#lookAtPriorities()
       workers.wake('manifests')
@@ -367,6 +366,7 @@ class OpenCore implements Core {
     workers.add(new SearchIndex(this.#filesParts))
     workers.add(new Retention(this.#filesParts))
     workers.add(this.rekey)
+    workers.add(new Expire({ ...this.#filesParts, isClockWrong: () => clockOff({ pool }) !== undefined }))
     workers.add(space)
     workers.add(unfinished)
     workers.add(new Compaction(this.store, clock, () => space.isDiskShort))

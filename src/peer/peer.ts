@@ -27,6 +27,7 @@ export type {
   Changes,
   Description,
   Download,
+  Expiry,
   FileInfo,
   Files,
   FindQuery,

@@ -68,7 +68,8 @@ function warningsOf(core: Core): Problem[] {
   ]
 }
 
-function clockWarning({ pool }: Core): Problem[] {
+/** How far most connected devices' clocks are ahead of this one's, when that is worth a word; milliseconds. */
+export function clockOff({ pool }: Pick<Core, 'pool'>): number | undefined {
   const ahead = median(
     pool
       .health()
@@ -76,7 +77,12 @@ function clockWarning({ pool }: Core): Problem[] {
         connected && clockAheadMs !== undefined ? [clockAheadMs] : [],
       ),
   )
-  if (ahead === undefined || Math.abs(ahead) <= limits.clockAheadMs) return []
+  return ahead === undefined || Math.abs(ahead) <= limits.clockAheadMs ? undefined : ahead
+}
+
+function clockWarning(core: Core): Problem[] {
+  const ahead = clockOff(core)
+  if (ahead === undefined) return []
   const seconds = Math.round(Math.abs(ahead) / 1000)
   return [
     {

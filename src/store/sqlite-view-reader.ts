@@ -1,11 +1,8 @@
 /** The read side of the view: entries, versions, listings, copies. */
-import type { SQLOutputValue } from 'node:sqlite'
 import {
   idBytes,
   type ChunkId,
-  type DeviceId,
   type EntryId,
-  type EpochId,
   type FolderId,
   type PeerId,
   type RecordHash,
@@ -14,7 +11,6 @@ import type {
   CategoryTotal,
   FoundStep,
   Listed,
-  MadeFolder,
   Page,
   ReplacedVersion,
   SearchFilter,
@@ -22,13 +18,21 @@ import type {
 } from './index-reader.ts'
 import { SqliteSearchReader } from './sqlite-search-reader.ts'
 import type { SoughtWords } from './search-text.ts'
-import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
+import { idIn, num, text, type Sqlite } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
-import { goneBits, statusNames } from './sqlite-view.ts'
+import { goneBits } from './sqlite-view.ts'
+import {
+  entryRow,
+  listedEntry,
+  listedFolder,
+  listedRow,
+  mergeByPath,
+  shownRow,
+  versionRow,
+} from './view-rows.ts'
 import {
   expiryTag,
   priorityTag,
-  type EntryKind,
   type EntryRow,
   type ListedRow,
   type ShownRow,
@@ -450,132 +454,6 @@ export class SqliteViewReader {
   #entries(where: string, ...values: (string | number | Uint8Array)[]): EntryRow[] {
     return this.sql.all(`${entrySelect} ${where}`, ...values).map(entryRow)
   }
-}
-
-/** What a listing shows of a version. */
-function factsIn(row: Row): Omit<ShownRow, 'conflicts' | 'time'> {
-  return {
-    version: idIn<RecordHash>(row['record_hash']),
-    entry: idIn<EntryId>(row['entry']),
-    kind: text(row['kind']) as EntryKind,
-    path: text(row['path']),
-    mode: num(row['mode']),
-    modified: num(row['modified']),
-    created: num(row['created']),
-    size: num(row['size']),
-    hash: idIn(row['hash']),
-    type: text(row['type']),
-    tags: tagsIn(row['tags']),
-    target: row['target'] === null ? undefined : text(row['target']),
-  }
-}
-
-function versionRow(row: Row): VersionRow {
-  return {
-    ...factsIn(row),
-    folder: idIn<FolderId>(row['folder_id']),
-    epoch: row['epoch'] === null ? ('' as EpochId) : idIn<EpochId>(row['epoch']),
-    device: idIn<DeviceId>(row['device_id']),
-    time: { ms: num(row['ms']), counter: num(row['counter']) },
-    parents: splitIds<RecordHash>(row['parents']),
-    status: statusNames[num(row['status'])]!,
-    category: text(row['category']),
-    description: text(row['description']),
-    content: blob(row['content']),
-    ...(row['sealed'] === null ? {} : { sealed: idIn<EpochId>(row['sealed']) }),
-    ...(row['own_content'] === null ? {} : { written: writtenIn(row) }),
-    ...(num(row['gone']) !== 0 && num(row['replaced']) === 1 ? { gone: true } : {}),
-  }
-}
-
-/** What a version says itself of its content. */
-function writtenIn(row: Row): NonNullable<VersionRow['written']> {
-  return {
-    hash: idIn<RecordHash>(row['own_hash']),
-    content: blob(row['own_content']),
-    ...(row['own_sealed'] === null ? {} : { sealed: idIn<EpochId>(row['own_sealed']) }),
-  }
-}
-
-function shownRow(row: Row): ShownRow {
-  return {
-    ...factsIn(row),
-    time: { ms: num(row['ms']) },
-    conflicts: splitIds<RecordHash>(row['conflicts']),
-  }
-}
-
-/** Joined ids as hex, each of 32 bytes. */
-function idsIn(hex: string): RecordHash[] {
-  return Array.from({ length: hex.length / 64 }, (_, at) => hex.slice(at * 64, at * 64 + 64) as RecordHash)
-}
-
-/** A row of `lineSelect`. */
-function listedRow(row: SQLOutputValue[]): ListedRow {
-  const [version, entry, kind, path, mode, modified, created, size, hash, type, tags, target, conflicts] = row
-  return {
-    version: version as RecordHash,
-    entry: entry as EntryId,
-    kind: kind as EntryKind,
-    path: path as string,
-    mode: mode as number,
-    modified: modified as number,
-    created: created as number,
-    size: size as number,
-    hash: hash as string,
-    type: type as string,
-    tags: tagsIn(tags),
-    target: (target as string | null) ?? undefined,
-    conflicts: conflicts === '' ? noConflicts : idsIn(conflicts as string),
-    copies: row[13] as number,
-    hides: row[14] === 1,
-    time: { ms: row[15] as number },
-  }
-}
-
-const noTags: readonly string[] = []
-const noConflicts: readonly RecordHash[] = []
-
-function tagsIn(value: Row[string] | undefined): readonly string[] {
-  return value === '[]' ? noTags : (JSON.parse(text(value)) as string[])
-}
-
-function entryRow(row: Row): EntryRow {
-  return {
-    ...versionRow(row),
-    versions: num(row['versions']),
-    conflicts: splitIds<RecordHash>(row['conflicts']),
-    shadowed: row['shadowed'] === 1,
-  }
-}
-
-function listedFolder(row: Row): Listed {
-  const folder = {
-    kind: 'folder' as const,
-    path: text(row['path']),
-    files: num(row['files']),
-    bytes: num(row['bytes']),
-  }
-  if (row['entry'] === null) return folder
-  const made: MadeFolder = {
-    entry: idIn<EntryId>(row['entry']),
-    version: idIn<RecordHash>(row['record_hash']),
-    modified: num(row['modified']),
-    created: num(row['created']),
-  }
-  return { ...folder, made }
-}
-
-function listedEntry(entry: ListedRow): Listed {
-  return { kind: 'entry', entry }
-}
-
-/** Two lists in order of paths as one; bytes decide, as in the database. */
-function mergeByPath(folders: readonly Listed[], entries: readonly Listed[]): Listed[] {
-  const pathOf = (listed: Listed): Buffer =>
-    Buffer.from(listed.kind === 'folder' ? listed.path : listed.entry.path)
-  const keyed = [...folders, ...entries].map((listed) => ({ listed, key: pathOf(listed) }))
-  return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(({ listed }) => listed)
 }
 
 /** The first `limit` of `rows`; `next` says where the rest begins. */

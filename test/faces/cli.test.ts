@@ -176,6 +176,23 @@ test('a folder as it was: listed, tried, restored, undone', async () => {
   await failure(2, 'BAD_USAGE', 'restore', 'files/album', '--at', 'yesterdayish')
 })
 
+test('a file that expires: put, described, by its folder', async () => {
+  const file = join(folder, 'offer.txt')
+  await writeFile(file, 'for a week')
+  const expires = async (): Promise<number> =>
+    Date.parse((await json<{ expires: string }>('info', 'files/offer.txt')).expires) - Date.now()
+  await json('put', file, '--expires', '7d')
+  const week = 7 * 86_400_000
+  assert.ok(Math.abs((await expires()) - week) < 600_000)
+  assert.match((await run('info', 'files/offer.txt')).stdout, /^ {2}expires /m)
+  await json('describe', 'files/offer.txt', '--expires', 'none')
+  await json('folder', 'set', 'files', 'expires=14d')
+  assert.ok(Math.abs((await expires()) - 2 * week) < 600_000)
+  await json('folder', 'set', 'files', 'expires=none')
+  assert.equal(Number.isNaN(await expires()), true)
+  await failure(2, 'BAD_USAGE', 'put', file, '--expires', 'soon')
+})
+
 test('tag, describe and find, and one chunk of a file', async () => {
   const local = join(folder, 'Rent Contract.bin')
   await writeFile(local, randomBytes(2_000_000))
