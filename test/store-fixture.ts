@@ -157,6 +157,14 @@ export function versionRow(record: SignedRecord, path: string, more: Partial<Ver
 /** Takes search and what came later out of an index database: what is left has `user_version` 4. */
 export const withoutSearch = `ALTER TABLE pins DROP COLUMN falls; DROP TABLE loose; DROP TABLE reconciled; DROP TABLE quarantine; DROP TABLE scars; ALTER TABLE segments DROP COLUMN verified;
   ALTER TABLE segments DROP COLUMN verified_to; DROP INDEX entries_hidden; DROP INDEX versions_priority; DROP TABLE search; DROP TABLE search_new; DROP TABLE search_gone; DROP TABLE search_words;
+  DROP TABLE search_terms; DROP TABLE search_classes; DROP TABLE search_facts; DROP TABLE search_sizes; DROP TABLE search_names;
   DROP TABLE categories; ALTER TABLE entries DROP COLUMN search; DROP INDEX versions_replaced;
   ALTER TABLE versions DROP COLUMN gone;
   DROP INDEX contents_by_chunk; DROP INDEX changes_dropped; DROP INDEX records_begin;`
+
+/** Takes the facts of search out of an index database: what is left has `user_version` 16. */
+export const withoutFacts = `DROP TABLE search_terms; DROP TABLE search_classes; DROP TABLE search_facts;
+  DROP TABLE search_sizes; DROP TABLE search_names; DROP TABLE search_gone; DROP TABLE search_words;
+  CREATE TABLE search_gone (at INTEGER PRIMARY KEY, words TEXT NOT NULL);
+  CREATE VIRTUAL TABLE search_words USING fts5 (words, content = '', detail = none, tokenize = 'trigram case_sensitive 1');
+  CREATE INDEX search_by_category ON search (category);`

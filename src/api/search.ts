@@ -1,7 +1,7 @@
 /** `/api/v1/search` and `/api/v1/categories`: files of all folders by words and facts. */
 import { z } from 'zod'
 import { limits } from '../base/limits.ts'
-import { categories, type Files, findOrders } from '../peer/peer.ts'
+import { categories, type Files, searchOrders } from '../peer/peer.ts'
 import { parseDuration, parseSize } from '../peer/settings.ts'
 import { queryOf } from './body.ts'
 import { filePath, pageQuery } from './inputs.ts'
@@ -60,7 +60,7 @@ export const searchQuery = (now: number) => {
     smaller: size,
     newer: time,
     older: time,
-    sort: z.enum(findOrders).optional(),
+    sort: z.enum(searchOrders).optional(),
     ...pageQuery,
   })
 }

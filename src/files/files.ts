@@ -6,7 +6,7 @@
  * where outside names become paths.
  */
 import type { CallOptions, PeerId, RecordHash } from '../base/words.ts'
-import type { CategoryTotal, Page } from '../store/index-reader.ts'
+import type { CategoryTotal, Page, SearchOrder } from '../store/index-reader.ts'
 import type { EntryKind } from '../store/view.ts'
 import type { Multipart } from './multipart.ts'
 import type { Uploads } from './uploads.ts'
@@ -270,10 +270,6 @@ export interface Description {
   expires?: Expiry | null | undefined
 }
 
-/** How what was found is sorted; `rank`: by how well the name matches, then newest. */
-export const findOrders = ['rank', 'newest', 'oldest', 'name', 'largest', 'smallest'] as const
-export type FindOrder = (typeof findOrders)[number]
-
 /** contract.md `find`: all that is given must hold. */
 export interface FindQuery extends CallOptions {
   words?: string | undefined
@@ -289,7 +285,7 @@ export interface FindQuery extends CallOptions {
   /** Modified after and before, wall milliseconds. */
   newer?: number | undefined
   older?: number | undefined
-  sort?: FindOrder | undefined
+  sort?: SearchOrder | undefined
   cursor?: string | undefined
   limit?: number | undefined
 }

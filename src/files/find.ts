@@ -5,18 +5,19 @@
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { FolderId } from '../base/words.ts'
-import type { CategoryTotal, Found, Page, SearchFilter, SearchStage } from '../store/index-reader.ts'
-import { soughtWords, type SoughtWords } from '../store/search-text.ts'
+import type { CategoryTotal, Page, Search, SearchFilter } from '../store/index-reader.ts'
+import { soughtWords } from '../store/search-text.ts'
 import type { EntryRow } from '../store/view.ts'
 import { copiesOf } from './copies.ts'
 import type { FilesParts } from './files-parts.ts'
-import type { FindOrder, FindQuery, ListedEntry } from './files.ts'
+import type { FindQuery, ListedEntry } from './files.ts'
 import { fileLine, hidingOf } from './lines.ts'
 import { mayRead } from './list.ts'
 import { openPlace } from './place.ts'
 
-const ranked: readonly SearchStage[] = ['name', 'start', 'word', 'part']
 const pageEntries = 100
+/** Entries whose facts are made at once, when an older program left them to this one. */
+const filledEntries = 5_000
 
 /** Folders that are searched, by id, and the path below which. */
 interface Scope {
@@ -24,28 +25,42 @@ interface Scope {
   below?: string | undefined
 }
 
-/** Where a page goes on: the place in the list of stages, and the number behind which. */
-interface Position {
-  stage: number
-  from: number | undefined
-}
-
 export async function find(parts: FilesParts, query: FindQuery): Promise<Page<ListedEntry>> {
   const scope = scopeOf(parts, query.folder)
-  const search = {
-    parts,
-    query,
-    scope,
+  const search: Search = {
     words: soughtWords(query.words ?? ''),
     filter: filterOf(query, scope),
+    order: query.sort ?? 'rank',
   }
   const limit = Math.min(limits.listEntries, Math.max(1, query.limit ?? pageEntries))
-  const order = orders[query.sort ?? 'rank']
-  const { entries, next } =
-    order === undefined
-      ? await inOrderOfTime(search, stagesOf(query, search.words), positionOf(query.cursor), limit)
-      : await sorted(search, order, positionOf(query.cursor).from ?? 0, limit)
+  while (!parts.store.read.isSearchFilled()) {
+    query.signal?.throwIfAborted()
+    await parts.store.index([{ op: 'search', limit: filledEntries }])
+  }
+  const { entries, next } = await lookAlong(parts, scope, search, query, limit)
   return { entries: lines(parts, scope, entries), ...(next === undefined ? {} : { next }) }
+}
+
+/** Look after look until the page is full, without what the caller may not read. */
+async function lookAlong(
+  parts: FilesParts,
+  scope: Scope,
+  search: Search,
+  { cursor, signal }: FindQuery,
+  limit: number,
+): Promise<Page<EntryRow>> {
+  const isOpen = (entry: EntryRow): boolean =>
+    mayRead(parts, `${scope.names.get(entry.folder)}/${entry.path}`)
+  const entries: EntryRow[] = []
+  for (let from = cursor; ;) {
+    signal?.throwIfAborted()
+    const step = parts.store.read.find(search, from, limit - entries.length)
+    entries.push(...step.entries.filter(isOpen))
+    from = step.next
+    if (from === undefined) return { entries }
+    if (entries.length === limit) return { entries, next: from }
+    await parts.clock.sleep(0)
+  }
 }
 
 /** Files and bytes of each category, of one folder or of all that the caller may read. */
@@ -66,14 +81,6 @@ export async function categories(
   return { entries: [...sums.values()].sort((a, b) => (a.category < b.category ? -1 : 1)) }
 }
 
-interface Search {
-  parts: FilesParts
-  query: FindQuery
-  scope: Scope
-  words: SoughtWords
-  filter: SearchFilter
-}
-
 function scopeOf(parts: FilesParts, folder: string | undefined): Scope {
   if (folder !== undefined && folder !== '') {
     const place = openPlace(parts, 'read', folder)
@@ -86,74 +93,6 @@ function scopeOf(parts: FilesParts, folder: string | undefined): Scope {
 function filterOf(query: FindQuery, { names, below }: Scope): SearchFilter {
   const { tags, type, category, larger, smaller, newer, older } = query
   return { folders: [...names.keys()], below, tags, type, category, larger, smaller, newer, older }
-}
-
-function stagesOf({ sort }: FindQuery, { words }: SoughtWords): readonly SearchStage[] {
-  if (sort === 'oldest') return ['oldest']
-  return sort === 'newest' || words.length === 0 ? ['newest'] : ranked
-}
-
-async function inOrderOfTime(
-  search: Search,
-  stages: readonly SearchStage[],
-  { stage, from }: Position,
-  limit: number,
-): Promise<Page<EntryRow>> {
-  const entries: EntryRow[] = []
-  while (stage < stages.length && entries.length < limit) {
-    search.query.signal?.throwIfAborted()
-    const step = look(search, stages[stage]!, from, limit - entries.length)
-    entries.push(...step.found.map(({ entry }) => entry))
-    from = step.next
-    if (from === undefined) stage += 1
-    else if (entries.length < limit) await search.parts.clock.sleep(0)
-  }
-  return { entries, ...(stage < stages.length ? { next: `${stage}.${from ?? ''}` } : {}) }
-}
-
-/** One look of the index, without what the caller may not read. */
-function look(
-  { parts, words, filter, scope }: Search,
-  stage: SearchStage,
-  from: number | undefined,
-  limit: number,
-): { found: Found[]; next?: number } {
-  const step = parts.store.read.find(stage, words, filter, from, limit)
-  const isOpen = ({ entry }: Found): boolean => mayRead(parts, pathOf(scope, entry))
-  return { ...step, found: step.found.filter(isOpen) }
-}
-
-const pathOf = (scope: Scope, entry: EntryRow): string => `${scope.names.get(entry.folder)}/${entry.path}`
-
-/** Other orders than by time: the newest matches, up to so many, are read and sorted. */
-const sortedEntries = 10_000
-const collator = new Intl.Collator('en', { numeric: true })
-type Order = (a: EntryRow, b: EntryRow, scope: Scope) => number
-const orders: Partial<Record<FindOrder, Order>> = {
-  name: (a, b, scope) => collator.compare(pathOf(scope, a), pathOf(scope, b)),
-  largest: (a, b) => b.size - a.size,
-  smallest: (a, b) => a.size - b.size,
-}
-
-async function sorted(search: Search, order: Order, offset: number, limit: number): Promise<Page<EntryRow>> {
-  const all: EntryRow[] = []
-  let position: Position = { stage: 0, from: undefined }
-  while (position.stage === 0 && all.length < sortedEntries) {
-    const page = await inOrderOfTime(search, ['newest'], position, limits.listEntries)
-    all.push(...page.entries)
-    position = page.next === undefined ? { stage: 1, from: undefined } : positionOf(page.next)
-  }
-  const end = offset + limit
-  const entries = all.sort((a, b) => order(a, b, search.scope)).slice(offset, end)
-  return { entries, ...(end < all.length ? { next: `0.${end}` } : {}) }
-}
-
-function positionOf(cursor: string | undefined): Position {
-  if (cursor === undefined) return { stage: 0, from: undefined }
-  const [, stage, from] = /^([0-9])\.(\d{0,16})$/.exec(cursor) ?? []
-  if (stage === undefined || from === undefined)
-    throw fail('BAD_INPUT', { what: 'the cursor', reason: 'it is not one that a search gave' })
-  return { stage: Number(stage), from: from === '' ? undefined : Number(from) }
 }
 
 /** As `ls` shows them, in the order found. */

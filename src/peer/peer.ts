@@ -22,7 +22,7 @@ export type { Folder, Policy } from '../access/catalogue.ts'
 export type { WebCertificate } from '../access/web-certificate.ts'
 export type { NewToken, S3Signer, Scope, SessionLine, Subject, TokenLine, Tokens } from '../access/tokens.ts'
 export { categories, typeOf } from '../files/mime.ts'
-export { findOrders } from '../files/files.ts'
+export { searchOrders } from '../store/index-reader.ts'
 export type {
   Changes,
   Description,

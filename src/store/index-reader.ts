@@ -34,10 +34,24 @@ export type Listed =
 export type MadeFolder = Pick<EntryRow, 'entry' | 'version' | 'modified' | 'created'>
 
 /**
- * Where a search looks, best first: the whole name, its beginning, whole words of name and tags, parts of
- * anything; each newest first and without what an earlier one gives. `newest` and `oldest`: all that match.
+ * How well an entry matches, best first: the whole name, its beginning, whole words of name and tags, parts of
+ * anything.
  */
-export type SearchStage = 'name' | 'start' | 'word' | 'part' | 'newest' | 'oldest'
+export type SearchStage = 'name' | 'start' | 'word' | 'part'
+
+/**
+ * How what was found is sorted; `rank`: by stage, then newest. `name` is the last part of a path, numbers in it by
+ * their value; of one name the newest first.
+ */
+export const searchOrders = ['rank', 'newest', 'oldest', 'name', 'largest', 'smallest'] as const
+export type SearchOrder = (typeof searchOrders)[number]
+
+/** All that is given must hold. */
+export interface Search {
+  words: SoughtWords
+  filter: SearchFilter
+  order: SearchOrder
+}
 
 export interface SearchFilter {
   folders: readonly FolderId[]
@@ -53,12 +67,6 @@ export interface SearchFilter {
   /** Modified after and before, wall milliseconds. */
   newer?: number | undefined
   older?: number | undefined
-}
-
-/** An entry that was found; `at` orders by time and is where a search goes on. */
-export interface Found {
-  at: number
-  entry: EntryRow
 }
 
 /** A version that a later one replaced. */
@@ -87,12 +95,6 @@ export interface PinnedChunk {
   id: ChunkId
   /** Devices of its standing pins for the folder. */
   devices: DeviceId[]
-}
-
-/** What one bounded look found; `next`: there may be more behind this number. */
-export interface FoundStep {
-  found: Found[]
-  next?: number
 }
 
 export interface CategoryTotal {
@@ -255,18 +257,17 @@ export interface IndexReader {
   from(folder: FolderId, path: string, limit: number): Page<EntryRow>
   /** Removed entries that can come back, newest first. */
   trash(folder: FolderId, cursor: string | undefined, limit: number): Page<EntryRow>
-  /** One bounded look (some milliseconds) for up to `limit` entries behind `from`. */
-  find(
-    stage: SearchStage,
-    words: SoughtWords,
-    filter: SearchFilter,
-    from: number | undefined,
-    limit: number,
-  ): FoundStep
+  /**
+   * One bounded look (some milliseconds) for up to `limit` entries behind `cursor`; there may be more behind `next`
+   * even when it found none. `BAD_INPUT` for a cursor that no search of this order gave.
+   */
+  find(search: Search, cursor: string | undefined, limit: number): Page<EntryRow>
   /** Files and bytes of each category that has any. */
   categories(folder: FolderId): CategoryTotal[]
   /** Entries whose words are not in the index of groups yet; a search looks through them one by one. */
   searchWaiting(): number
+  /** Whether a search finds everything: facts of what an older program indexed come by writes of `search`. */
+  isSearchFilled(): boolean
   /** Replaced versions in order of their numbers, those after `after`. */
   replaced(folder: FolderId, after: number, limit: number): ReplacedVersion[]
   /** Versions with content that are not given up, in order of their numbers, those after `after`. */

@@ -175,6 +175,30 @@ ALTER TABLE versions ADD COLUMN own_sealed BLOB;
 CREATE INDEX records_unopened_reseals ON records (folder, n) WHERE kind = 16 AND opened = 0;
 `
 
+/**
+ * Facts of search beside its texts: narrow rows by time, class, size and name (sqlite-search.ts). Rows that are
+ * there already get theirs in the background, behind the number `unfilled`; words are indexed anew with marks of
+ * class and size.
+ */
+const searchFacts = `
+DROP INDEX search_by_category;
+CREATE TABLE search_classes (n INTEGER PRIMARY KEY, folder INTEGER NOT NULL, kind TEXT NOT NULL, type TEXT NOT NULL,
+  category TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0, UNIQUE (folder, kind, type, category));
+CREATE TABLE search_facts (at INTEGER PRIMARY KEY, class INTEGER NOT NULL, size INTEGER NOT NULL);
+CREATE INDEX search_facts_by_class ON search_facts (class, size);
+CREATE TABLE search_sizes (size INTEGER NOT NULL, at INTEGER NOT NULL, class INTEGER NOT NULL,
+  PRIMARY KEY (size, at)) WITHOUT ROWID;
+CREATE TABLE search_names (key TEXT NOT NULL, at INTEGER NOT NULL, class INTEGER NOT NULL, size INTEGER NOT NULL,
+  PRIMARY KEY (key, at DESC)) WITHOUT ROWID;
+DROP TABLE search_words;
+DROP TABLE search_gone;
+CREATE TABLE search_gone (at INTEGER PRIMARY KEY, words TEXT NOT NULL, class TEXT NOT NULL, size TEXT NOT NULL);
+CREATE VIRTUAL TABLE search_words USING fts5 (words, class, size, content = '', detail = none,
+  tokenize = 'trigram case_sensitive 1');
+CREATE VIRTUAL TABLE search_terms USING fts5vocab (search_words, row);
+INSERT INTO meta SELECT 'unfilled', -1 WHERE EXISTS (SELECT 1 FROM search);
+`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -192,6 +216,7 @@ export const indexMigrations: readonly string[] = [
   released,
   reseals,
   expiringVersions,
+  searchFacts,
 ]
 
 export const ownMigrations: readonly string[] = [

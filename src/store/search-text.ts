@@ -90,23 +90,17 @@ function tagsText(folded: readonly string[]): string {
   return folded.length === 0 ? '' : `\u{1f}${folded.join('\u{1f}')}\u{1f}`
 }
 
-/** Most groups of three letters asked of the index; candidates are compared whole anyway. */
-const askedGroups = 24
+/** Longer names are told apart by their time. */
+const keyLetters = 128
 
-/**
- * The query of the index of three-letter groups for texts that hold each of `parts`; undefined when
- * they are too short to ask.
- */
-export function groupsQuery(parts: readonly string[]): string | undefined {
-  const groups = new Set(parts.flatMap(threes))
-  if (groups.size === 0) return undefined
-  return [...groups]
-    .slice(0, askedGroups)
-    .map((group) => `"${group}"`)
-    .join(' ')
+/** A folded name as a text that sorts like people do: numbers by their value, `img 2` before `img 10`. */
+export function sortKey(name: string): string {
+  return name.replaceAll(/[0-9]+/g, numberKey).slice(0, keyLetters)
 }
 
-function threes(text: string): string[] {
-  const letters = Array.from(text)
-  return letters.slice(0, Math.max(0, letters.length - 2)).map((_, at) => letters.slice(at, at + 3).join(''))
+/** Its number of digits, as a sign at the place of digits, then these. */
+function numberKey(digits: string): string {
+  const plain = digits.replace(/^0+(?=.)/, '')
+  const length = plain.length < 10 ? String(plain.length - 1) : `9${String.fromCharCode(48 + plain.length)}`
+  return length + plain
 }

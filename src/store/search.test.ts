@@ -6,17 +6,16 @@ import {
   newFolder,
   StoreHome,
   versionRow,
+  withoutFacts,
   withoutSearch,
 } from '../../test/store-fixture.ts'
 import type { RecordHash } from '../base/words.ts'
 import type { SignedRecord } from '../codec/record.ts'
-import type { IndexReader, SearchFilter, SearchStage } from './index-reader.ts'
+import type { IndexReader, SearchFilter, SearchOrder } from './index-reader.ts'
 import type { LocalStore } from './local-store.ts'
 import { fold, soughtWords, wordsOf } from './search-text.ts'
 import { Sqlite } from './sqlite.ts'
 import type { VersionRow } from './view.ts'
-
-const stages: SearchStage[] = ['name', 'start', 'word', 'part']
 
 class Shelf {
   readonly author = new Author()
@@ -53,19 +52,17 @@ class Shelf {
     while (this.read.searchWaiting() > 0) await this.store.index([{ op: 'search', limit: 3 }])
   }
 
-  /** Paths in the order of their ranks, `limit` at a time. */
-  find(text: string, filter: Partial<SearchFilter> = {}, limit = 100, order = stages): string[] {
+  /** Paths in their order, `limit` at a time. */
+  find(text: string, filter: Partial<SearchFilter> = {}, limit = 100, order: SearchOrder = 'rank'): string[] {
     const found: string[] = []
-    for (const stage of order) {
-      let from: number | undefined
-      do {
-        const whole = { folders: [this.folder], ...filter }
-        const step = this.read.find(stage, soughtWords(text), whole, from, limit)
-        assert(step.found.length <= limit)
-        found.push(...step.found.map(({ entry }) => entry.path))
-        from = step.next
-      } while (from !== undefined)
-    }
+    const search = { words: soughtWords(text), filter: { folders: [this.folder], ...filter }, order }
+    let cursor: string | undefined
+    do {
+      const page = this.read.find(search, cursor, limit)
+      assert(page.entries.length <= limit)
+      found.push(...page.entries.map(({ path }) => path))
+      cursor = page.next
+    } while (cursor !== undefined)
     return found
   }
 
@@ -142,8 +139,8 @@ shelfTest('ranked: the name, its beginning, words, parts, each newest first', as
   assert.deepEqual(shelf.find('may report'), ['the report of May.txt'])
   assert.deepEqual(shelf.find('port pd'), ['b/report.pdf', 'a/Report.pdf'])
   assert.deepEqual(shelf.find('no such'), [])
-  assert.deepEqual(shelf.find('report', {}, 100, ['newest']), ranked.toSorted(newestFirst(files)))
-  assert.deepEqual(shelf.find('report', {}, 2, ['oldest']), ranked.toSorted(newestFirst(files)).reverse())
+  assert.deepEqual(shelf.find('report', {}, 100, 'newest'), ranked.toSorted(newestFirst(files)))
+  assert.deepEqual(shelf.find('report', {}, 2, 'oldest'), ranked.toSorted(newestFirst(files)).reverse())
 })
 
 const newestFirst =
@@ -205,7 +202,7 @@ shelfTest('filters, and categories with their totals', async (shelf) => {
     size: 0,
   })
   for (const state of ['waiting', 'indexed']) {
-    const all = (filter: Partial<SearchFilter>): string[] => shelf.find('', filter, 100, ['newest'])
+    const all = (filter: Partial<SearchFilter>): string[] => shelf.find('', filter, 100, 'newest')
     assert.deepEqual(all({}), ['place', 'three.txt', 'a/b/two.png', 'a/one.png'], state)
     assert.deepEqual(all({ tags: ['HOLIDAY'] }), ['a/b/two.png', 'a/one.png'], state)
     assert.deepEqual(all({ tags: ['holiday', 'sea'] }), ['a/one.png'], state)
@@ -235,4 +232,29 @@ shelfTest('an index from before there was search learns it when it is opened', a
   assert.deepEqual(shelf.find('first'), ['dir/first.txt'])
   assert.deepEqual(shelf.find('gone'), [])
   assert.deepEqual(shelf.read.categories(shelf.folder), [{ category: 'document', files: 1, bytes: 10 }])
+})
+
+shelfTest('facts that an older program left out are made later, whatever comes meanwhile', async (shelf) => {
+  const moved = await shelf.write('dir/moved.txt', at(1))
+  const gone = await shelf.write('gone.txt', at(2))
+  for (const n of [3, 4, 5]) await shelf.write(`kept ${n}.txt`, { ...at(n), size: 10 * n })
+  await shelf.tend()
+  await shelf.store.close()
+  const old = new Sqlite(shelf.home.options.database, { synchronous: 'NORMAL' })
+  old.db.exec(`${withoutFacts} PRAGMA user_version = 16;`)
+  old.close()
+  shelf.store = await shelf.home.open()
+  assert.equal(shelf.read.isSearchFilled(), false)
+  await shelf.store.index([{ op: 'search', limit: 2 }])
+  await shelf.write('gone.txt', { ...at(2), kind: 'removed' }, gone)
+  await shelf.write('dir/moved away.txt', { ...at(9), size: 90 }, moved)
+  await shelf.write('kept 0.txt', { ...at(0), size: 5 })
+  while (!shelf.read.isSearchFilled()) await shelf.store.index([{ op: 'search', limit: 2 }])
+  const largest = ['dir/moved away.txt', 'kept 5.txt', 'kept 4.txt', 'kept 3.txt', 'kept 0.txt']
+  for (const state of ['waiting', 'indexed']) {
+    assert.deepEqual(shelf.find('', {}, 2, 'largest'), largest, state)
+    assert.deepEqual(shelf.find('kept', { larger: 5 }), largest.slice(1, 4), state)
+    assert.deepEqual(shelf.find('gone'), [], state)
+    await shelf.tend()
+  }
 })

@@ -7,17 +7,8 @@ import {
   type PeerId,
   type RecordHash,
 } from '../base/words.ts'
-import type {
-  CategoryTotal,
-  FoundStep,
-  Listed,
-  Page,
-  ReplacedVersion,
-  SearchFilter,
-  SearchStage,
-} from './index-reader.ts'
-import { SqliteSearchReader } from './sqlite-search-reader.ts'
-import type { SoughtWords } from './search-text.ts'
+import type { CategoryTotal, Listed, Page, ReplacedVersion, Search } from './index-reader.ts'
+import { type SearchBounds, SqliteSearchReader } from './sqlite-search-reader.ts'
 import { idIn, num, text, type Sqlite } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
 import { goneBits } from './sqlite-view.ts'
@@ -54,8 +45,8 @@ const lineSelect = `SELECT lower(hex(r.hash)), lower(hex(v.entry)), v.kind, v.pa
   EXISTS (SELECT 1 FROM entries o WHERE o.folder = e.folder AND o.path = e.path AND o.removed = 0 AND o.shadowed = 1), r.ms
   FROM entries e JOIN versions v ON v.n = e.version JOIN records r ON r.n = e.version`
 
-const searchSelect = `SELECT s.at AS search_at, ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
-FROM search s CROSS JOIN entries e ON e.n = s.entry CROSS JOIN versions v ON v.n = e.version ${versionJoins}`
+const searchSelect = `SELECT facts.at AS search_at, ${versionColumns}, e.versions, e.conflicts, e.shadowed, e.n AS entry_n
+FROM search_facts facts CROSS JOIN search s ON s.at = facts.at CROSS JOIN entries e ON e.n = s.entry CROSS JOIN versions v ON v.n = e.version ${versionJoins}`
 
 /** Every path below `path` lies between these two. */
 const rangeBelow = (path: string): [string, string] =>
@@ -69,11 +60,12 @@ export class SqliteViewReader {
   protected readonly numbers: Numbers
   readonly #search: SqliteSearchReader
 
-  constructor(sql: Sqlite) {
+  constructor(sql: Sqlite, bounds?: SearchBounds) {
     this.sql = sql
     this.numbers = new Numbers(sql)
     this.#search = new SqliteSearchReader({
       sql,
+      bounds,
       numbers: this.numbers,
       entries: (where, values) =>
         sql.all(`${searchSelect} ${where}`, ...values).map((row) => ({
@@ -260,14 +252,8 @@ export class SqliteViewReader {
     return { entries: entries.map(entryRow), ...(next === undefined ? {} : { next }) }
   }
 
-  find(
-    stage: SearchStage,
-    words: SoughtWords,
-    filter: SearchFilter,
-    from: number | undefined,
-    limit: number,
-  ): FoundStep {
-    return this.#search.find(stage, words, filter, from, limit)
+  find(search: Search, cursor: string | undefined, limit: number): Page<EntryRow> {
+    return this.#search.find(search, cursor, limit)
   }
 
   categories(folder: FolderId): CategoryTotal[] {
@@ -276,6 +262,10 @@ export class SqliteViewReader {
 
   searchWaiting(): number {
     return this.#search.waiting()
+  }
+
+  isSearchFilled(): boolean {
+    return this.#search.isFilled()
   }
 
   replaced(folder: FolderId, after: number, limit: number): ReplacedVersion[] {

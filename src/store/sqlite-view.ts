@@ -7,7 +7,7 @@ import type { IndexWrite, ResealRow } from './store.ts'
 import { SqliteSearch, type Searchable } from './sqlite-search.ts'
 import { blob, idIn, num, splitIds, text, type Row, type Sqlite } from './sqlite.ts'
 import type { Numbers } from './sqlite-numbers.ts'
-import type { VersionRow, VersionStatus } from './view.ts'
+import type { EntryKind, VersionRow, VersionStatus } from './view.ts'
 
 export const statusNumbers: Record<VersionStatus, number> = { counted: 0, held: 1, future: 2 }
 export const statusNames: readonly VersionStatus[] = ['counted', 'held', 'future']
@@ -38,7 +38,8 @@ export function parentOf(path: string): string {
 
 /** Ids of one entry's versions that nothing counted replaces, the shown one first. */
 const headsSql = `
-SELECT v.n, r.hash, r.ms, v.path, v.kind, v.modified, v.category, v.tags, v.description FROM versions v JOIN records r ON r.n = v.n
+SELECT v.n, r.hash, r.ms, v.path, v.kind, v.modified, v.size, v.type, v.category, v.tags, v.description
+FROM versions v JOIN records r ON r.n = v.n
 WHERE v.folder = ? AND v.entry = ? AND v.status <> 1 AND v.replaced = 0
 ORDER BY v.status, r.ms DESC, r.counter DESC, r.hash DESC`
 
@@ -136,13 +137,16 @@ export class SqliteView {
     for (const touched of this.#touched.values()) this.#settleEntry(touched)
     for (const [folder, paths] of this.#sums)
       for (const [path, sums] of paths) this.#addSums(folder, path, sums)
-    this.forget()
+    this.#touched.clear()
+    this.#sums.clear()
+    this.#search.settle()
   }
 
   /** After a transaction was undone. */
   forget(): void {
     this.#touched.clear()
     this.#sums.clear()
+    this.#search.forget()
   }
 
   #record(version: RecordHash): Row | undefined {
@@ -307,12 +311,12 @@ export class SqliteView {
 
   /** Once, when a database of an older program had entries already. */
   fillSearch(): void {
-    const sql = `SELECT e.n, e.folder, e.search, v.path, v.kind, v.modified, v.category, v.tags, v.description
-      FROM entries e JOIN versions v ON v.n = e.version WHERE e.removed = 0 AND e.n > ? ORDER BY e.n LIMIT 1000`
+    const sql = `SELECT e.n, e.folder, e.search, v.path, v.kind, v.modified, v.size, v.type, v.category, v.tags,
+      v.description FROM entries e JOIN versions v ON v.n = e.version WHERE e.removed = 0 AND e.n > ? ORDER BY e.n LIMIT 1000`
     for (let after = 0; ;) {
       const rows = this.#sql.all(sql, after)
       for (const row of rows) this.#showInSearch(num(row['folder']), row, row)
-      if (rows.length === 0) return
+      if (rows.length === 0) return this.#search.settle()
       after = num(rows.at(-1)!['n'])
     }
   }
@@ -364,7 +368,10 @@ function searchable(folder: number, entry: number, shown: Row): Searchable {
     entry,
     folder,
     path: text(shown['path']),
+    kind: text(shown['kind']) as EntryKind,
     modified: num(shown['modified']),
+    size: num(shown['size']),
+    type: text(shown['type']),
     category: text(shown['category']),
     tags: JSON.parse(text(shown['tags'])) as string[],
     description: text(shown['description']),
