@@ -14,14 +14,20 @@ export const restoreRoutes: Route[] = [
 export const restoreBody = z.strictObject({
   version: recordHash.optional(),
   at: time.optional(),
+  /** Of what was removed only what was removed since then. */
+  since: time.optional(),
   dryRun: z.boolean().default(false),
 })
 
 async function restore(call: Call): Promise<unknown> {
-  const { version, at, dryRun } = await jsonBody(call, restoreBody)
-  if (at === undefined && !dryRun) return call.peer.files.restore(call.path, { version, signal: call.signal })
-  if (at === undefined || version !== undefined)
-    throw fail('BAD_INPUT', { what: 'the body', reason: '`at` stands without `version`, `dryRun` with `at`' })
+  const { version, since, at, dryRun } = await jsonBody(call, restoreBody)
+  if (at === undefined && !dryRun && (since === undefined || version === undefined))
+    return call.peer.files.restore(call.path, { version, since, signal: call.signal })
+  if (at === undefined || version !== undefined || since !== undefined)
+    throw fail('BAD_INPUT', {
+      what: 'the body',
+      reason: '`version`, `since` and `at` stand alone, `dryRun` with `at`',
+    })
   if (!call.request.headers.accept?.includes('application/x-ndjson'))
     return call.peer.files.restoreAt(call.path, at, { dryRun, signal: call.signal })
   return tellProgress(call, (onProgress) =>

@@ -84,6 +84,11 @@ export const limits = {
 
   // Versions
   keepMs: 30 * day,
+  /** Deleting within an hour more than so many files, or so many and this share, is told for some days. */
+  deletionsMany: 1000,
+  deletionsFew: 50,
+  deletionsShare: 0.2,
+  deletionsToldMs: 3 * day,
 
   // Network
   requestHeadBytes: 16 * KiB,

@@ -36,7 +36,7 @@ async function restore(context: Context, path: string, options: Options): Promis
   const client = await context.client()
   if (at !== undefined) return restoreAt(context, client, path, { at: timeOf(at), dryRun: dryRun === true })
   const found = await versionOf(client, path, version ?? '', context.signal)
-  await restoreVersion(context, client, path, found)
+  await restoreVersion(context, client, path, { version: found })
 }
 
 async function restoreAt(
@@ -76,15 +76,15 @@ function show({ out }: Context, found: TreeRestored, dryRun: boolean): void {
 
 const words = { return: 'comes back', change: 'changes   ', remove: 'to trash  ' }
 
-/** Writes a version (undefined: the last one) as the newest and says so. */
+/** Writes a version (without one: what was removed) as the newest and says so. */
 export async function restoreVersion(
   context: Context,
   client: Client,
   path: string,
-  version: string | undefined,
+  body: { version?: string; since?: string },
 ): Promise<void> {
   const result = await client.call<PutResult>('POST', `/api/v1/restore/${encodePath(path)}`, {
-    body: { version },
+    body,
     signal: context.signal,
   })
   const files = result.restored === undefined ? '' : ` with ${plural(result.restored, 'file')}`

@@ -4,6 +4,7 @@ import type { VersionInfo } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples, wholeNumber } from './options.ts'
 import { type PageOptions, readList } from './pages.ts'
+import { timeOf } from './time-option.ts'
 import { plural } from './words.ts'
 import { restoreVersion } from './restore.ts'
 import { versionColumns } from './version-table.ts'
@@ -17,11 +18,15 @@ export const build: BuildCommand = (command, act) => {
     .option('--folder <NAME>', 'of this folder', 'files')
     .option('--limit <N>', 'at most N entries', wholeNumber)
     .option('--cursor <C>', 'go on after a page: the next of its JSON')
-    .addHelpText('after', examples('trash', 'trash restore files/a.txt'))
+    .addHelpText(
+      'after',
+      examples('trash', 'trash restore files/a.txt', 'trash restore files --since 2026-05-01T10:00'),
+    )
     .action(act(trash))
   command
     .command('restore')
-    .argument('<path...>', 'FOLDER/PATH')
+    .argument('<path...>', 'FOLDER[/PATH]')
+    .option('--since <TIME>', 'only what was removed since then')
     .description('bring files back')
     .action(act(restore))
   command
@@ -54,7 +59,9 @@ async function trash(context: Context, options: Options): Promise<void> {
   })
 }
 
-async function restore(context: Context, paths: string[]): Promise<void> {
+async function restore(context: Context, paths: string[], options: { since?: string }): Promise<void> {
   const client = await context.client()
-  for (const path of paths) await restoreVersion(context, client, path, undefined)
+  const { since } = options
+  for (const path of paths)
+    await restoreVersion(context, client, path, since === undefined ? {} : { since: timeOf(since) })
 }

@@ -355,7 +355,14 @@ export interface Files {
   /** Uploads in numbered parts. */
   readonly multipart: Multipart
   /** Writes an earlier version (or the last one of a removed file, or of all below a removed folder) as the newest. */
-  restore(path: string, options?: CallOptions & { version?: RecordHash | undefined }): Promise<PutResult>
+  restore(
+    path: string,
+    options?: CallOptions & {
+      version?: RecordHash | undefined
+      /** Of all at and below the path only what was removed since then, wall milliseconds. */
+      since?: number | undefined
+    },
+  ): Promise<PutResult>
   /** A file, or everything in a folder, as it was at a time (wall ms); what came later goes to the trash. */
   restoreAt(
     path: string,

@@ -13,6 +13,7 @@ import { bodyAgain, contentAgain } from './version-bodies.ts'
 
 export interface RestoreOptions extends CallOptions {
   version?: RecordHash | undefined
+  since?: number | undefined
 }
 
 export async function restore(
@@ -22,6 +23,7 @@ export async function restore(
 ): Promise<PutResult> {
   const place = openPlace(parts, 'write', path)
   requireFoldersAbove(parts, place)
+  if (options.since !== undefined) return restoreBelow(parts, place, options.since)
   const row =
     options.version === undefined ? lastRemoved(parts, place) : versionAt(parts, place, options.version)
   if (row === undefined) return restoreBelow(parts, place)
@@ -54,10 +56,12 @@ function again(parts: FilesParts, place: Place, row: VersionRow): NewVersion {
 }
 
 /** A removed folder: of everything removed below it what was removed last, where nothing shows now. */
-async function restoreBelow(parts: FilesParts, place: Place): Promise<PutResult> {
+async function restoreBelow(parts: FilesParts, place: Place, since = 0): Promise<PutResult> {
   const again = new Map<string, NewVersion>()
   let size = 0
   for (const entry of trashedAt(parts, place)) {
+    // Newest first.
+    if (entry.time.ms < since) break
     const row = lastContent(parts, entry)
     const taken = again.has(entry.path) || parts.store.read.entryAt(place.id, entry.path) !== undefined
     if (row === undefined || taken) continue

@@ -35,6 +35,7 @@ import { Thumbnails } from '../files/thumbnails.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import { UploadKeeper } from '../files/upload-keeper.ts'
 import { Rekey } from '../files/rekey.ts'
+import { Deletions } from '../files/deletions.ts'
 import { Expire } from '../files/expire.ts'
 import { Retention } from '../files/retention.ts'
 import { chunksAt } from '../files/scrub.ts'
@@ -115,6 +116,8 @@ export interface Core {
   readonly invites: Invites
   /** Whether this device goes, and how far that is. */
   readonly retirement: Retirement
+  /** Whether much was deleted lately. */
+  readonly deletions: Deletions
   /** Reads this whole disk at the word of another device. */
   readonly scrubJob: ScrubJob
   /** Seals content anew after `folder rekey`. */
@@ -258,6 +261,7 @@ interface OpenCoreParts extends CoreParts {
 }
 
 class OpenCore implements Core {
+  readonly deletions: Deletions
   readonly store: Store
   readonly catalogue: OpenedCatalogue
   readonly pool: Pool
@@ -302,6 +306,7 @@ class OpenCore implements Core {
       alarm: (kind, device) => parts.onAlarm?.(kind, device),
     }
     this.files = openFiles(this.#filesParts)
+    this.deletions = new Deletions(this.#filesParts)
     this.rekey = new Rekey(this.#filesParts)
     this.safety = new Safety({
       read: parts.store.read,
@@ -354,6 +359,8 @@ class OpenCore implements Core {
       if (event.type === 'folders') for (const name of ['retention', 'expiry', 'rekey']) workers.wake(name)
       if (event.type !== 'versions') return
       this.#lookAtPriorities()
+      this.deletions.changed(event.folders)
+      workers.wake('deletions')
       workers.wake('manifests')
       workers.wake('search')
     })
@@ -366,6 +373,7 @@ class OpenCore implements Core {
     workers.add(new SearchIndex(this.#filesParts))
     workers.add(new Retention(this.#filesParts))
     workers.add(this.rekey)
+    workers.add(this.deletions)
     workers.add(new Expire({ ...this.#filesParts, isClockWrong: () => clockOff({ pool }) !== undefined }))
     workers.add(space)
     workers.add(unfinished)

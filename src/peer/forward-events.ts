@@ -5,9 +5,10 @@ import type { Alerts } from './alerts.ts'
 import type { Core } from './create-core.ts'
 import { damageHealed } from './open-alerts.ts'
 import type { PeerEvent } from './peer.ts'
+import { deletionProblem } from './warnings.ts'
 
 export function forwardEvents(
-  { catalogue, pool }: Core,
+  { catalogue, pool, deletions }: Core,
   publish: (event: PeerEvent) => void,
   alerts: Alerts,
   log: Log,
@@ -16,6 +17,9 @@ export function forwardEvents(
     if (event.type === 'versions')
       for (const id of event.folders) publish({ type: 'files', data: { folder: id } })
     else if (event.type !== 'alarm') publish({ type: 'pool', data: { id: catalogue.pool } })
+  })
+  deletions.on((found) => {
+    alerts.notice(deletionProblem({ catalogue }, found)).catch(notNoted)
   })
   pool.on((event) => {
     if (event.type === 'copies') publish({ type: 'copies', data: {} })

@@ -3,8 +3,10 @@
  * `status` shows these as sentences (contract.md: strings), `doctor` and alerts as they are.
  */
 import { recoveryDeviceOf } from '../access/recovery.ts'
+import { timeText } from '../base/clock.ts'
 import { fail, type PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import type { MassDeletion } from '../files/deletions.ts'
 import type { Member } from '../pool/pool.ts'
 import type { Core } from './create-core.ts'
 import { nameOf } from './devices.ts'
@@ -65,6 +67,7 @@ function warningsOf(core: Core): Problem[] {
     ...zoneWarning(core.membership.members()),
     ...shutOutWarning(core),
     ...nothingKeptWarning(core),
+    ...deletionWarnings(core),
   ]
 }
 
@@ -138,6 +141,23 @@ function nothingKeptWarning(core: Core): Problem[] {
   if (core.contributed() !== 0) return []
   const what = 'this device keeps nothing'
   return [{ kind: 'keeps-nothing', what, severity: 'warning', next: 'peerstor quota set SIZE' }]
+}
+
+function deletionWarnings(core: Core): Problem[] {
+  return core.deletions.found().map((found) => deletionProblem(core, found))
+}
+
+export function deletionProblem({ catalogue }: Pick<Core, 'catalogue'>, found: MassDeletion): Problem {
+  const { folder: id, files, of, since, until } = found
+  const folder = catalogue.folders().find((folder) => folder.id === id)?.name ?? id
+  const quoted = /^[\w.-]+$/.test(folder) ? folder : `'${folder}'`
+  return {
+    kind: 'mass-deletion',
+    subject: folder,
+    what: `${files} of ${of} files in ${folder} were deleted within an hour, until ${timeText(until)}; to bring them back`,
+    severity: 'warning',
+    next: `peerstor trash restore ${quoted} --since ${timeText(since)}`,
+  }
 }
 
 /** A device that reaches nobody, and whom nobody reaches, gets no copies and no news. */
