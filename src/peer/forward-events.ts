@@ -3,7 +3,8 @@ import { asPeerStorError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Alerts } from './alerts.ts'
 import type { Core } from './create-core.ts'
-import { damageHealed } from './open-alerts.ts'
+import { nameOf } from './devices.ts'
+import { damageHealed, wrongData } from './open-alerts.ts'
 import type { PeerEvent } from './peer.ts'
 import { deletionProblem } from './warnings.ts'
 
@@ -23,9 +24,11 @@ export function forwardEvents(
   })
   pool.on((event) => {
     if (event.type === 'copies') publish({ type: 'copies', data: {} })
-    if (event.type === 'missing') {
-      const device = catalogue.deviceOf(event.peer)?.device ?? event.peer
-      publish({ type: 'alarm', data: { kind: 'missing', device } })
+    if (event.type === 'missing' || event.type === 'wrong') {
+      const device = catalogue.deviceOf(event.peer)
+      publish({ type: 'alarm', data: { kind: event.type, device: device?.device ?? event.peer } })
+      const name = device === undefined ? event.peer : nameOf(device)
+      if (event.type === 'wrong') alerts.notice(wrongData(event.peer, name)).catch(notNoted)
     }
     if (event.type !== 'damage') return
     publish({ type: 'alarm', data: { kind: 'damage', device: catalogue.device } })

@@ -1,5 +1,5 @@
 /** The alerts of a running peer: what it sees, where its settings send them. */
-import type { DeviceId } from '../base/words.ts'
+import type { DeviceId, PeerId } from '../base/words.ts'
 import type { Log } from '../base/log.ts'
 import { asPeerStorError } from '../base/errors.ts'
 import type { OwnState } from '../store/store.ts'
@@ -70,5 +70,16 @@ export function damageHealed(found: number, healed: number): Problem {
     what: `${found} damaged chunks or records were found on this disk, ${healed} of them are good again`,
     severity: 'warning',
     next: 'peerstor scrub',
+  }
+}
+
+/** What a device sent does not fit what was asked for: a failing disk, or a hostile program. */
+export function wrongData(peer: PeerId, name: string): Problem {
+  return {
+    kind: 'wrong-data',
+    subject: peer,
+    what: `${name} sent data that is not what it should be; it was refused: its disk may be failing`,
+    severity: 'error',
+    next: `peerstor simulate lose ${peer}`,
   }
 }

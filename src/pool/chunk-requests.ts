@@ -111,7 +111,7 @@ export class ChunkRequests {
     try {
       resolve(await this.#codec.verify(id, bytes, this.#remote.peer))
     } catch (error) {
-      this.#health.distrust(this.#remote.peer)
+      this.#health.wrong(this.#remote.peer)
       reject(error)
     }
   }

@@ -172,7 +172,7 @@ export class FeedReader {
     if (group.length === 0) return
     const { waiting, refused } = await this.#parts.membership.admit(group, this.peer)
     if (waiting > 0) this.#incomplete = true
-    if (refused.length > 0) this.#parts.health.distrust(this.peer)
+    if (refused.length > 0) this.#parts.health.wrong(this.peer)
   }
 
   /** A new database begins with an empty inventory. While something is missing, the position on disk stays. */

@@ -58,9 +58,16 @@ export class Health {
   readonly #store: Pick<PoolStore, 'read' | 'index'>
   readonly #peers = new Map<PeerId, Seen>()
   readonly #startedAt: number
+  readonly #onWrong: (peer: PeerId) => void
   #savedAt: number
 
-  constructor(clock: Clock, store: Pick<PoolStore, 'read' | 'index'>) {
+  /** @param onWrong a peer sent what is not what was asked for, or not in the agreed form */
+  constructor(
+    clock: Clock,
+    store: Pick<PoolStore, 'read' | 'index'>,
+    onWrong: (peer: PeerId) => void = () => undefined,
+  ) {
+    this.#onWrong = onWrong
     this.#clock = clock
     this.#store = store
     this.#startedAt = clock.monotonicMs()
@@ -106,11 +113,17 @@ export class Health {
       this.#succeeded(seen, (firstAt ?? end) - start, bytes, end - (firstAt ?? start))
       return result
     } catch (error) {
-      this.#failed(seen, error)
+      this.#failed(peer, seen, error)
       throw error
     } finally {
       seen.load -= 1
     }
+  }
+
+  /** A peer sent wrong data: somebody should know. */
+  wrong(peer: PeerId): void {
+    this.distrust(peer)
+    this.#onWrong(peer)
   }
 
   /** A peer sent wrong data, or does not have what it said: it gets no new copies for a while. */
@@ -172,7 +185,8 @@ export class Health {
       seen.rate = blend(seen.rate, (bytes / transferMs) * 1000)
   }
 
-  #failed(seen: Seen, error: unknown): void {
+  #failed(peer: PeerId, seen: Seen, error: unknown): void {
+    if (isCode(error, 'PEER_MISBEHAVED')) this.#onWrong(peer)
     if (error instanceof PeerStorError && error.code === 'PEER_REFUSED')
       seen.shutsOut = error.data['role'] === 'ex-member'
     seen.reputation *= isCode(error, 'PEER_MISBEHAVED') ? 0.3 : 1 - newest

@@ -222,7 +222,7 @@ export class Keeper {
     } catch (error) {
       if (!isCode(error, 'CHUNK_DAMAGED')) throw error
       this.#parts.log.info('a chunk that was offered is damaged', { from, id })
-      this.#parts.health.distrust(from)
+      this.#parts.health.wrong(from)
       return undefined
     }
   }

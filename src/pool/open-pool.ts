@@ -47,7 +47,7 @@ class OpenPool implements Pool {
     this.#parts = parts
     const { membership, store, clock } = parts
     const remote = (peer: PeerId): RemoteStore => this.#remote(peer)
-    const health = (this.#health = new Health(clock, store))
+    const health = (this.#health = new Health(clock, store, (peer) => this.#emit({ type: 'wrong', peer })))
     const roster = (this.#roster = new Roster(membership, health, store.read, parts.repairGraceMs))
     const replicator = (this.#replicator = new Replicator({
       ...parts,

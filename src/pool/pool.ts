@@ -130,6 +130,8 @@ export type PoolEvent =
   | { type: 'copies' }
   /** A peer could not prove that it has chunks that it says it has. */
   | { type: 'missing'; peer: PeerId; chunks: number }
+  /** A peer sent what is not what was asked for, or not in the agreed form; it was refused. */
+  | { type: 'wrong'; peer: PeerId }
   /** Damage was found on this disk, and so much of it mended. */
   | { type: 'damage'; found: number; healed: number }
   /** A peer's records and holdings are known up to its newest change. */
