@@ -158,7 +158,9 @@ export class Ledger {
   /** What a peer may ask now. */
   roleOf(peer: PeerId): Role {
     const judged = this.state.authority.deviceOfPeer(peer)
-    return judged === undefined ? 'stranger' : this.state.authority.roleOf(judged)
+    const role = judged === undefined ? 'stranger' : this.state.authority.roleOf(judged)
+    const isLockedSelf = peer === this.peer && this.#parts.keys.locked === true
+    return isLockedSelf && (role === 'member' || role === 'admin') ? 'storage' : role
   }
 
   /** What a device's chain shows besides one history. */
@@ -167,6 +169,7 @@ export class Ledger {
   }
 
   checkMayWrite(action: string): void {
+    if (this.#parts.keys.locked === true) throw fail('PEER_LOCKED')
     const role = this.roleOf(this.peer)
     if (role !== 'member' && role !== 'admin') throw fail('FORBIDDEN', { role, action })
   }

@@ -266,6 +266,7 @@ const sessions = z.looseObject({
   sessions: z.array(z.looseObject({ id: z.string(), created: time, lastUsed: time, current: z.boolean() })),
 })
 const signedIn = z.looseObject({ signedIn: z.literal(true) })
+const lock = z.looseObject({ locked: z.boolean(), kind: z.enum(['passphrase', 'key file']).nullable() })
 const password = z.looseObject({ set: z.boolean() })
 const ticket = z.looseObject({ ticket: z.string(), expires: time })
 const metrics = z.looseObject({
@@ -323,6 +324,7 @@ export const answers = {
   sessions,
   signedIn,
   password,
+  lock,
   ticket,
   metrics,
   anything,

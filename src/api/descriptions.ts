@@ -10,6 +10,7 @@ import { adoptBody, renameBody, revokeBody } from './devices.ts'
 import { changeBody, discardQuery, infoQuery, listQuery, makeBody, trashQuery } from './entries.ts'
 import { deleteQuery, getQuery, putQuery } from './files.ts'
 import { changedFolder, newFolder } from './folders.ts'
+import { changeLockBody, lockBody, unlockBody } from './lock.ts'
 import { passwordBody } from './password.ts'
 import { inviteBody, joinBody, peerBody } from './pool.ts'
 import { quotaBody } from './quota.ts'
@@ -259,6 +260,22 @@ const described: Record<string, Description> = {
   },
   'DELETE /api/v1/sessions/current': { summary: 'Sign out' },
   'DELETE /api/v1/sessions/:id': { summary: 'End a session' },
+  'GET /api/v1/lock': {
+    summary: 'Whether the keys of this peer are sealed, and locked now',
+    answer: answers.lock,
+  },
+  'POST /api/v1/lock': {
+    summary: 'Lock the keys; the first time with a passphrase or key file that unlocks them',
+    body: lockBody,
+    answer: answers.lock,
+  },
+  'PUT /api/v1/lock': { summary: 'Change what unlocks the keys', body: changeLockBody, answer: answers.lock },
+  'POST /api/v1/lock/remove': {
+    summary: 'Keys without a lock again',
+    body: unlockBody,
+    answer: answers.lock,
+  },
+  'POST /api/v1/unlock': { summary: 'Unlock the keys', body: unlockBody, answer: answers.lock },
   'GET /api/v1/password': { summary: 'Whether the page has a password', answer: answers.password },
   'PUT /api/v1/password': { summary: 'Set the password of the page', body: passwordBody },
   'DELETE /api/v1/password': { summary: 'No password any more' },

@@ -11,6 +11,7 @@ import { eventsRoutes } from './events.ts'
 import { filesRoutes } from './files.ts'
 import { foldersRoutes } from './folders.ts'
 import { metricsRoutes } from './metrics.ts'
+import { lockRoutes } from './lock.ts'
 import { passwordRoutes } from './password.ts'
 import { poolRoutes } from './pool.ts'
 import { quotaRoutes } from './quota.ts'
@@ -53,6 +54,7 @@ export const routes: readonly Route[] = [
   ...tokensRoutes,
   ...sessionsRoutes,
   ...passwordRoutes,
+  ...lockRoutes,
   ...eventsRoutes,
   ...metricsRoutes,
   ...docsRoutes(() => routes),

@@ -264,6 +264,18 @@ export const catalogue = {
   // The peer itself
   PEER_NOT_RUNNING: row(503, 'no peer is running for {home}', 'start it: {start}'),
   HOME_LOCKED: row(409, 'another process uses {home}', 'stop it, or choose another --home'),
+  PEER_LOCKED: row(
+    423,
+    'the keys of this peer are locked: it only keeps sealed chunks',
+    'unlock it: peerstor unlock',
+  ),
+  LOCK_WRONG: row(403, 'that is not the {kind} that the keys are locked with', 'try again: peerstor unlock'),
+  LOCK_NONE: row(409, 'the keys of this peer have no lock', 'lock them: peerstor lock'),
+  LOCK_SET: row(
+    409,
+    'this cannot be done while the keys of this peer have a lock',
+    'remove it first: peerstor lock --remove',
+  ),
   PORT_BUSY: row(500, 'no free port from {port} on {host}', 'choose another with --port'),
   SETTING_UNKNOWN: row(400, 'no setting is named {key}{hint}', 'list them: peerstor config', 2),
   SETTING_LATER: row(

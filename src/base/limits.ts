@@ -283,6 +283,11 @@ export const limits = {
   tokens: 1024,
   passwordLettersMin: 8,
   passwordBytes: 1024,
+  /** A file that locks keys. */
+  keyFileBytesMin: 32,
+  keyFileBytes: 64 * 1024,
+  /** KiB of memory that a stretched passphrase may ask for. */
+  stretchMemory: 1024 * 1024,
   /** Sign-ins by password that wait for each other. */
   passwordsWaiting: 16,
   eventBacklog: 4096,

@@ -55,6 +55,11 @@ export const commands: Record<string, CommandEntry> = {
   workers: { summary: 'show, pause, resume and run background work', load: () => import('./workers.ts') },
   token: { summary: 'make, list and revoke API tokens', load: () => import('./token.ts') },
   password: { summary: 'set the password of the page', load: () => import('./password.ts') },
+  lock: {
+    summary: 'seal the keys of this device by a passphrase or key file',
+    load: () => import('./lock.ts'),
+  },
+  unlock: { summary: 'open the files of a locked device again', load: () => import('./unlock.ts') },
   config: { summary: 'show and change settings', load: () => import('./config.ts') },
   metrics: { summary: 'show the numbers of this device', load: () => import('./metrics.ts') },
   url: { summary: 'print the link to the web page', load: () => import('./url.ts') },

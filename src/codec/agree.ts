@@ -29,6 +29,17 @@ export function agreementKey(seed: Uint8Array): AgreementKey {
   }
 }
 
+/** A key whose private half is sealed. */
+export function lockedAgreementKey(publicKey: Uint8Array): AgreementKey {
+  return {
+    seed: Buffer.alloc(0),
+    publicKey,
+    shared: () => {
+      throw fail('PEER_LOCKED')
+    },
+  }
+}
+
 /** RFC 8410 wraps raw keys in fixed bytes. */
 const pkcs8 = Buffer.from('302e020100300506032b656e04220420', 'hex')
 const spki = Buffer.from('302a300506032b656e032100', 'hex')

@@ -29,6 +29,21 @@ export async function isPassword(password: string, known: PasswordHash): Promise
   return timingSafeEqual(found, Buffer.from(known.hash, 'base64url'))
 }
 
+/** How a passphrase became a key: all but the passphrase. Salt in base64url. */
+export type Stretching = Omit<PasswordHash, 'hash'>
+
+/** A key of 32 bytes from a passphrase, and how it was made. */
+export async function stretch(passphrase: string, random: Random): Promise<{ how: Stretching; key: Buffer }> {
+  const salt = random.bytes(bytes.salt)
+  const key = await argon2id(passphrase, salt, cost)
+  return { how: { ...cost, salt: salt.toString('base64url') }, key }
+}
+
+/** The same key from the same passphrase. */
+export async function stretchAgain(passphrase: string, how: Stretching): Promise<Buffer> {
+  return argon2id(passphrase, Buffer.from(how.salt, 'base64url'), how)
+}
+
 /** On a thread of the runtime's pool; one form of a text that keyboards write in several. */
 function argon2id(
   password: string,
@@ -38,7 +53,7 @@ function argon2id(
   // Named through the module: a runtime before 24.7 lacks it and can still run everything else.
   const { argon2 } = crypto
   if (argon2 === undefined)
-    throw fail('NOT_HERE', { what: 'a page password', reason: 'this Node has no argon2; 24.7 has' })
+    throw fail('NOT_HERE', { what: 'a password', reason: 'this Node has no argon2; 24.7 has' })
   const parameters = { nonce, memory, passes, parallelism: lanes, tagLength: bytes.hash }
   const message = Buffer.from(password.normalize('NFC'))
   return new Promise((resolve, reject) =>

@@ -188,6 +188,42 @@ function wrapKey(
   return derive('peerstor/1 wrap', shared, ephemeral, key32(recipient), idBytes(folder), idBytes(epoch))
 }
 
+const saltBytes = 32
+
+/**
+ * Seals a home's private keys: `salt ‖ c ‖ AES-256-GCM ‖ tag`. The salt is new each time, so no key of
+ * the cipher is used twice; `bound` is what the bytes belong to.
+ */
+export function sealHomeKeys(
+  random: Random,
+  key: Uint8Array,
+  bound: Uint8Array,
+  plaintext: Uint8Array,
+): Buffer {
+  const salt = random.bytes(saltBytes)
+  const cipher = createCipheriv(algorithm, homeKey(key, salt), zeroNonce, { authTagLength: tagBytes })
+  cipher.setAAD(homeData(bound))
+  const sealed = Buffer.concat([cipher.update(plaintext), cipher.final()])
+  return Buffer.concat([salt, homeCommitment(key, salt), sealed, cipher.getAuthTag()])
+}
+
+/** Undefined when `key` is another one; `BAD_INPUT` when the bytes are damaged. */
+export function openHomeKeys(key: Uint8Array, bound: Uint8Array, sealed: Uint8Array): Buffer | undefined {
+  const refused = (reason: string, cause?: unknown): PeerStorError =>
+    fail('BAD_INPUT', { what: 'the file of sealed keys', reason }, cause)
+  if (sealed.length < saltBytes + commitmentBytes + tagBytes) throw refused('it is too short')
+  const salt = sealed.subarray(0, saltBytes)
+  const named = sealed.subarray(saltBytes, saltBytes + commitmentBytes)
+  if (!timingSafeEqual(homeCommitment(key, salt), named)) return undefined
+  const rest = sealed.subarray(saltBytes + commitmentBytes)
+  return orFail(refused, () => decryptBytes(homeKey(key, salt), homeData(bound), rest))
+}
+
+const homeKey = (key: Uint8Array, salt: Uint8Array): Buffer => derive('peerstor/1 lock key', key32(key), salt)
+const homeCommitment = (key: Uint8Array, salt: Uint8Array): Buffer =>
+  derive('peerstor/1 lock commit', key32(key), salt)
+const homeData = (bound: Uint8Array): Buffer => Buffer.concat([Buffer.from('peerstor/1 lock'), bound])
+
 // The header and the body.
 
 const suite = 1

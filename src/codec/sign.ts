@@ -4,6 +4,7 @@
  * in and out: the private one is the seed, made from the injected randomness.
  */
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto'
+import { fail } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { idBytes, type DeviceId, type PoolId } from '../base/words.ts'
 import { derive, hashHex, key32 } from './hash.ts'
@@ -40,6 +41,17 @@ export function signingKey(seed: Uint8Array): SigningKey {
     seed,
     publicKey: rawPublicKey(key),
     sign: (purpose, pool, ...parts) => sign(null, signedBytes(purpose, pool, parts), key),
+  }
+}
+
+/** A key whose private half is sealed: whoever asks it to sign is refused with `PEER_LOCKED`. */
+export function lockedSigningKey(publicKey: Uint8Array): SigningKey {
+  return {
+    seed: Buffer.alloc(0),
+    publicKey,
+    sign: () => {
+      throw fail('PEER_LOCKED')
+    },
   }
 }
 

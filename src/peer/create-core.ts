@@ -45,6 +45,7 @@ import { openPool } from '../pool/open-pool.ts'
 import type { Membership, Pool } from '../pool/pool.ts'
 import { Compaction } from '../store/compaction.ts'
 import { openIndexOnly, openStore } from '../store/open-store.ts'
+import { removeIndex } from '../store/remove-index.ts'
 import type { Store } from '../store/store.ts'
 import { serveInvites } from './join.ts'
 import { membershipOf } from './membership.ts'
@@ -151,7 +152,8 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
     peer: parts.network.peer,
     contributed: parts.contributed() ?? 0,
   }
-  const store = away === undefined ? await openStore(options) : await openIndexOnly(options, away)
+  const open = (): Promise<Store> => (away === undefined ? openStore(options) : openIndexOnly(options, away))
+  const store = await (keys.locked === true ? openClosedMouthed(open, parts.database) : open())
   try {
     const space = await SpaceWatch.over(store, parts.contributed)
     const catalogue = await openCatalogue({ ...parts, store, naming: { checkPath, categoryOf } })
@@ -160,7 +162,8 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
     await nameItself(catalogue, parts)
     const workers = new WorkerRunner(clock, log, pausedWorkers(store.own))
     const retireSwitch = new RetireSwitch(store.own, catalogue.device)
-    const whole = membershipOf(catalogue, () => stateOf(parts, space, retireSwitch.isOn, away))
+    const ownState = (): DeviceState => stateOf(parts, space, retireSwitch.isOn, away)
+    const whole = membershipOf(catalogue, ownState, keys.locked)
     const membership = away === undefined ? whole : keepingNothing(whole)
     const budget = parts.budget ?? new Budget(limits.bulkBytes)
     const wake = (worker: string): void => workers.wake(worker)
@@ -200,8 +203,18 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
   }
 }
 
+/** What an unlocked run left in the index, names and keys of chunks, is not for a locked one. */
+async function openClosedMouthed(open: () => Promise<Store>, database: string): Promise<Store> {
+  const store = await open()
+  if (!store.read.hasOpened()) return store
+  await store.close()
+  await removeIndex(database)
+  return open()
+}
+
 /** A device's first name; storage-only devices can not write one. */
-async function nameItself(catalogue: Catalogue, { self, log }: CoreParts): Promise<void> {
+async function nameItself(catalogue: Catalogue, { self, log, keys }: CoreParts): Promise<void> {
+  if (keys.locked === true) return
   const own = catalogue.devices().find(({ device }) => device === catalogue.device)
   if (own?.kind !== 'device' || own.name !== undefined || own.revoked) return
   try {
@@ -352,7 +365,7 @@ class OpenCore implements Core {
   }
 
   async start(): Promise<void> {
-    const { away, catalogue, clock, pool, workers, space, unfinished, onAlarm } = this.#parts
+    const { away, catalogue, clock, keys, pool, workers, space, unfinished, onAlarm } = this.#parts
     catalogue.on((event) => {
       if (event.type === 'alarm') onAlarm?.(event.kind, event.device)
       else pool.announce()
@@ -367,6 +380,10 @@ class OpenCore implements Core {
     await pool.start()
     if (away !== undefined) return workers.add(new ChunksOf(this.#filesParts))
     for (const worker of pool.workers()) workers.add(worker)
+    workers.add(space)
+    workers.add(new Compaction(this.store, clock, () => space.isDiskShort))
+    // Whoever can open nothing knows nothing of what files need.
+    if (keys.locked === true) return
     workers.add(new ChunksOf({ ...this.#filesParts, onListed: () => this.#lookAtPriorities() }))
     workers.add(new UploadKeeper(this.#filesParts))
     workers.add(this.retirement)
@@ -375,9 +392,7 @@ class OpenCore implements Core {
     workers.add(this.rekey)
     workers.add(this.deletions)
     workers.add(new Expire({ ...this.#filesParts, isClockWrong: () => clockOff({ pool }) !== undefined }))
-    workers.add(space)
     workers.add(unfinished)
-    workers.add(new Compaction(this.store, clock, () => space.isDiskShort))
   }
 
   async quiesce(): Promise<void> {

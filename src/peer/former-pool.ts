@@ -47,7 +47,7 @@ export class FormerPool {
 
   /** Before these keys are replaced: their pool's files are to be brought along. */
   async keep(keys: PoolKeys): Promise<void> {
-    await savePoolKeys(this.#keysHome, keys)
+    await savePoolKeys(this.#keysHome, keys, this.#parts.random)
   }
 
   /** Before a pool's keys are replaced or removed: nothing of it is wanted. */

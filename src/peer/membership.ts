@@ -9,7 +9,11 @@ export interface OwnMembership extends Membership {
 }
 
 /** `ownState` is signed again when it changed; asked often. */
-export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState): OwnMembership {
+export function membershipOf(
+  catalogue: Catalogue,
+  ownState: () => DeviceState,
+  isLocked = false,
+): OwnMembership {
   let signed: { state: string; bytes: Uint8Array } | undefined
   // Asked for with every chunk; judging devices and reading statements takes a while.
   let others: Member[] | undefined
@@ -30,6 +34,8 @@ export function membershipOf(catalogue: Catalogue, ownState: () => DeviceState):
     admit: (batches, from) => catalogue.admit(batches, from),
     mend: (last) => catalogue.mend(last),
     statement: () => {
+      // Nothing can be signed: what was said last stays.
+      if (isLocked) return new Uint8Array(0)
       const state = JSON.stringify(ownState())
       if (signed?.state !== state) signed = { state, bytes: catalogue.makeStatement(ownState()) }
       return signed.bytes

@@ -7,6 +7,7 @@ import type { CallOptions, DeviceId, PeerId } from '../base/words.ts'
 import type { WorkerState } from '../base/worker.ts'
 import type { Folder, Policy } from '../access/catalogue.ts'
 import type { Fork } from '../access/forks.ts'
+import type { LockKind, LockSecret } from '../access/key-lock.ts'
 import type { Subject, Tokens } from '../access/tokens.ts'
 import type { WebCertificate } from '../access/web-certificate.ts'
 import type { Files } from '../files/files.ts'
@@ -20,6 +21,7 @@ export type { RetireAction } from './serve-retirement.ts'
 // The words of the rooms below that this face speaks: who uses a peer imports them from here.
 export type { Folder, Policy } from '../access/catalogue.ts'
 export type { WebCertificate } from '../access/web-certificate.ts'
+export type { LockKind, LockSecret } from '../access/key-lock.ts'
 export type { NewToken, S3Signer, Scope, SessionLine, Subject, TokenLine, Tokens } from '../access/tokens.ts'
 export { categories, typeOf } from '../files/mime.ts'
 export { searchOrders } from '../store/index-reader.ts'
@@ -64,6 +66,8 @@ export interface PeerStatus {
   mending?: { chunks: number; etaSeconds: number | undefined } | undefined
   transfers: number
   uptimeSeconds: number
+  /** The private keys are sealed: this peer acts as storage-only until it is unlocked. */
+  locked: boolean
   warnings: string[]
 }
 
@@ -157,6 +161,23 @@ export interface RecoveryVerbs {
   print(options: { renew: boolean }): Promise<{ code: string; devices: DeviceLine[] }>
   /** The paper is in safe hands (`code`: as read from it): the key is removed from this device. */
   confirm(code: string | undefined): Promise<{ devices: DeviceLine[] }>
+}
+
+/** `kind` null: the private keys lie on the disk as they are, readable by their owner alone. */
+export interface LockState {
+  locked: boolean
+  kind: LockKind | null
+}
+
+export interface LockVerbs {
+  state(): Promise<LockState>
+  /** Locks now; `secret` is needed the first time and sets what unlocks (`LOCK_SET` when something does). */
+  lock(secret?: LockSecret): Promise<LockState>
+  /** `LOCK_WRONG`, `LOCK_NONE`. */
+  unlock(secret: LockSecret): Promise<LockState>
+  change(secret: LockSecret, next: LockSecret): Promise<LockState>
+  /** The keys lie on the disk as they are again. */
+  remove(secret: LockSecret): Promise<LockState>
 }
 
 export interface FolderLine extends Folder {
@@ -323,6 +344,7 @@ export interface Peer {
   readonly folders: FolderVerbs
   readonly pool: PoolVerbs
   readonly recovery: RecoveryVerbs
+  readonly lock: LockVerbs
   readonly tokens: Tokens
   readonly settings: Settings
   /** Where the faces of this peer write their lines. */

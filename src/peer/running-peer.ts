@@ -20,9 +20,11 @@ import { problemsOf } from './doctor.ts'
 import { EventLog } from './events.ts'
 import { folderVerbs } from './folder-verbs.ts'
 import { forwardEvents } from './forward-events.ts'
+import { removeIndex } from '../store/remove-index.ts'
 import { FormerPool, requireMayBring } from './former-pool.ts'
 import type { Home } from './home.ts'
 import { join, type Joined, type JoinParts } from './join.ts'
+import { lockedWarning, lockVerbs } from './lock-verbs.ts'
 import { Metrics, type Measured } from './metrics.ts'
 import { FilesObserver } from './observed-files.ts'
 import { CurrentOwnState } from './current-own-state.ts'
@@ -31,6 +33,7 @@ import type {
   Alert,
   CheckedReport,
   FolderVerbs,
+  LockVerbs,
   LossAnswer,
   LossQuery,
   NumberedEvent,
@@ -81,6 +84,7 @@ export class RunningPeer implements Peer {
   readonly folders: FolderVerbs
   readonly pool: PoolVerbs
   readonly recovery: RecoveryVerbs
+  readonly lock: LockVerbs
   readonly tokens: Tokens
   readonly log: Log
   readonly #parts: RunningParts
@@ -131,6 +135,7 @@ export class RunningPeer implements Peer {
       leave: () => this.#inTurn(() => this.#leave()),
     })
     this.recovery = this.#recoveryVerbs(core)
+    this.lock = this.#lockVerbs()
     parts.useRoles((peer) => this.#core?.catalogue.roleOf(peer) ?? 'stranger')
     parts.settings.on((key) => this.#settingChanged(key))
     parts.network.on((event) => {
@@ -199,6 +204,7 @@ export class RunningPeer implements Peer {
       mending: core.pool.mending(),
       transfers: this.#observer.running,
       uptimeSeconds: this.#uptimeSeconds(),
+      locked: this.#keys?.locked === true,
       warnings: (await this.#warnings()).map(warningText),
     }
   }
@@ -209,7 +215,7 @@ export class RunningPeer implements Peer {
       storage: this.#parts.storage,
       settled: this.#uptimeSeconds() >= settleSeconds,
       recoverySeed: this.#keys?.recoverySeed,
-      former: this.#former.warning(),
+      former: [...lockedWarning(this.#keys), ...this.#former.warning()],
     })
   }
 
@@ -352,7 +358,7 @@ export class RunningPeer implements Peer {
   async #foundPool(): Promise<PoolKeys> {
     const { home, peerKey, clock, random } = this.#parts
     const keys = newPool(peerKey, clock, random)
-    await savePoolKeys(home.folder, keys)
+    await savePoolKeys(home.folder, keys, random)
     return keys
   }
 
@@ -404,13 +410,47 @@ export class RunningPeer implements Peer {
   #recoveryVerbs(core: () => Core): RecoveryVerbs {
     const { network, random } = this.#parts
     const saveKeys = async (keys: PoolKeys): Promise<void> => {
-      await savePoolKeys(this.home, keys)
+      await savePoolKeys(this.home, keys, random)
       this.#keys = keys
     }
     return recoveryVerbs(
       { core, random, saveKeys, keys: () => this.#keys as PoolKeys, addresses: () => network.addresses() },
       (run) => this.#inTurn(run),
     )
+  }
+
+  #lockVerbs(): LockVerbs {
+    const { peerKey, random } = this.#parts
+    return lockVerbs(
+      {
+        home: this.home,
+        peerKey,
+        random,
+        keys: () => (this.#wholeCore(), this.#keys as PoolKeys),
+        useKeys: (keys) => void (this.#keys = keys),
+        enter: (keys) => this.#enterAgain(keys),
+      },
+      (run) => this.#inTurn(run),
+    )
+  }
+
+  /** The same pool with other keys at hand; when it cannot be opened with these, this peer stays what it was. */
+  async #enterAgain(keys: PoolKeys): Promise<void> {
+    const before = this.#keys as PoolKeys
+    await this.#leaveCore(this.#wholeCore())
+    try {
+      await this.#begin(await this.#openCore(keys, undefined))
+    } catch (thrown) {
+      await this.#core?.stop()
+      await this.#begin(await this.#openCore(before, undefined))
+      throw thrown
+    }
+  }
+
+  /** A pool is left only with keys at hand, and those of another are not sealed by the same lock. */
+  #requireNoLock(): void {
+    if (this.#keys?.locked === true) throw fail('PEER_LOCKED')
+    if (this.#keys?.lock !== undefined) throw fail('LOCK_SET')
   }
 
   /**
@@ -421,7 +461,7 @@ export class RunningPeer implements Peer {
     await store.index([{ op: 'seen', ...inviter, at: this.#parts.clock.now() }])
     if (given !== undefined) await this.#former.giveUp(store.own, given)
     await store.own.remove('pool', keys.pool)
-    await savePoolKeys(this.home, keys)
+    await savePoolKeys(this.home, keys, this.#parts.random)
     await removeJoining(this.home)
   }
 
@@ -438,6 +478,7 @@ export class RunningPeer implements Peer {
       return { pool, peers: members }
     }
     if (!again && members > 1) throw fail('POOL_OTHER')
+    this.#requireNoLock()
     if (!again && filesOf(core).count > 0) requireMayBring(kind, options.bringFiles === true)
     if (!again) await this.#former.bring(core)
     const signals = [this.#stopping.signal, ...(options.signal === undefined ? [] : [options.signal])]
@@ -475,6 +516,7 @@ export class RunningPeer implements Peer {
 
   async #leave(): Promise<void> {
     const core = this.#wholeCore()
+    this.#requireNoLock()
     const only = await countFilesOnlyHere(core)
     if (only > 0) throw fail('LAST_COPIES', { count: only })
     if (core.membership.members().length > 1 && !isShutOut(core)) await this.#sayFarewell(core)
@@ -518,6 +560,8 @@ export class RunningPeer implements Peer {
     this.#shared.leave()
     await this.#former.pause()
     await this.#core?.stop()
+    // Where keys are sealed, what they opened is not to lie there either while nothing runs.
+    if (this.#keys?.lock !== undefined) await removeIndex(this.#parts.database)
     await network.stop()
     await thumbnailer?.close()
     await codec.close()
@@ -540,6 +584,7 @@ export class RunningPeer implements Peer {
   #filesNow(open: (core: Core) => Files): Files {
     if (this.#problem !== undefined && this.#core === undefined) return unavailableFiles(this.#problem)
     const core = this.#coreNow()
+    if (this.#keys?.locked === true) return unavailableFiles(fail('PEER_LOCKED'))
     const isStorage = core.catalogue.roleOf(core.catalogue.peer) === 'storage'
     return isStorage ? unavailableFiles(fail('STORAGE_ONLY')) : open(core)
   }

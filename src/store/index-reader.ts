@@ -272,6 +272,8 @@ export interface IndexReader {
   replaced(folder: FolderId, after: number, limit: number): ReplacedVersion[]
   /** Versions with content that are not given up, in order of their numbers, those after `after`. */
   withContent(folder: FolderId, after: number, limit: number): { n: number; row: VersionRow }[]
+  /** Whether anything here was ever opened: names, and the keys of chunks. */
+  hasOpened(): boolean
   /** Records of content sealed anew that do not count. */
   heldReseals(folder: FolderId): RecordHash[]
   held(folder: FolderId): VersionRow[]

@@ -289,6 +289,11 @@ export class SqliteViewReader {
       .map((row) => ({ n: num(row['n']), row: versionRow(row) }))
   }
 
+  hasOpened(): boolean {
+    const tables = ['versions', 'known', 'reseals']
+    return tables.some((table) => this.sql.get(`SELECT 1 FROM ${table} LIMIT 1`) !== undefined)
+  }
+
   heldReseals(folder: FolderId): RecordHash[] {
     const sql = `SELECT r.hash FROM reseals s JOIN records r ON r.n = s.record WHERE s.counts = 0 AND r.folder = ?`
     return this.sql.all(sql, this.#folder(folder)).map((row) => idIn<RecordHash>(row['hash']))

@@ -1,0 +1,52 @@
+/** `/api/v1/lock`: the private keys of this peer, sealed by a passphrase or a file. */
+import { z } from 'zod'
+import { limits } from '../base/limits.ts'
+import type { LockSecret } from '../peer/peer.ts'
+import { jsonBody } from './body.ts'
+import type { Call, Route } from './route.ts'
+
+export const lockRoutes: Route[] = [
+  { method: 'GET', path: '/api/v1/lock', scope: 'admin', handle: (call) => call.peer.lock.state() },
+  { method: 'POST', path: '/api/v1/lock', scope: 'admin', handle: lock },
+  { method: 'PUT', path: '/api/v1/lock', scope: 'admin', handle: change },
+  { method: 'POST', path: '/api/v1/lock/remove', scope: 'admin', handle: remove },
+  { method: 'POST', path: '/api/v1/unlock', scope: 'admin', handle: unlock },
+]
+
+/** One of the two; `keyFile` is the content of a file in base64. */
+const secret = {
+  passphrase: z.string().min(1).max(limits.passwordBytes).optional(),
+  keyFile: z
+    .base64()
+    .max(Math.ceil(limits.keyFileBytes / 3) * 4)
+    .optional(),
+}
+
+export const lockBody = z.strictObject(secret)
+export const unlockBody = lockBody.refine(
+  (given) => secretOf(given) !== undefined,
+  'a passphrase or a key file',
+)
+export const changeLockBody = z.strictObject({ present: unlockBody, next: unlockBody })
+
+async function lock(call: Call): Promise<unknown> {
+  return call.peer.lock.lock(secretOf(await jsonBody(call, lockBody)))
+}
+
+async function unlock(call: Call): Promise<unknown> {
+  return call.peer.lock.unlock(secretOf(await jsonBody(call, unlockBody))!)
+}
+
+async function change(call: Call): Promise<unknown> {
+  const { present, next } = await jsonBody(call, changeLockBody)
+  return call.peer.lock.change(secretOf(present)!, secretOf(next)!)
+}
+
+async function remove(call: Call): Promise<unknown> {
+  return call.peer.lock.remove(secretOf(await jsonBody(call, unlockBody))!)
+}
+
+function secretOf({ passphrase, keyFile }: z.output<typeof lockBody>): LockSecret | undefined {
+  if (passphrase !== undefined) return { passphrase }
+  return keyFile === undefined ? undefined : { keyFile: Buffer.from(keyFile, 'base64') }
+}
