@@ -92,7 +92,8 @@ export class OpenedCatalogue implements Catalogue {
   /** Takes in what the store holds; a new pool gets its directory and first folder. */
   async begin(genesis: readonly Uint8Array[], held: Parameters<Ledger['begin']>[1]): Promise<void> {
     await this.#ledger.begin(genesis, held)
-    if (genesis.length > 0) await this.#ledger.inTurn(() => this.#firstFolders())
+    if (genesis.length > 0 && this.#parts.keys.locked !== true)
+      await this.#ledger.inTurn(() => this.#firstFolders())
   }
 
   get user(): UserId {

@@ -10,6 +10,7 @@ import { knownSecret, newSecret } from './typed-secret.ts'
 interface Options {
   change?: boolean
   remove?: boolean
+  state?: boolean
   keyFile?: string
   newKeyFile?: string
 }
@@ -23,6 +24,7 @@ export const build: BuildCommand = (command, act) => {
     .option('--change', 'another passphrase or key file unlocks them from now on')
     .option('--new-key-file <file>', 'with --change: this file')
     .option('--remove', 'no lock any more')
+    .option('--state', 'say whether the keys have a lock, and change nothing')
     .addHelpText(
       'after',
       examples('lock', 'lock --key-file /media/stick/key', 'lock --change', 'lock --remove') +
@@ -32,6 +34,7 @@ export const build: BuildCommand = (command, act) => {
 }
 
 async function lock(context: Context, options: Options): Promise<void> {
+  if (options.state === true) return show(context)
   if (options.change === true) return change(context, options)
   if (options.remove === true) return remove(context, options)
   const client = await context.client()
@@ -42,6 +45,13 @@ async function lock(context: Context, options: Options): Promise<void> {
     context.out.line('locked: this device keeps sealed chunks for the others, and opens nothing')
     context.out.line('peerstor unlock brings everything back')
   })
+}
+
+async function show(context: Context): Promise<void> {
+  const client = await context.client()
+  const state = await client.get<LockState>('/api/v1/lock', {}, context.signal)
+  const text = state.locked ? `locked by a ${state.kind}` : `unlocked; a ${state.kind} locks the keys`
+  context.out.answer(state, () => context.out.line(state.kind === null ? 'the keys have no lock' : text))
 }
 
 async function change(context: Context, { keyFile, newKeyFile }: Options): Promise<void> {
