@@ -66,7 +66,7 @@ function keyOfFile(content: Uint8Array, saltText: string): Buffer {
 function checkSecret(secret: LockSecret): void {
   if ('keyFile' in secret && secret.keyFile.length < limits.keyFileBytesMin)
     throw fail('BAD_INPUT', { what: 'the key file', reason: `it has under ${limits.keyFileBytesMin} bytes` })
-  if ('passphrase' in secret && [...secret.passphrase].length < limits.passwordLettersMin)
+  if ('passphrase' in secret && secret.passphrase.length < limits.passwordLettersMin)
     throw fail('BAD_INPUT', {
       what: 'the passphrase',
       reason: `it has under ${limits.passwordLettersMin} letters`,
