@@ -49,6 +49,12 @@ export function lockedWarning(keys: PoolKeys | undefined): Problem[] {
   return [{ kind: 'locked', what, severity: 'warning', next: 'peerstor unlock' }]
 }
 
+/** A pool is left only with keys at hand, and those of another are not sealed by the same lock. */
+export function requireNoLock(keys: PoolKeys | undefined): void {
+  if (keys?.locked === true) throw fail('PEER_LOCKED')
+  if (keys?.lock !== undefined) throw fail('LOCK_SET')
+}
+
 async function stateOf({ home, keys }: LockParts): Promise<LockState> {
   return { locked: keys().locked === true, kind: (await lockKindOf(home)) ?? null }
 }

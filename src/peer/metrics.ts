@@ -1,7 +1,8 @@
 /** What a peer counted since its start: as JSON, for Prometheus, for people (contract.md). */
 import { timeText } from '../base/clock.ts'
 import { asPeerStorError, catalogue, type ErrorCode } from '../base/errors.ts'
-import type { Connection } from '../net/network.ts'
+import type { Connection, Network } from '../net/network.ts'
+import type { Core } from './create-core.ts'
 
 export type FileCount = 'stored' | 'retrieved' | 'deleted'
 
@@ -17,6 +18,23 @@ export interface Measured {
   uptimeSeconds: number
   /** Wall milliseconds. */
   startedAt: number
+}
+
+/** What a pool that is open, or not, gives to measure. */
+export function measured(
+  core: Core | undefined,
+  network: Pick<Network, 'connections'>,
+  since: { startedAt: number; uptime: () => number },
+): Measured {
+  return {
+    connections: network.connections(),
+    usedBytes: core?.used() ?? 0,
+    totalBytes: core?.contributed() ?? 0,
+    scrubbed: core?.pool.scrubbed() ?? { checkedBytes: 0, found: 0, healed: 0 },
+    damaged: core?.store.verifier.quarantined().length ?? 0,
+    uptimeSeconds: since.uptime(),
+    startedAt: since.startedAt,
+  }
 }
 
 export class Metrics {
@@ -39,6 +57,15 @@ export class Metrics {
   countEnded(carried: { sentBytes?: number | undefined; receivedBytes?: number | undefined }): void {
     this.#sent += carried.sentBytes ?? 0
     this.#received += carried.receivedBytes ?? 0
+  }
+
+  /** In the three forms, measured when one is asked for. */
+  told(measured: () => Measured): { json(): unknown; prometheus(): string; human(): string } {
+    return {
+      json: () => this.json(measured()),
+      prometheus: () => this.prometheus(measured()),
+      human: () => this.human(measured()),
+    }
   }
 
   json(measured: Measured) {

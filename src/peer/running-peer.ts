@@ -18,14 +18,15 @@ import type { Alerts } from './alerts.ts'
 import { createCore, type Core, type CoreParts } from './create-core.ts'
 import { problemsOf } from './doctor.ts'
 import { EventLog } from './events.ts'
+import { sayFarewell } from './farewell.ts'
 import { folderVerbs } from './folder-verbs.ts'
 import { forwardEvents } from './forward-events.ts'
 import { removeIndex } from '../store/remove-index.ts'
 import { FormerPool, requireMayBring } from './former-pool.ts'
 import type { Home } from './home.ts'
 import { join, type Joined, type JoinParts } from './join.ts'
-import { lockedWarning, lockVerbs } from './lock-verbs.ts'
-import { Metrics, type Measured } from './metrics.ts'
+import { lockedWarning, lockVerbs, requireNoLock } from './lock-verbs.ts'
+import { measured, Metrics } from './metrics.ts'
 import { FilesObserver } from './observed-files.ts'
 import { CurrentOwnState } from './current-own-state.ts'
 import { webAddresses } from './own-address.ts'
@@ -56,15 +57,13 @@ import { scrub, scrubDevice } from './scrub-verb.ts'
 import type { Settings, SettingKey } from './settings.ts'
 import { simulateLoss } from './simulate.ts'
 import { SharedNetwork } from './shared-network.ts'
-import { countFilesOnlyHere, filesOf, safetyOf } from './status.ts'
+import { countFilesOnlyHere, filesOf, quotaOf, safetyOf } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
 import { steerWorker } from './worker-verbs.ts'
 import { openWebCertificate } from './web-certificate.ts'
 import { allWarnings, isShutOut, warningText } from './warnings.ts'
 import type { WebCertificate } from '../access/web-certificate.ts'
 
-/** Time for connected peers to read that this device has left. */
-const farewellMs = 2_000
 /** So long after the start nobody wonders that no other device is connected yet. */
 const settleSeconds = 30
 
@@ -220,12 +219,7 @@ export class RunningPeer implements Peer {
   }
 
   async quota(): ReturnType<Peer['quota']> {
-    const core = this.#coreNow()
-    const { usedBytes, freeBytes } = await core.store.use()
-    const perFolder = core.catalogue
-      .folders()
-      .map(({ id, name }) => ({ folder: name ?? id, bytes: core.store.read.totals(id).bytes }))
-    return { used: usedBytes, contributed: core.contributed(), free: freeBytes, perUser: [], perFolder }
+    return quotaOf(this.#coreNow())
   }
 
   workers(): WorkerState[] {
@@ -279,20 +273,8 @@ export class RunningPeer implements Peer {
   }
 
   metrics(): ReturnType<Peer['metrics']> {
-    const measured = (): Measured => ({
-      connections: this.#parts.network.connections(),
-      usedBytes: this.#core?.used() ?? 0,
-      totalBytes: this.#core?.contributed() ?? 0,
-      scrubbed: this.#core?.pool.scrubbed() ?? { checkedBytes: 0, found: 0, healed: 0 },
-      damaged: this.#core?.store.verifier.quarantined().length ?? 0,
-      uptimeSeconds: this.#uptimeSeconds(),
-      startedAt: this.#startedAt,
-    })
-    return {
-      json: () => this.#metrics.json(measured()),
-      prometheus: () => this.#metrics.prometheus(measured()),
-      human: () => this.#metrics.human(measured()),
-    }
+    const since = { startedAt: this.#startedAt, uptime: () => this.#uptimeSeconds() }
+    return this.#metrics.told(() => measured(this.#core, this.#parts.network, since))
   }
 
   events(since: number | undefined, listener: (event: NumberedEvent) => void): () => void {
@@ -420,18 +402,14 @@ export class RunningPeer implements Peer {
   }
 
   #lockVerbs(): LockVerbs {
-    const { peerKey, random } = this.#parts
-    return lockVerbs(
-      {
-        home: this.home,
-        peerKey,
-        random,
-        keys: () => (this.#wholeCore(), this.#keys as PoolKeys),
-        useKeys: (keys) => void (this.#keys = keys),
-        enter: (keys) => this.#enterAgain(keys),
-      },
-      (run) => this.#inTurn(run),
-    )
+    const parts = {
+      ...this.#parts,
+      home: this.home,
+      keys: () => (this.#wholeCore(), this.#keys as PoolKeys),
+      useKeys: (keys: PoolKeys) => void (this.#keys = keys),
+      enter: (keys: PoolKeys) => this.#enterAgain(keys),
+    }
+    return lockVerbs(parts, (run) => this.#inTurn(run))
   }
 
   /** The same pool with other keys at hand; when it cannot be opened with these, this peer stays what it was. */
@@ -445,12 +423,6 @@ export class RunningPeer implements Peer {
       await this.#begin(await this.#openCore(before, undefined))
       throw thrown
     }
-  }
-
-  /** A pool is left only with keys at hand, and those of another are not sealed by the same lock. */
-  #requireNoLock(): void {
-    if (this.#keys?.locked === true) throw fail('PEER_LOCKED')
-    if (this.#keys?.lock !== undefined) throw fail('LOCK_SET')
   }
 
   /**
@@ -478,7 +450,7 @@ export class RunningPeer implements Peer {
       return { pool, peers: members }
     }
     if (!again && members > 1) throw fail('POOL_OTHER')
-    this.#requireNoLock()
+    requireNoLock(this.#keys)
     if (!again && filesOf(core).count > 0) requireMayBring(kind, options.bringFiles === true)
     if (!again) await this.#former.bring(core)
     const signals = [this.#stopping.signal, ...(options.signal === undefined ? [] : [options.signal])]
@@ -516,26 +488,15 @@ export class RunningPeer implements Peer {
 
   async #leave(): Promise<void> {
     const core = this.#wholeCore()
-    this.#requireNoLock()
+    requireNoLock(this.#keys)
     const only = await countFilesOnlyHere(core)
     if (only > 0) throw fail('LAST_COPIES', { count: only })
-    if (core.membership.members().length > 1 && !isShutOut(core)) await this.#sayFarewell(core)
+    if (core.membership.members().length > 1 && !isShutOut(core))
+      await sayFarewell(core, this.#parts, this.#stopping.signal)
     await this.#former.giveUp(core.store.own, core.catalogue.pool)
     await this.#leaveCore(core)
     await removePoolKeys(this.home)
     await this.#begin(await this.#openCore(await this.#foundPool(), undefined))
-  }
-
-  /** Someone must hear that this device leaves: he also takes what it wrote last. */
-  async #sayFarewell({ catalogue, membership }: Core): Promise<void> {
-    const { network, clock } = this.#parts
-    const readers = membership
-      .members()
-      .filter(({ role, peer }) => role !== 'storage' && peer !== network.peer)
-    if (!readers.some(({ peer }) => network.isConnected(peer))) throw fail('LEAVE_UNHEARD')
-    await catalogue.revoke([catalogue.device])
-    // They ask for it; whoever is away learns it from them.
-    await clock.sleep(farewellMs, this.#stopping.signal)
   }
 
   /** From here on nothing is acknowledged in this pool. */

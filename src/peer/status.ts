@@ -1,6 +1,6 @@
 /** contract.md `status`: what this device is and how safe its files are, in numbers and in a sentence. */
 import type { Core } from './create-core.ts'
-import type { PeerStatus } from './peer.ts'
+import type { Peer, PeerStatus } from './peer.ts'
 import type { FilesByCopies } from './safety.ts'
 import { isShutOut } from './warnings.ts'
 
@@ -79,4 +79,13 @@ export function safetyInWords(
 
 function files(count: number): string {
   return count === 1 ? '1 file' : `${count} files`
+}
+
+/** contract.md `quota`. */
+export async function quotaOf(core: Core): ReturnType<Peer['quota']> {
+  const { usedBytes, freeBytes } = await core.store.use()
+  const perFolder = core.catalogue
+    .folders()
+    .map(({ id, name }) => ({ folder: name ?? id, bytes: core.store.read.totals(id).bytes }))
+  return { used: usedBytes, contributed: core.contributed(), free: freeBytes, perUser: [], perFolder }
 }
