@@ -7,6 +7,7 @@ import { PropertyBroken, type Scene } from './scene.ts'
 import type { SimPeer } from './sim-peer.ts'
 import { batchesOf, isHeldElsewhere, lossBetween, surveyOf } from './survey.ts'
 
+const sectorBytes = 512
 /** Room left on a full disk beyond the reserve, bytes. */
 const fullRoom = 140 * 1024
 
@@ -32,9 +33,11 @@ export class Faults {
     this.#scene.disturbances += 1
     world.heal()
     world.loss = 0
+    world.repeat = 0
     world.delayMs = profile.delayMs
     for (const peer of peers) {
       peer.skewMs = 0
+      peer.disk.failRead = 0
       peer.disk.capacity = Number.POSITIVE_INFINITY
       peer.disk.failSync = false
     }
@@ -67,8 +70,17 @@ export class Faults {
       case 'failed sync':
         victim.disk.failSync = true
         return kind
+      case 'repeated messages':
+        world.repeat = random.pick([0.05, 0.3])
+        return this.#later(kind, forMs, () => (world.repeat = 0))
+      case 'unreadable disk':
+        victim.disk.failRead = random.pick([0.02, 0.2])
+        return this.#later(kind, forMs, () => (victim.disk.failRead = 0))
       case 'bit flips':
-        return this.#rot() ? kind : this.#kill('crash', victim, forMs)
+      case 'misdirected writes':
+        return this.#rot(kind) ? kind : this.#kill('crash', victim, forMs)
+      case 'backup restored':
+        return this.#restoreBackup(victim, forMs)
       case 'disk lost':
         return this.#loseDisk(forMs) ? kind : this.#kill('power cut', victim, forMs)
       default:
@@ -119,22 +131,40 @@ export class Faults {
   }
 
   /**
-   * Up to eight bits of a disk's segments, in what its index covers: what is being written at this moment is
+   * Up to eight bits or sectors of a disk's segments, in what its index covers: what is being written at this moment is
    * known to nobody else yet, and so would be all that links to it. Records that say who is a member have
    * spare copies apart from the segments, so that who starts knows whom to ask for the rest.
    */
-  #rot(): boolean {
+  #rot(kind: 'bit flips' | 'misdirected writes'): boolean {
     const { random } = this.#scene
     const victim = this.#expendable()
     if (victim === undefined) return false
     victim.rottenAt = this.#scene.clock.monotonicMs()
-    for (let flips = random.between(1, 8); flips > 0; flips--) {
+    for (let hits = random.between(1, 8); hits > 0; hits--) {
       const path = random.pick(victim.disk.paths())
       const length = coveredBytes(victim, path)
-      const at = length > 0 ? random.below(length) : 0
-      if (length > 0) victim.disk.flip(path, at)
+      if (kind === 'bit flips' && length > 0) victim.disk.flip(path, random.below(length))
+      const sectors = Math.floor(length / sectorBytes)
+      if (kind === 'misdirected writes' && sectors > 1)
+        victim.disk.misdirect(path, random.below(sectors) * sectorBytes, random.below(sectors) * sectorBytes)
     }
     return true
+  }
+
+  /** A copy of the disk is made now; some time later it takes the disk's place, if others hold what came since. */
+  #restoreBackup(victim: SimPeer, forMs: number): string {
+    const { clock, random } = this.#scene
+    if (!victim.running || victim.rotten) return this.#kill('crash', victim, forMs)
+    const backup = victim.disk.backup(random.fork())
+    clock.after(forMs, () => {
+      if (!victim.running || victim.rotten) return
+      if (!isHeldElsewhere(victim, this.#scene.dependable(victim))) return
+      this.#scene.note(`backup of ${victim.name} restored`)
+      this.#scene.count('restored backups')
+      victim.restore(backup)
+      this.#restart(victim)
+    })
+    return 'backup restored'
   }
 
   #loseDisk(forMs: number): boolean {
@@ -181,6 +211,7 @@ export class Faults {
     const before = peer.core !== undefined && !peer.rotten ? surveyOf(peer) : undefined
     // A sync that fails while a peer starts ends the start; it is for a running one.
     peer.disk.failSync = false
+    peer.disk.failRead = 0
     await peer.start()
     this.#scene.disturbances += 1
     this.#scene.count('restarts')

@@ -87,7 +87,8 @@ export class Operations {
     else if (error instanceof PeerStorError && this.#mayRefuse(peer, error.code)) {
       this.#scene.count(`refused: ${error.code}`)
       return error.code
-    } else if (peer.alive) {
+    } else if (kind === 'collect' && isUnreadable(peer, error)) return 'EIO'
+    else if (peer.alive) {
       const { stack, message } = error as Error
       this.#scene.break(
         'no operation fails for an inner reason',
@@ -385,4 +386,9 @@ function areMembers(a: SimPeer, b: SimPeer): boolean {
     [a, b],
     [b, a],
   ].every(([one, other]) => roles.includes(one!.core!.catalogue.roleOf(other!.id)))
+}
+
+/** What a segment to be moved cannot be read for: it stays where it is, until another day. */
+function isUnreadable({ disk }: SimPeer, error: unknown): boolean {
+  return disk.failRead > 0 && (error as { code?: unknown }).code === 'EIO'
 }

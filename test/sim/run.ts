@@ -1,8 +1,9 @@
 /**
- * `npm run sim -- [--seeds N] [--from SEED] [--peers N] [--operations N] [--threads N] [--verbose]`:
+ * `npm run sim -- [--seeds N] [--from SEED] [--peers N] [--operations N] [--faults A,B] [--threads N] [--verbose]`:
  * exit 1 when a property did not hold. With `--verbose` every operation, fault and log line is printed.
  */
 import { parseArgs } from 'node:util'
+import { faultKinds, type FaultKind } from './profile.ts'
 import { runSeeds } from './run-seeds.ts'
 import { simulate, type Report } from './simulation.ts'
 import { failureText, Tally } from './tally.ts'
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     peers: { type: 'string' },
     operations: { type: 'string' },
+    faults: { type: 'string' },
     threads: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
@@ -21,7 +23,10 @@ const number = (text: string | undefined): number | undefined =>
   text === undefined ? undefined : Number(text)
 const from = Number(values.from)
 const seeds = Array.from({ length: Number(values.seeds) }, (_, index) => from + index)
-const asked = { peers: number(values.peers), operations: number(values.operations) }
+const faults = values.faults?.split(',') as FaultKind[] | undefined
+for (const name of faults ?? [])
+  if (!faultKinds.includes(name)) throw new Error(`${name}: not one of ${faultKinds.join(', ')}`)
+const asked = { peers: number(values.peers), operations: number(values.operations), faults }
 const tally = new Tally()
 const since = performance.now()
 let failed = 0

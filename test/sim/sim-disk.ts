@@ -1,7 +1,7 @@
 /**
  * A disk in memory that can lose power. What was not synced is then kept, torn or lost at random;
  * names not made durable are undone from some point on; files that were open are of no use any more.
- * It can fill up, refuse a sync, and flip bits.
+ * It can fill up, refuse a sync or a read, flip bits, and put what belongs in one place into another.
  */
 import { dirname } from 'node:path/posix'
 import type { Disk, DiskFile, OpenMode } from '../../src/base/disk.ts'
@@ -76,6 +76,16 @@ class Inode {
     if (offset < this.#synced.length) this.#synced[offset]! ^= 1 << bit
   }
 
+  /** A copy that shares nothing, of what is durable. */
+  backup(): Inode {
+    const copy = new Inode()
+    copy.#bytes = Buffer.from(this.#synced.subarray(0, this.#syncedLength))
+    copy.length = this.#syncedLength
+    copy.#synced = Buffer.from(copy.#bytes)
+    copy.#syncedLength = copy.length
+    return copy
+  }
+
   #apply(offset: number, bytes: Buffer): void {
     const end = offset + bytes.length
     if (end > this.#bytes.length) {
@@ -112,6 +122,8 @@ export class SimDisk implements Disk {
   capacity: number
   /** The next sync fails with EIO. */
   failSync = false
+  /** Probability that a read fails with EIO. */
+  failRead = 0
 
   constructor(random: SeededRandom, capacity: number = Number.POSITIVE_INFINITY) {
     this.#random = random
@@ -208,6 +220,27 @@ export class SimDisk implements Disk {
     inode.flip(offset, bit)
   }
 
+  /** What was meant for one sector lies in another one too, durably: the disk's own address was wrong. */
+  misdirect(path: string, from: number, to: number): void {
+    const inode = this.#names.get(path)
+    if (inode === undefined) throw ioError('ENOENT', path)
+    const bytes = inode.read(from, sector)
+    for (const [index, byte] of inode.read(to, bytes.length).entries())
+      for (let bit = 0; bit < 8; bit++)
+        if (((byte ^ bytes[index]!) >> bit) & 1) inode.flip(to + index, bit)
+  }
+
+  /** What of this disk is durable now, as a disk that knows nothing of what comes later. */
+  backup(random: SeededRandom): SimDisk {
+    const copy = new SimDisk(random)
+    for (const [path, inode] of this.#durableNames) {
+      const kept = inode.backup()
+      copy.#names.set(path, kept)
+      copy.#durableNames.set(path, kept)
+    }
+    return copy
+  }
+
   /** Changes of names in one folder that happen together or not at all. */
   #name(...together: NameChange[]): void {
     for (const { path, inode } of together) setName(this.#names, path, inode)
@@ -226,7 +259,11 @@ export class SimDisk implements Disk {
         return run()
       })
     return {
-      read: (offset, length) => use(() => inode.read(offset, length)),
+      read: (offset, length) =>
+        use(() => {
+          if (this.failRead > 0 && this.#random.chance(this.failRead)) throw ioError('EIO', path)
+          return inode.read(offset, length)
+        }),
       write: (offset, parts) =>
         use(() => {
           if (!writable || broken) throw ioError(broken ? 'EIO' : 'EBADF', path)

@@ -1,6 +1,6 @@
 /**
  * The network of a whole pool in one process and in virtual time: requests with streamed bodies, delay,
- * loss, partitions in one or both directions, crashes. What happens depends on the seed alone.
+ * loss, repetition, partitions in one or both directions, crashes. What happens depends on the seed alone.
  *
  * It keeps the promises of `Network`: roles and sizes are checked by the registry before a handler
  * runs, a stalled body ends with an error, an unexpected error tells nothing of the other's inside.
@@ -43,6 +43,8 @@ export class SimWorld {
   readonly random: SeededRandom
   delayMs: readonly [number, number]
   loss: number
+  /** Probability that a request is asked a second time a while after its answer. */
+  repeat = 0
   tap: Tap | undefined
   /** Requests asked, by name. */
   readonly asked = new Map<RequestName, number>()
@@ -294,7 +296,9 @@ export class SimNetwork implements Network {
     const there = world.at(peer)
     if (there === undefined || !this.connect(peer))
       throw fail('PEER_UNREACHABLE', { peer, reason: 'nobody answers' })
-    const carried = exchange.carry(this.peer, peer, body)
+    const sent = world.random.chance(world.repeat) ? new SentTwice(body) : undefined
+    const carried = exchange.carry(this.peer, peer, sent === undefined ? body : sent.first())
+    if (sent !== undefined) this.#askAgain(peer, name, head, sent)
     const answer = await there
       .answer(this.peer, name, head, carried, exchange.signal)
       .catch((error: unknown) => {
@@ -302,6 +306,21 @@ export class SimNetwork implements Network {
       })
     await exchange.way(peer, this.peer)
     return answer
+  }
+
+  /** The same request once more, as one who recorded it, or a retry that came late, would ask it; nobody hears the answer. */
+  #askAgain(peer: PeerId, name: RequestName, head: Uint8Array, sent: SentTwice): void {
+    const world = this.#world
+    world.clock.after(world.random.between(1, 60_000), () => {
+      const there = world.at(peer)
+      if (there === undefined || !sent.isWhole) return
+      const signal = new AbortController().signal
+      const heard = async (): Promise<void> => {
+        const { body } = await there.answer(this.peer, name, head, sent.again(), signal)
+        for await (const _ of body ?? []);
+      }
+      heard().catch(() => undefined)
+    })
   }
 
   #begin(peer: PeerId, inbound: boolean): void {
@@ -348,6 +367,31 @@ function abortedBy(signal: AbortSignal, exchange: Exchange): () => void {
 
 /** Why what a request left behind ends; one for all, since each costs a stack. */
 const over = fail('INTERRUPTED', { what: 'a request that is over' })
+
+/** A request's body that is kept while it is sent, so that it can be sent once more. */
+class SentTwice {
+  readonly #parts: Uint8Array[] = []
+  readonly #body: AsyncIterable<Uint8Array> | undefined
+  /** All of it was sent. */
+  isWhole: boolean
+
+  constructor(body: AsyncIterable<Uint8Array> | undefined) {
+    this.#body = body
+    this.isWhole = body === undefined
+  }
+
+  async *first(): AsyncGenerator<Uint8Array> {
+    for await (const part of this.#body ?? []) {
+      this.#parts.push(Buffer.from(part))
+      yield part
+    }
+    this.isWhole = true
+  }
+
+  async *again(): AsyncGenerator<Uint8Array> {
+    for (const part of this.#parts) yield Buffer.from(part)
+  }
+}
 
 /** One request under way: it ends with its caller, with either peer, or when it stalls. */
 class Exchange {

@@ -194,6 +194,13 @@ export class SimPeer {
     this.core = undefined
   }
 
+  /** The disk is replaced by a copy of what it was some time ago. */
+  restore(backup: SimDisk): void {
+    this.crash({ power: true })
+    this.disk = backup
+    this.core = undefined
+  }
+
   /** Gives back what runs of this peer keep in memory. */
   release(): void {
     for (const core of this.#cores.splice(0)) (core.store as LocalStore).read.close()
