@@ -226,8 +226,7 @@ export class SimDisk implements Disk {
     if (inode === undefined) throw ioError('ENOENT', path)
     const bytes = inode.read(from, sector)
     for (const [index, byte] of inode.read(to, bytes.length).entries())
-      for (let bit = 0; bit < 8; bit++)
-        if (((byte ^ bytes[index]!) >> bit) & 1) inode.flip(to + index, bit)
+      for (let bit = 0; bit < 8; bit++) if (((byte ^ bytes[index]!) >> bit) & 1) inode.flip(to + index, bit)
   }
 
   /** What of this disk is durable now, as a disk that knows nothing of what comes later. */
