@@ -53,6 +53,15 @@ export const limits = {
   /** Epochs that one epoch seals. */
   epochParents: 256,
 
+  // Erasure coding
+  /** Most data and parity shards of a chunk. */
+  shardsData: 16,
+  shardsParity: 8,
+  /** Smaller sealed chunks are kept as copies: their shards would cost more than they save. */
+  shardedMin: 64 * KiB,
+  /** Chunks whose shards one record names. */
+  shardedChunks: 256,
+
   // Names
   pathBytes: 4096,
   nameBytes: 255,

@@ -3,11 +3,20 @@ import { isMainThread, parentPort, workerData, type Transferable } from 'node:wo
 import { asPeerStorError, type ErrorCode, type ErrorData } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { ChunkId } from '../base/words.ts'
-import type { Chunk, ChunkRef, CompressionLevel, FolderKeys, SealedChunk, VerifiedBytes } from './codec.ts'
+import type {
+  Chunk,
+  ChunkRef,
+  CompressionLevel,
+  FolderKeys,
+  SealedChunk,
+  Shard,
+  VerifiedBytes,
+} from './codec.ts'
 import { Cutter, cutSizes } from './cut.ts'
 import { free, markOwned, sendOwn, small } from '../base/handover.ts'
-import { chunkOf, openData, sealData } from './inline-codec.ts'
+import { chunkOf, joinShards, openData, sealData, shardsOf } from './inline-codec.ts'
 import { verifyChunk } from './seal.ts'
+import type { ShardPiece, ShardScheme } from './shards.ts'
 
 /** Folder keys travel once to each thread; jobs then name them. */
 export type KeysName = string
@@ -29,6 +38,8 @@ export type Job =
   | { kind: 'seal'; keys: KeysName; chunk: Chunk; compression: CompressionLevel }
   | { kind: 'verify'; id: ChunkId; bytes: Uint8Array; source: string }
   | { kind: 'open'; ref: ChunkRef; bytes: Uint8Array; keys: KeysName | undefined }
+  | { kind: 'shard'; bytes: Uint8Array; scheme: ShardScheme }
+  | { kind: 'join'; id: ChunkId; length: number; scheme: ShardScheme; pieces: ShardPiece[] }
 
 export interface Results {
   keys: undefined
@@ -38,6 +49,8 @@ export interface Results {
   seal: SealedChunk
   verify: VerifiedBytes
   open: { bytes: Uint8Array; p?: Uint8Array }
+  shard: Shard[]
+  join: VerifiedBytes
 }
 
 export interface JobMessage {
@@ -80,6 +93,8 @@ class Desk {
     if (job.kind === 'seal') return this.#seal(job, transfer)
     if (job.kind === 'verify') return sendOwn(verifyChunk(job.id, job.bytes, job.source), transfer)
     if (job.kind === 'open') return this.#open(job, transfer)
+    if (job.kind === 'shard') return this.#shard(job, transfer)
+    if (job.kind === 'join') return this.#join(job, transfer)
     if (job.kind === 'keys') this.#keys.set(job.name, job.keys)
     else if (job.kind === 'drop') this.#cutters.delete(job.stream)
     else this.#keys.clear()
@@ -132,6 +147,18 @@ class Desk {
     const { p } = opened
     const bytes = sendOwn(opened.bytes, transfer)
     return p === undefined ? { bytes } : { bytes, p: small(p) }
+  }
+
+  #shard({ bytes, scheme }: Job & { kind: 'shard' }, transfer: Transferable[]): Shard[] {
+    const shards = shardsOf(bytes, scheme)
+    free(bytes)
+    return shards.map((shard) => ({ ...shard, bytes: sendOwn(shard.bytes, transfer) }))
+  }
+
+  #join(job: Job & { kind: 'join' }, transfer: Transferable[]): VerifiedBytes {
+    const chunk = joinShards(job.id, job.length, job.scheme, job.pieces)
+    for (const { bytes } of job.pieces) free(bytes)
+    return sendOwn(chunk, transfer)
   }
 
   #take(bytes: number): Uint8Array {

@@ -6,6 +6,7 @@
  * A buffer has one owner: passing one in gives it away (it may be detached).
  */
 import type { CallOptions, ChunkId, EpochId, FolderId } from '../base/words.ts'
+import type { ShardPiece, ShardScheme } from './shards.ts'
 
 declare const stage: unique symbol
 type Stage<Name extends string> = Uint8Array & { readonly [stage]: Name }
@@ -47,6 +48,12 @@ export interface SealedChunk {
   readonly sealed: SealedBytes
 }
 
+/** One Reed-Solomon piece of a sealed chunk, a chunk by its own id. */
+export interface Shard {
+  id: ChunkId
+  bytes: VerifiedBytes
+}
+
 /** zstd level 1 to 9, or 0: never compress. */
 export type CompressionLevel = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9
 
@@ -80,6 +87,15 @@ export interface Codec {
    * With `keys`, `p` is computed too (for the dedup table and the shown hash).
    */
   open(ref: ChunkRef, bytes: VerifiedBytes, keys?: FolderKeys): Promise<{ bytes: Uint8Array; p?: Uint8Array }>
+  /** All shards of a sealed chunk, in order. */
+  shard(bytes: VerifiedBytes, scheme: ShardScheme): Promise<Shard[]>
+  /** The chunk `id` of `length` sealed bytes from k of its shards; `CHUNK_DAMAGED` when they make another one. */
+  join(
+    id: ChunkId,
+    length: number,
+    scheme: ShardScheme,
+    pieces: readonly ShardPiece[],
+  ): Promise<VerifiedBytes>
   /** Ends the worker threads. */
   close(): Promise<void>
 }

@@ -8,10 +8,13 @@ import type {
   CutOptions,
   FolderKeys,
   SealedChunk,
+  Shard,
   VerifiedBytes,
 } from './codec.ts'
 import { Cutter, cutSizes } from './cut.ts'
+import { hashHex } from './hash.ts'
 import { contentHash, openChunk, sealChunk, verifyChunk } from './seal.ts'
+import { decodeShards, encodeShards, schemeText, type ShardPiece, type ShardScheme } from './shards.ts'
 
 export class InlineCodec implements Codec {
   async *cut(
@@ -56,9 +59,40 @@ export class InlineCodec implements Codec {
     return Promise.try(openData, ref, bytes, keys)
   }
 
+  shard(bytes: VerifiedBytes, scheme: ShardScheme): Promise<Shard[]> {
+    return Promise.try(shardsOf, bytes, scheme)
+  }
+
+  join(
+    id: ChunkId,
+    length: number,
+    scheme: ShardScheme,
+    pieces: readonly ShardPiece[],
+  ): Promise<VerifiedBytes> {
+    return Promise.try(joinShards, id, length, scheme, pieces)
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
   }
+}
+
+/** Shards of a chunk here and now. */
+export function shardsOf(bytes: Uint8Array, scheme: ShardScheme): Shard[] {
+  return encodeShards(bytes, scheme).map((shard) => ({
+    id: hashHex(shard) as ChunkId,
+    bytes: shard as VerifiedBytes,
+  }))
+}
+
+/** A chunk from its shards here and now. */
+export function joinShards(
+  id: ChunkId,
+  length: number,
+  scheme: ShardScheme,
+  pieces: readonly ShardPiece[],
+): VerifiedBytes {
+  return verifyChunk(id, decodeShards(pieces, scheme, length), `shards ${schemeText(scheme)}`)
 }
 
 /** A piece with its `p`. */

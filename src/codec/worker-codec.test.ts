@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import test from 'node:test'
-import { idOf, type FolderId } from '../base/words.ts'
+import { idOf, type ChunkId, type FolderId } from '../base/words.ts'
 import type { Chunk, Codec, VerifiedBytes } from './codec.ts'
 import { folderKeys } from './folder-keys.ts'
+import { hashHex } from './hash.ts'
 import { InlineCodec } from './inline-codec.ts'
 import { WorkerCodec } from './worker-codec.ts'
 
@@ -126,4 +127,23 @@ test('work that a closed codec had under way is refused, not forgotten', async (
   const refused = assert.rejects(sealing, { code: 'INTERNAL' })
   await codec.close()
   await refused
+})
+
+test('threads make the shards that the calling thread makes, and put chunks together', async () => {
+  const chunk = randomBytes(700_000)
+  const scheme = { k: 4, m: 2 }
+  const inline = await new InlineCodec().shard(new Uint8Array(chunk) as VerifiedBytes, scheme)
+  const id = hashHex(chunk) as ChunkId
+  await withWorkers(2, async (codec) => {
+    const shards = await codec.shard(new Uint8Array(chunk) as VerifiedBytes, scheme)
+    assert.deepEqual(
+      shards.map((shard) => shard.id),
+      inline.map((shard) => shard.id),
+    )
+    const pieces = shards.map(({ bytes }, place) => ({ place, bytes: new Uint8Array(bytes) })).slice(2)
+    const wrong = pieces.map(({ bytes }, place) => ({ place, bytes: new Uint8Array(bytes) }))
+    const back = await codec.join(id, chunk.length, scheme, pieces)
+    assert.ok(Buffer.from(back).equals(chunk))
+    await assert.rejects(codec.join(id, chunk.length, scheme, wrong), { code: 'CHUNK_DAMAGED' })
+  })
 })

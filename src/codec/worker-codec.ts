@@ -17,11 +17,13 @@ import type {
   CutOptions,
   FolderKeys,
   SealedChunk,
+  Shard,
   VerifiedBytes,
 } from './codec.ts'
 import { handOver, markOwned, small } from '../base/handover.ts'
 import { hashHex } from './hash.ts'
 import { InlineCodec } from './inline-codec.ts'
+import type { ShardPiece, ShardScheme } from './shards.ts'
 
 export interface WorkerCodecOptions {
   /** Default: one less than the cores, at least one. */
@@ -95,6 +97,31 @@ export class WorkerCodec implements Codec {
       ref: { ...ref, ck: small(ref.ck) },
       bytes: handOver(bytes, transfer),
       keys: name,
+    }))
+  }
+
+  shard(bytes: VerifiedBytes, scheme: ShardScheme): Promise<Shard[]> {
+    if (bytes.length < limits.codecInline) return this.#inline.shard(bytes, scheme)
+    return this.#leastBusy().run(bytes.length, undefined, (_, transfer) => ({
+      kind: 'shard',
+      bytes: handOver(bytes, transfer),
+      scheme,
+    }))
+  }
+
+  join(
+    id: ChunkId,
+    length: number,
+    scheme: ShardScheme,
+    pieces: readonly ShardPiece[],
+  ): Promise<VerifiedBytes> {
+    if (length < limits.codecInline) return this.#inline.join(id, length, scheme, pieces)
+    return this.#leastBusy().run(length, undefined, (_, transfer) => ({
+      kind: 'join',
+      id,
+      length,
+      scheme,
+      pieces: pieces.map(({ place, bytes }) => ({ place, bytes: handOver(bytes, transfer) })),
     }))
   }
 
@@ -260,8 +287,8 @@ class CodecThread {
 
 /** Chunks arrive in buffers larger than themselves; marking them lets them go on without a copy. */
 function owned(result: Results[Job['kind']]): Results[Job['kind']] {
-  if (Array.isArray(result))
-    for (const chunk of result) markOwned('sealed' in chunk ? chunk.sealed : chunk.bytes)
+  if (Array.isArray(result)) for (const part of result) markOwned('sealed' in part ? part.sealed : part.bytes)
+  else if (result instanceof Uint8Array) markOwned(result)
   else if (result !== undefined && 'bytes' in result) markOwned(result.bytes)
   return result
 }

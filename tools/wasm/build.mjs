@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url'
 import { main } from 'assemblyscript/asc'
 
 const target = fileURLToPath(new URL('../../src/codec/wasm.generated.ts', import.meta.url))
-const kernels = { cut: 'cut.ts' }
+/** Source and memory in pages of 64 KiB. */
+const kernels = { cut: ['cut.ts', 2], shards: ['shards.ts', 7] }
 
 const lines = ['/** WebAssembly kernels, built by tools/wasm (npm run build there). */']
-for (const [name, source] of Object.entries(kernels)) {
-  lines.push(`export const ${name}Wasm =\n  '${await compile(source)}'`)
+for (const [name, [source, pages]] of Object.entries(kernels)) {
+  lines.push(`export const ${name}Wasm =\n  '${await compile(source, pages)}'`)
 }
 const text = `${lines.join('\n')}\n`
 
@@ -18,10 +19,10 @@ else if (readFileSync(target, 'utf8') !== text) {
   process.exitCode = 1
 }
 
-async function compile(source) {
+async function compile(source, pages) {
   let wasm
   let report = ''
-  const options = '-O3 --runtime stub --noAssert --enable simd --initialMemory 2 --maximumMemory 2'
+  const options = `-O3 --runtime stub --noAssert --enable simd --initialMemory ${pages} --maximumMemory ${pages}`
   const { error } = await main([source, '-o', 'out.wasm', ...options.split(' ')], {
     readFile: (name) => {
       try {
