@@ -155,7 +155,7 @@ export function versionRow(record: SignedRecord, path: string, more: Partial<Ver
 }
 
 /** Takes search and what came later out of an index database: what is left has `user_version` 4. */
-export const withoutSearch = `DROP INDEX versions_expiring; DROP TABLE reseals; DROP INDEX records_unopened_reseals;
+export const withoutSearch = `DROP TABLE codings; DROP TABLE shards; DROP INDEX versions_expiring; DROP TABLE reseals; DROP INDEX records_unopened_reseals;
   ALTER TABLE versions DROP COLUMN sealed; ALTER TABLE versions DROP COLUMN own_hash;
   ALTER TABLE versions DROP COLUMN own_content; ALTER TABLE versions DROP COLUMN own_sealed; ALTER TABLE pins DROP COLUMN falls; DROP TABLE loose; DROP TABLE reconciled; DROP TABLE quarantine; DROP TABLE scars; ALTER TABLE segments DROP COLUMN verified;
   ALTER TABLE segments DROP COLUMN verified_to; DROP INDEX entries_hidden; DROP INDEX versions_priority; DROP TABLE search; DROP TABLE search_new; DROP TABLE search_gone; DROP TABLE search_words;

@@ -7,7 +7,7 @@ import type { Random } from '../base/random.ts'
 import type { DeviceId, FolderId, RecordHash, UserId } from '../base/words.ts'
 import type { FolderKeys } from '../codec/codec.ts'
 import { isAuthority } from '../codec/record-bytes.ts'
-import { recordKinds, type SignedRecord } from '../codec/record.ts'
+import { recordKinds, type RecordHead, type SignedRecord } from '../codec/record.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { IndexWrite } from '../store/store.ts'
 import { Ancestry } from './ancestry.ts'
@@ -84,7 +84,7 @@ export class CatalogueState implements VersionParts {
       this.time.observe(head.time)
       const judged = this.authority.device(head.device)
       if (judged === undefined || judged.revoked || !judged.counted) this.#recheckDevices.add(head.device)
-      if (!isOfFiles(head)) this.#learnOther(one)
+      if (!isForIndex(head)) this.#learnOther(one)
     }
   }
 
@@ -219,6 +219,11 @@ export class CatalogueState implements VersionParts {
       .flatMap((device) => this.#read.recordsOfDevice(device))
       .filter(({ head }) => head.folder === folder)
   }
+}
+
+/** Records that the index alone keeps: those of files, and of which shards chunks are made. */
+export function isForIndex(head: RecordHead): boolean {
+  return isOfFiles(head) || head.kind === recordKinds.shards
 }
 
 /** A record of its own bytes: one that is kept must not keep its whole batch. */

@@ -19,6 +19,8 @@ import type {
   UserId,
 } from '../base/words.ts'
 import type { FolderKeys } from '../codec/codec.ts'
+import type { Coding } from '../codec/coding.ts'
+import type { ShardScheme } from '../codec/shards.ts'
 import type { Fork } from './forks.ts'
 import type { VersionBody, VersionContent } from '../codec/version-body.ts'
 import type { Pin } from '../store/chunk-store.ts'
@@ -55,6 +57,8 @@ export interface Policy {
   max: number
   factor: number
   keepMs: number
+  /** Larger chunks as shards, wherever the pool has devices enough; copies as above until then. */
+  erasure?: ShardScheme | undefined
   /** So long after their last version files go to the trash by themselves; absent: never. */
   expireMs?: number | undefined
 }
@@ -189,6 +193,8 @@ export interface Catalogue {
   adopt(versions: readonly RecordHash[]): Promise<void>
   /** Gives up replaced versions of a folder before its retention ends. */
   discard(folder: FolderId, versions: readonly RecordHash[]): Promise<void>
+  /** Says of which shards chunks are made, all of one scheme; `FORBIDDEN` on a storage-only device. */
+  code(folder: FolderId, codings: readonly Coding[]): Promise<void>
 
   /** Signs this device's changing state; `statement.ts`. */
   makeStatement(state: DeviceState): Uint8Array

@@ -15,6 +15,7 @@ import {
 import { decode } from '../codec/cbor-schema.ts'
 import { derive } from '../codec/hash.ts'
 import { compareTimes, recordKinds, type Hlc, type SignedRecord } from '../codec/record.ts'
+import { isScheme } from '../codec/shards.ts'
 import type { Authority, Placed } from './authority.ts'
 import { defaultPolicy, type Policy } from './catalogue.ts'
 import type { HybridClock } from './hybrid-clock.ts'
@@ -60,8 +61,10 @@ export class FolderBook {
     if (kind === recordKinds.folder && folder !== undefined && entry !== undefined) {
       if (folderIdOf(device, entry) === folder) this.#births.set(folder, place)
     } else if (kind === recordKinds.policy && folder !== undefined) {
-      const { factor, ...rest } = decode(policyBody, record.body!, 'a policy', limits.recordHead)
-      push(this.#policies, folder, { ...place, says: { ...rest, factor: factor / 1e6 } })
+      const { factor, erasure, ...rest } = decode(policyBody, record.body!, 'a policy', limits.recordHead)
+      const [k = 0, m = 0] = erasure ?? []
+      const shards = isScheme({ k, m }) ? { erasure: { k, m } } : {}
+      push(this.#policies, folder, { ...place, says: { ...rest, factor: factor / 1e6, ...shards } })
     } else if (kind === recordKinds.adopt && folder !== undefined) {
       const { versions } = decode(adoptBody, record.body!, 'an adoption', limits.recordBody)
       for (const version of versions) push(this.#adoptions, version, { ...place, folder })

@@ -20,7 +20,7 @@ import type { Batch, RecordHead } from '../codec/record.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { IndexWrite, Store } from '../store/store.ts'
 import type { AdmitReport, CatalogueEvent } from './catalogue.ts'
-import { CatalogueState, type Settled } from './catalogue-state.ts'
+import { CatalogueState, isForIndex, type Settled } from './catalogue-state.ts'
 import { Chain, type ChainEnd, type Draft, type Written } from './chain.ts'
 import { deviceOfKeys, type PoolKeys } from './device-keys.ts'
 import { keyUnavailable } from './folder-keys.ts'
@@ -155,6 +155,11 @@ export class Ledger {
     return written
   }
 
+  /** Writes records from which nothing follows for who counts or what opens. */
+  async writeFacts(drafts: readonly Draft[]): Promise<void> {
+    await this.#chain.write(drafts)
+  }
+
   /** What a peer may ask now. */
   roleOf(peer: PeerId): Role {
     const judged = this.state.authority.deviceOfPeer(peer)
@@ -213,11 +218,12 @@ export class Ledger {
     const rows = versions.flatMap(({ record, position }) => openOfFiles(this.state, record, position))
     const folders = new Set([...settled.folders, ...versions.map(({ record }) => record.head.folder!)])
     const index = [...settled.index, ...rows]
-    await this.#apply({ ...settled, index, folders }, versions.length < written.length)
+    const others = written.some(({ record }) => !isForIndex(record.head))
+    await this.#apply({ ...settled, index, folders }, others)
     this.#raiseAlarms(written, filled)
     if (settled.opened) await this.#openUnopened()
     this.#awaitFuture()
-    if (versions.length < written.length) await this.#tendKeys()
+    if (others) await this.#tendKeys()
   }
 
   /** Rows first, so that listeners read what they are told of. `others`: names, policies, wraps are new. */

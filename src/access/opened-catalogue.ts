@@ -15,8 +15,10 @@ import {
 } from '../base/words.ts'
 import { encode } from '../codec/cbor-schema.ts'
 import type { FolderKeys } from '../codec/codec.ts'
+import { encodeCodings, type Coding } from '../codec/coding.ts'
 import { isOneSecret } from '../codec/folder-keys.ts'
 import type { Batch } from '../codec/record.ts'
+import { isScheme } from '../codec/shards.ts'
 import {
   decodeVersionBody,
   encodeContent,
@@ -251,6 +253,16 @@ export class OpenedCatalogue implements Catalogue {
     await this.append(drafts)
   }
 
+  async code(folder: FolderId, codings: readonly Coding[]): Promise<void> {
+    this.#ledger.checkMayWrite('say of which shards chunks are made')
+    const drafts: Draft[] = []
+    for (let from = 0; from < codings.length; from += limits.shardedChunks) {
+      const part = codings.slice(from, from + limits.shardedChunks)
+      drafts.push({ kind: 'shards', folder, body: encodeCodings(part[0]!.scheme, part) })
+    }
+    await this.#ledger.writeFacts(drafts)
+  }
+
   async adopt(versions: readonly RecordHash[]): Promise<void> {
     const { read } = this.#parts.store
     const records = versions.map((hash) => {
@@ -416,13 +428,20 @@ export class OpenedCatalogue implements Catalogue {
   #policyDraft(folder: FolderId, change: Partial<Policy>): Draft {
     if (this.roleOf(this.peer) !== 'admin')
       throw fail('FORBIDDEN', { role: this.roleOf(this.peer), action: 'set policies' })
-    const { factor, ...rest } = { ...this.state.book.policyOf(folder), ...change }
+    const { factor, erasure, ...rest } = { ...this.state.book.policyOf(folder), ...change }
     if (rest.min > rest.copies || rest.copies > rest.max || rest.min < 1 || factor < 0 || factor > 1)
       throw fail('BAD_INPUT', {
         what: 'the policy',
         reason: 'min, copies and max must grow, factor lies in 0 to 1',
       })
-    const body = encode(policyBody, { ...rest, factor: Math.round(factor * 1e6) })
+    if (erasure !== undefined && !isScheme(erasure))
+      throw fail('BAD_INPUT', {
+        what: 'the policy',
+        reason: `erasure takes 2 to ${limits.shardsData} + 1 to ${limits.shardsParity} shards, like 4+2`,
+      })
+    const shards: { erasure?: [number, number] } =
+      erasure === undefined ? {} : { erasure: [erasure.k, erasure.m] }
+    const body = encode(policyBody, { ...rest, factor: Math.round(factor * 1e6), ...shards })
     return { kind: 'policy', folder, body }
   }
 

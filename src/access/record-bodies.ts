@@ -15,6 +15,7 @@ import {
   list,
   optional,
   text,
+  tuple,
   uint,
   type Read,
 } from '../codec/cbor-schema.ts'
@@ -98,6 +99,8 @@ export const policyBody = fields({
   max: field(2, uint(1000)),
   factor: field(3, uint(1_000_000)),
   keepMs: field(4, uint(2 ** 48)),
+  /** Data and parity shards. */
+  erasure: optional(5, tuple<[number, number]>(uint(limits.shardsData), uint(limits.shardsParity))),
   expireMs: optional(6, uint(2 ** 48)),
 })
 

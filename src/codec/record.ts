@@ -23,6 +23,8 @@ export const recordKinds = {
   discard: 15,
   /** The content of a version, sealed anew under a later secret of its folder. */
   reseal: 16,
+  /** Of which shards chunks are made. */
+  shards: 17,
 } as const
 
 export type RecordKind = keyof typeof recordKinds

@@ -16,9 +16,10 @@ import {
 
 /** Every way to choose `count` of `items`. */
 function* choices<T>(items: readonly T[], count: number): Generator<T[]> {
-  if (count === 0) return yield []
-  for (const [at, first] of items.entries())
-    for (const rest of choices(items.slice(at + 1), count - 1)) yield [first, ...rest]
+  if (count === 0) yield []
+  else
+    for (const [at, first] of items.entries())
+      for (const rest of choices(items.slice(at + 1), count - 1)) yield [first, ...rest]
 }
 
 function piecesOf(chunk: Uint8Array, scheme: ShardScheme): ShardPiece[] {

@@ -117,6 +117,11 @@ export class Unfinished implements Worker {
     return new Set(given.length > 0 && store.read.isListed(catalogue.device) ? given : [])
   }
 
+  /** Whether an upload under way relies on a chunk. */
+  isUsed(id: ChunkId): boolean {
+    return this.#uses.has(id)
+  }
+
   status(): string {
     const waiting = this.#left.size === 0 ? '' : `, ${this.#left.size} not decided yet`
     return `${this.#dropped} chunks of uploads that did not end were given back${waiting}`

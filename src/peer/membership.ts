@@ -33,6 +33,7 @@ export function membershipOf(
     folders: () => catalogue.folders().map(({ id, policy }) => ({ id, ...policy })),
     admit: (batches, from) => catalogue.admit(batches, from),
     mend: (last) => catalogue.mend(last),
+    code: (folder, codings) => catalogue.code(folder, codings),
     statement: () => {
       // Nothing can be signed: what was said last stays.
       if (isLocked) return new Uint8Array(0)

@@ -109,8 +109,13 @@ export class Departure {
     )
   }
 
-  /** Nothing is wanted of a chunk that only an unfinished upload pins (as folder and device); of any other at least one copy. */
+  /** Of a shard, one other device; of any other chunk, the copies that its folder wants. */
   #want(id: ChunkId): number {
+    return this.#parts.store.read.codingWith(id) === undefined ? this.#copies(id) : 1
+  }
+
+  /** Nothing is wanted of a chunk that only an unfinished upload pins (as folder and device); of any other at least one copy. */
+  #copies(id: ChunkId): number {
     const { roster, store } = this.#parts
     const pins = store.read.standingPins(id).filter(({ folder, device }) => (folder as string) !== device)
     const folders = new Set(pins.map(({ folder }) => folder))

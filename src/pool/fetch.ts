@@ -10,6 +10,8 @@ import type { Log } from '../base/log.ts'
 import type { ChunkId, PeerId } from '../base/words.ts'
 import type { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
+import type { ShardPiece } from '../codec/shards.ts'
+import type { KnownCoding } from '../store/index-reader.ts'
 import { ChunkRequests, type Priority } from './chunk-requests.ts'
 import type { Health } from './health.ts'
 import type { FetchOptions, PoolStore } from './pool.ts'
@@ -27,7 +29,7 @@ const ended = fail('INTERRUPTED', { what: 'a transfer that has ended' })
 
 export interface FetcherParts {
   store: PoolStore
-  codec: Pick<Codec, 'verify'>
+  codec: Pick<Codec, 'verify' | 'shard' | 'join'>
   roster: Roster
   health: Health
   budget: Pick<Budget, 'take' | 'tryTake'>
@@ -132,9 +134,151 @@ export class Fetcher {
 
   async #one(id: ChunkId, transfer: Transfer): Promise<VerifiedBytes> {
     transfer.signal.throwIfAborted()
+    const here = await this.#here(id, transfer)
+    if (here !== undefined) return here
+    const codings = this.#parts.store.read.codingsOf(id)
+    return codings.length === 0 ? this.#copy(id, transfer) : this.#coded(id, codings, transfer)
+  }
+
+  async #here(id: ChunkId, transfer: Transfer): Promise<VerifiedBytes | undefined> {
     const here = await this.#local(id)
     if (here !== undefined) transfer.onSource(this.#parts.roster.self)
-    return here ?? (await this.#remote(id, transfer))
+    return here
+  }
+
+  /** A chunk of which others have copies, or a shard, which can be made again from the others. */
+  async #copy(id: ChunkId, transfer: Transfer): Promise<VerifiedBytes> {
+    try {
+      return await this.#remote(id, this.#candidates(id, transfer), transfer)
+    } catch (thrown) {
+      const coding = this.#parts.store.read.codingWith(id)
+      if (coding === undefined || !isCode(thrown, 'CHUNK_UNAVAILABLE')) throw thrown
+      const chunk = await this.#one(coding.chunk, transfer)
+      const shards = await this.#parts.codec.shard(chunk, coding.scheme)
+      const shard = shards.find((shard) => shard.id === id)
+      if (shard === undefined) throw thrown
+      return shard.bytes
+    }
+  }
+
+  /** A chunk of which others have shards, and maybe copies too. */
+  async #coded(id: ChunkId, codings: readonly KnownCoding[], transfer: Transfer): Promise<VerifiedBytes> {
+    const { log } = this.#parts
+    const holders = this.#candidates(id, transfer).filter((peer) => this.#isHolder(id, peer))
+    if (holders.length > 0) {
+      try {
+        return await this.#remote(id, holders, transfer)
+      } catch (thrown) {
+        transfer.signal.throwIfAborted()
+        log.debug('no whole copy could be had', { id, reason: asPeerStorError(thrown).message })
+      }
+    }
+    for (const coding of codings.toSorted((a, b) => this.#lacking(a) - this.#lacking(b))) {
+      try {
+        return await this.#join(coding, transfer)
+      } catch (thrown) {
+        transfer.signal.throwIfAborted()
+        log.info('the shards of a chunk could not be had', {
+          id,
+          reason: asPeerStorError(thrown).message,
+        })
+      }
+    }
+    // For want of news, whoever is connected.
+    return this.#remote(id, this.#candidates(id, transfer), transfer)
+  }
+
+  /** How many shards too few are known to be within reach. */
+  #lacking({ scheme, shards }: KnownCoding): number {
+    const { roster } = this.#parts
+    const live = [...roster.holders(shards).values()].filter((peers) =>
+      peers.some((peer) => roster.isLive(peer)),
+    )
+    return Math.max(0, scheme.k - live.length)
+  }
+
+  #isHolder(id: ChunkId, peer: PeerId): boolean {
+    const { store, health } = this.#parts
+    return health.isConnected(peer) && store.read.holders([id]).get(id)!.includes(peer)
+  }
+
+  async #join(coding: KnownCoding, transfer: Transfer): Promise<VerifiedBytes> {
+    const { codec, store, log } = this.#parts
+    const { n, chunk, length, scheme } = coding
+    const pieces = await this.#pieces(coding, transfer)
+    try {
+      return await codec.join(chunk, length, scheme, pieces)
+    } catch (thrown) {
+      // Each shard is what its id says: they are no shards of this chunk.
+      if (!isCode(thrown, 'CHUNK_DAMAGED')) throw thrown
+      log.warn('a record names wrong shards for a chunk', { id: chunk })
+      await store.index([{ op: 'not-coded', coding: n }])
+      throw thrown
+    }
+  }
+
+  /** Any k shards, asked for at once; another one whenever one fails, or when they take too long. */
+  async #pieces({ chunk, scheme, shards }: KnownCoding, transfer: Transfer): Promise<ShardPiece[]> {
+    const stop = new AbortController()
+    const asked = { ...transfer, signal: AbortSignal.any([transfer.signal, stop.signal]) }
+    const left = this.#placesByEase(shards)
+    const pieces: ShardPiece[] = []
+    const causes: string[] = []
+    let cancel = (): void => undefined
+    try {
+      return await new Promise<ShardPiece[]>((resolve, reject) => {
+        let open = 0
+        const askNext = (): void => {
+          const place = left.shift()
+          if (place === undefined) {
+            if (open === 0) reject(unavailable(chunk, pieces.length, causes))
+            return
+          }
+          open += 1
+          this.#piece(shards[place]!, asked)
+            .then((bytes) => {
+              open -= 1
+              pieces.push({ place, bytes })
+              if (pieces.length === scheme.k) resolve(pieces)
+              return undefined
+            })
+            .catch((error: unknown) => {
+              open -= 1
+              causes.push(asPeerStorError(error).message)
+              if (transfer.signal.aborted) reject(asError(transfer.signal.reason))
+              else if (!stop.signal.aborted) askNext()
+            })
+        }
+        const hedge = (): void => {
+          cancel = this.#parts.clock.after(hedgeMs, () => {
+            if (left.length > 0) askNext()
+            hedge()
+          })
+        }
+        for (let count = 0; count < scheme.k; count++) askNext()
+        hedge()
+      })
+    } finally {
+      cancel()
+      stop.abort(fail('INTERRUPTED', { what: `another request for shards of ${chunk}` }))
+    }
+  }
+
+  async #piece(id: ChunkId, transfer: Transfer): Promise<VerifiedBytes> {
+    const here = await this.#here(id, transfer)
+    return here ?? (await this.#remote(id, this.#candidates(id, transfer), transfer))
+  }
+
+  /** What is here, then what a connected device has; data before parity, which takes less work. */
+  #placesByEase(shards: readonly ChunkId[]): number[] {
+    const { store, health, roster } = this.#parts
+    const holders = roster.holders(shards)
+    const effort = (id: ChunkId): number => {
+      if (store.read.hasChunk(id)) return 0
+      return holders.get(id)!.some((peer) => health.isConnected(peer)) ? 1 : 2
+    }
+    const places = shards.map((id, place) => ({ place, effort: effort(id) }))
+    return places.sort((a, b) => a.effort - b.effort || a.place - b.place).map(({ place }) => place)
   }
 
   /** Read twice before it counts as damaged: memory and cables fail too. */
@@ -161,8 +305,8 @@ export class Fetcher {
   }
 
   /** Asks holder after holder; the next one starts when the one before fails or takes too long. */
-  async #remote(id: ChunkId, transfer: Transfer): Promise<VerifiedBytes> {
-    const left = this.#candidates(id, transfer)
+  async #remote(id: ChunkId, candidates: readonly PeerId[], transfer: Transfer): Promise<VerifiedBytes> {
+    const left = [...candidates]
     const count = left.length
     const causes: string[] = []
     const stop = new AbortController()

@@ -2,6 +2,7 @@
 import { limits } from '../base/limits.ts'
 import type { CallOptions, ChunkId, FolderId, PeerId } from '../base/words.ts'
 import type { Worker } from '../base/worker.ts'
+import type { ShardScheme } from '../codec/shards.ts'
 import type { NetworkEvent } from '../net/network.ts'
 import { Challenges } from './challenge.ts'
 import { Departure } from './departure.ts'
@@ -16,6 +17,7 @@ import { Repair } from './repair.ts'
 import { Replicator } from './replicate.ts'
 import { Roster } from './roster.ts'
 import { Scrub } from './scrub.ts'
+import { Shards } from './shards.ts'
 import { serveChunks } from './serve-chunks.ts'
 
 const tellEveryMs = 50
@@ -33,6 +35,7 @@ class OpenPool implements Pool {
   readonly #fetcher: Fetcher
   readonly #replicator: Replicator
   readonly #repair: Repair
+  readonly #shards: Shards
   readonly #scrub: Scrub
   readonly #challenges: Challenges
   readonly departure: Departure
@@ -49,56 +52,42 @@ class OpenPool implements Pool {
     const remote = (peer: PeerId): RemoteStore => this.#remote(peer)
     const health = (this.#health = new Health(clock, store, (peer) => this.#emit({ type: 'wrong', peer })))
     const roster = (this.#roster = new Roster(membership, health, store.read, parts.repairGraceMs))
+    const shared = { ...parts, roster, health, remote }
+    const onMissing = (peer: PeerId, id: ChunkId): void => this.#missing(peer, id)
+    const fetch = (id: ChunkId, signal: AbortSignal | undefined): ReturnType<Pool['get']> =>
+      this.#fetcher.get(id, { priority: 'repair', signal })
     const replicator = (this.#replicator = new Replicator({
-      ...parts,
-      roster,
-      health,
-      remote,
+      ...shared,
       onHeld: () => this.#copiesChanged(),
-      onLeft: () => this.#repair.changed(),
+      onLeft: () => this.#mendSoon(),
     }))
-    this.#repair = new Repair({ ...parts, roster, health, replicator })
-    this.#feed = new Feed({
-      ...parts,
-      roster,
-      health,
-      onRead: (peer, news) => this.#read(peer, news),
-    })
+    this.#repair = new Repair({ ...shared, replicator })
+    this.#feed = new Feed({ ...shared, onRead: (peer, news) => this.#read(peer, news) })
     this.#fetcher = new Fetcher({
-      ...parts,
+      ...shared,
       sourcesAtOnce: parts.sourcesAtOnce ?? (() => Number.POSITIVE_INFINITY),
-      roster,
-      health,
-      remote,
-      onMissing: (peer, id) => this.#missing(peer, id),
+      onMissing,
       onDamage: (id) => this.#damaged(id),
     })
+    this.#shards = new Shards({ ...shared, replicator, fetch, onMissing, onChanged: () => this.#kept() })
     this.#scrub = new Scrub({
       ...parts,
       cycleMs: parts.scrubCycleMs ?? (() => limits.scrubCycleMs),
-      fetch: (id, signal) => this.#fetcher.get(id, { priority: 'repair', signal }),
+      fetch,
       mend: (last) => this.#feed.mend(last),
       onDamage: (found, healed) => {
         this.#kept()
         this.#emit({ type: 'damage', found, healed })
       },
     })
-    this.departure = new Departure({
-      ...parts,
-      roster,
-      remote,
-      onMissing: (peer, id) => this.#missing(peer, id),
-    })
+    this.departure = new Departure({ ...shared, onMissing })
     this.#challenges = new Challenges({
-      ...parts,
-      roster,
-      health,
-      remote,
+      ...shared,
       askNews: (peer) => this.#feed.askNews(peer),
       hasNews: (peer) => this.#feed.hasNews(peer),
       onDamage: (id) => this.#damaged(id),
       onMissing: (peer, ids) => {
-        this.#repair.changed()
+        this.#mendSoon()
         this.#copiesChanged()
         this.#emit({ type: 'missing', peer, chunks: ids.length })
       },
@@ -137,7 +126,8 @@ class OpenPool implements Pool {
   }
 
   replicate(folder: FolderId, ids: readonly ChunkId[]): void {
-    this.#replicator.replicate(folder, ids)
+    const copied = this.#shards.take(folder, ids)
+    if (copied.length > 0) this.#replicator.replicate(folder, copied)
   }
 
   async durable(
@@ -149,15 +139,15 @@ class OpenPool implements Pool {
     const endAt = this.#parts.clock.monotonicMs() + timeoutMs
     const left = [...ids].reverse()
     while (left.length > 0) {
-      const counted = new Set(this.#roster.counted())
-      while (left.length > 0 && this.#copies(left.at(-1)!, counted) >= copies) left.pop()
+      const counted = this.#roster.counted()
+      while (left.length > 0 && this.#strength(left.at(-1)!, counted) >= copies) left.pop()
       const leftMs = endAt - this.#parts.clock.monotonicMs()
       if (left.length === 0 || leftMs <= 0) break
       signal?.throwIfAborted()
       await this.#change(leftMs, signal)
     }
-    const counted = new Set(this.#roster.counted())
-    return ids.reduce((lowest, id) => Math.min(lowest, this.#copies(id, counted)), Number.MAX_SAFE_INTEGER)
+    const counted = this.#roster.counted()
+    return ids.reduce((lowest, id) => Math.min(lowest, this.#strength(id, counted)), Number.MAX_SAFE_INTEGER)
   }
 
   scrub(ids: readonly ChunkId[] | undefined, options: CallOptions<ScrubResult> = {}): Promise<ScrubResult> {
@@ -173,11 +163,19 @@ class OpenPool implements Pool {
   }
 
   wantsChanged(): void {
-    this.#repair.changed()
+    this.#mendSoon()
   }
 
   mending(): ReturnType<Pool['mending']> {
     return this.#repair.mending()
+  }
+
+  scheme(folder: FolderId): ShardScheme | undefined {
+    return this.#roster.scheme(folder)
+  }
+
+  strengths(ids: readonly ChunkId[], peers: readonly PeerId[]): ReadonlyMap<ChunkId, number> {
+    return this.#parts.store.read.strengths(ids, peers)
   }
 
   asked(folder: FolderId): number {
@@ -217,7 +215,7 @@ class OpenPool implements Pool {
   }
 
   workers(): Worker[] {
-    const working = [this.#feed, this.#replicator, this.#repair, this.#scrub, this.#challenges]
+    const working = [this.#feed, this.#replicator, this.#repair, this.#shards, this.#scrub, this.#challenges]
     return working.map((one) => one.worker())
   }
 
@@ -226,8 +224,8 @@ class OpenPool implements Pool {
     return () => this.#listeners.delete(listener)
   }
 
-  #copies(id: ChunkId, counted: ReadonlySet<PeerId>): number {
-    return (this.#roster.holders([id]).get(id) ?? []).filter((peer) => counted.has(peer)).length
+  #strength(id: ChunkId, counted: readonly PeerId[]): number {
+    return this.#parts.store.read.strengths([id], counted).get(id)!
   }
 
   /** Resolves at the next change of holdings, after `ms`, or when aborted. */
@@ -266,7 +264,7 @@ class OpenPool implements Pool {
       this.#scrub.came()
     }
     // Who came back, or is gone, changes which copies count and where new ones can go.
-    this.#repair.changed()
+    this.#mendSoon()
     this.#copiesChanged()
   }
 
@@ -291,14 +289,20 @@ class OpenPool implements Pool {
       if (network.isConnected(peer)) this.#connection(peer, true)
     this.#known = now
     this.#feed.membersChanged()
-    this.#repair.changed()
+    this.#mendSoon()
     this.#copiesChanged()
   }
 
   #read(peer: PeerId, news: News): void {
-    if (news.lost) this.#repair.changed()
+    if (news.lost) this.#mendSoon()
     if (news.any) this.#copiesChanged()
     if (this.#feed.isCaughtUp(peer)) this.#emit({ type: 'caught-up', peer })
+  }
+
+  /** Copies or shards may be missing somewhere. */
+  #mendSoon(): void {
+    this.#repair.changed()
+    this.#shards.changed()
   }
 
   #kept(): void {
@@ -317,7 +321,7 @@ class OpenPool implements Pool {
     store
       .index([{ op: 'dropped', peer, ids: [id] }])
       .then(() => {
-        this.#repair.changed()
+        this.#mendSoon()
         this.#copiesChanged()
         return undefined
       })

@@ -1,5 +1,6 @@
 /** What a chunk needs, decided purely: who should get a copy, and who sees to it. */
 import type { PeerId } from '../base/words.ts'
+import type { ShardScheme } from '../codec/shards.ts'
 
 export interface Situation {
   /** Every device that keeps chunks, in the order of `Placement.rank`. */
@@ -52,6 +53,8 @@ export interface CopiesPolicy {
   min: number
   max: number
   factor: number
+  /** Larger chunks as shards, where there are devices enough. */
+  erasure?: ShardScheme | undefined
 }
 
 /** Copies that a folder asks for, of each chunk or of those of its priority files, were there devices enough. */

@@ -11,9 +11,12 @@ import type { CallOptions, ChunkId, DeviceId, FolderId, PeerId, RecordHash } fro
 import type { Worker } from '../base/worker.ts'
 import type { Budget } from '../codec/budget.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
+import type { Coding } from '../codec/coding.ts'
+import type { ShardScheme } from '../codec/shards.ts'
 import type { Network } from '../net/network.ts'
 import type { ChunkStore, Pin } from '../store/chunk-store.ts'
 import type { Departure } from './departure.ts'
+import type { CopiesPolicy } from './plan.ts'
 import type { IndexReader } from '../store/index-reader.ts'
 import type { Store } from '../store/store.ts'
 
@@ -40,12 +43,14 @@ export interface Membership {
   /** Devices that are not revoked, this one included. */
   members(): Member[]
   /** Folders with their policy; storage-only devices know them by id. */
-  folders(): { id: FolderId; copies: number; min: number; max: number; factor: number }[]
+  folders(): ({ id: FolderId } & CopiesPolicy)[]
   /** Takes in batches of records; returns when they are stored. `waiting` ones are not: asked for again later. */
   admit(
     batches: readonly Uint8Array[],
     from: PeerId,
   ): Promise<{ waiting: number; refused: readonly { reason: string }[] }>
+  /** Says, in a record that every device keeps, of which shards chunks of a folder are made. */
+  code(folder: FolderId, codings: readonly Coding[]): Promise<void>
   /** Makes a batch that rotted on this disk again; resolves to whether it could. */
   mend(last: RecordHash): Promise<boolean>
   /** This device's signed statement, and another's. */
@@ -74,13 +79,19 @@ export type PoolStore = Pick<Store, 'database' | 'chunks' | 'verifier' | 'commit
     | 'priorities'
     | 'seen'
     | 'statements'
+    | 'lengthOf'
+    | 'codingsOf'
+    | 'codingWith'
+    | 'uncoded'
+    | 'codingsToTend'
+    | 'strengths'
   >
 }
 
 export interface PoolParts {
   network: Network
   store: PoolStore
-  codec: Pick<Codec, 'verify'>
+  codec: Pick<Codec, 'verify' | 'shard' | 'join'>
   /** One for the whole peer: `limits.bulkBytes`. */
   budget: Pick<Budget, 'take' | 'tryTake'>
   membership: Membership
@@ -97,6 +108,8 @@ export interface PoolParts {
   sourcesAtOnce?: (() => number) | undefined
   /** Those of some offered chunks that this device has no use for. */
   unwanted: (offered: readonly { id: ChunkId; pins: readonly Pin[] }[]) => ReadonlySet<ChunkId>
+  /** Whether an upload under way relies on a chunk here. */
+  inUse: (id: ChunkId) => boolean
 }
 
 /** What this peer has seen of another. */
@@ -167,6 +180,10 @@ export interface Pool {
   durable(ids: readonly ChunkId[], copies: number, timeoutMs: number, options?: CallOptions): Promise<number>
   /** Copies wanted in a folder now, or of its priority files: policy, at most the members that keep chunks. */
   want(folder: FolderId, priority?: boolean): number
+  /** How the larger chunks of a folder are kept as shards; undefined: copies, by policy or for want of devices. */
+  scheme(folder: FolderId): ShardScheme | undefined
+  /** How many of `peers` may fail, plus one, before each of these chunks is lost. */
+  strengths(ids: readonly ChunkId[], peers: readonly PeerId[]): ReadonlyMap<ChunkId, number>
   /** Copies that a folder asks for, were there devices enough. */
   asked(folder: FolderId): number
   /** Peers whose holdings count: members that keep chunks and are not away beyond their grace. */
@@ -191,7 +208,7 @@ export interface Pool {
   scrubbed(): { checkedBytes: number; found: number; healed: number }
   /** Whether this device can go. */
   readonly departure: Departure
-  /** feed, replicate, repair, scrub, challenge. */
+  /** feed, replicate, repair, shards, scrub, challenge. */
   workers(): Worker[]
   on(listener: (event: PoolEvent) => void): () => void
 }

@@ -176,7 +176,17 @@ export class Repair {
     const rows =
       least === 0
         ? []
-        : store.read.lacking(folder, least, peers, slice.after, pageChunks, slice.until, priority)
+        : store.read.lacking(
+            folder,
+            least,
+            peers,
+            slice.after,
+            pageChunks,
+            slice.until,
+            priority,
+            // Larger ones are shards' business.
+            roster.scheme(folder) === undefined ? undefined : limits.shardedMin,
+          )
     this.#fitSlice(clock.monotonicMs() - before)
     const lacking = this.#lacking(
       rows.map(({ id }) => id),

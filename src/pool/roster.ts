@@ -1,6 +1,7 @@
 /** The pool at this moment: who keeps chunks, who can be reached, whose holdings count, how many copies are wanted. */
 import { limits } from '../base/limits.ts'
 import type { ChunkId, FolderId, PeerId } from '../base/words.ts'
+import type { ShardScheme } from '../codec/shards.ts'
 import type { Health } from './health.ts'
 import { Placement } from './place.ts'
 import { asked, plan, wanted, type CopiesPolicy, type Plan } from './plan.ts'
@@ -78,13 +79,23 @@ export class Roster {
       .filter((peer) => this.isLive(peer))
   }
 
-  /** Copies wanted now of a folder's chunks, or of those of its priority files. */
+  /** How larger chunks of a folder are kept as shards; undefined: as copies, also for want of devices. */
+  scheme(folder: FolderId): ShardScheme | undefined {
+    const { erasure } = this.#policy(folder)
+    return erasure !== undefined && this.keepers().length >= erasure.k + erasure.m ? erasure : undefined
+  }
+
+  /** Copies wanted now of a folder's chunks, or of those of its priority files; of shards, what is as safe as that. */
   want(folder: FolderId, priority = false): number {
+    const scheme = this.scheme(folder)
+    if (scheme !== undefined) return scheme.m + 1
     return wanted(this.#policy(folder), this.keepers().length, priority)
   }
 
   /** Copies that a folder asks for, were there devices enough. */
   asked(folder: FolderId): number {
+    const scheme = this.scheme(folder)
+    if (scheme !== undefined) return scheme.m + 1
     return asked(this.#policy(folder), this.keepers().length)
   }
 
@@ -134,6 +145,26 @@ export class Roster {
       closed: new Set([...refused, ...closed]),
       want,
     })
+  }
+
+  /** Who can take something now, by rank. */
+  open(ranking: readonly PeerId[]): PeerId[] {
+    const closed = new Set(
+      this.members()
+        .filter(({ peer, full }) => full || this.#health.isClosed(peer))
+        .map(({ peer }) => peer),
+    )
+    return ranking.filter((peer) => this.isLive(peer) && !closed.has(peer))
+  }
+
+  /** Milliseconds until the grace of somebody absent ends. */
+  nextGraceMs(): number {
+    const left = this.others().flatMap(({ peer }) => {
+      const absentMs = this.#health.absentMs(peer)
+      if (absentMs === 0) return []
+      return [limits.graceLastCopyMs, this.graceMs].map((graceMs) => graceMs - absentMs)
+    })
+    return Math.min(...left.filter((ms) => ms >= 0).map((ms) => ms + 1))
   }
 
   /** All keepers, in the order in which they should hold `copies` copies of a chunk. */

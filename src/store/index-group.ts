@@ -3,13 +3,16 @@
  * operations come from a commit and from reading a segment again.
  */
 import type { ChunkId, RecordHash } from '../base/words.ts'
-import type { Batch, RecordHead } from '../codec/record.ts'
+import { readCodings, type Coding } from '../codec/coding.ts'
+import { recordKinds, type Batch, type RecordHead, type SignedRecord } from '../codec/record.ts'
 import type { Location, PinList, Position } from './segment-format.ts'
 import type { IndexWrite } from './store.ts'
 
 export interface RecordRow {
   hash: RecordHash
   head: RecordHead
+  /** Of a record of shards, what it says. */
+  codings?: readonly Coding[]
 }
 
 export type IndexOp =
@@ -51,10 +54,20 @@ export interface IndexGroup {
 
 /** A batch's records without bodies, on memory of their own: a message copies whole buffers. */
 export function recordRows(batch: Batch): RecordRow[] {
-  return batch.records.map(({ hash, head }) => ({
-    hash,
-    head: head.bodyHash === undefined ? head : { ...head, bodyHash: new Uint8Array(head.bodyHash) },
-  }))
+  return batch.records.map((record) => {
+    const { hash, head } = record
+    return {
+      hash,
+      head: head.bodyHash === undefined ? head : { ...head, bodyHash: new Uint8Array(head.bodyHash) },
+      ...codingsIn(record),
+    }
+  })
+}
+
+/** Every device keeps them, whether it can open the folder or not: who holds a shard can mend it. */
+function codingsIn({ head, body }: SignedRecord): { codings?: Coding[] } {
+  if (head.kind !== recordKinds.shards || head.folder === undefined || body === undefined) return {}
+  return { codings: readCodings(body) }
 }
 
 /** `ops` with every view into a larger buffer copied: a message would copy the larger buffer. */

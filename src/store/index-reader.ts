@@ -13,11 +13,18 @@ import type {
   RecordHash,
 } from '../base/words.ts'
 import type { ChunkRef } from '../codec/codec.ts'
+import type { Coding } from '../codec/coding.ts'
+import type { ShardScheme } from '../codec/shards.ts'
 import type { RecordKind } from '../codec/record.ts'
 import type { Pin } from './chunk-store.ts'
 import type { IndexedRecord } from './store.ts'
 import type { SoughtWords } from './search-text.ts'
 import type { EntryRow, ListedRow, ShownRow, VersionRow } from './view.ts'
+
+/** A coding by its number in the index. */
+export interface KnownCoding extends Coding {
+  n: number
+}
 
 /** A page of a listing: `next` is given when there is more. */
 export interface Page<T> {
@@ -106,6 +113,8 @@ export interface CategoryTotal {
 export interface IndexReader {
   // Chunks on this disk
   hasChunk(id: ChunkId): boolean
+  /** Sealed bytes of a chunk on this disk. */
+  lengthOf(id: ChunkId): number | undefined
   /** All pins, also those that a release fells when their time has come. */
   pins(id: ChunkId): Pin[]
   /** The pins that no release names: why a chunk is to be kept, and what is passed on with it. */
@@ -172,12 +181,39 @@ export interface IndexReader {
   hasPartialBatches(): boolean
   feedPosition(peer: PeerId): { database: DatabaseId; change: number } | undefined
 
+  // Chunks as shards
+  /** What records say a chunk is made of, and was not shown to be wrong. */
+  codingsOf(chunk: ChunkId): KnownCoding[]
+  /** The chunk that this is a shard of, as far as records say. */
+  codingWith(shard: ChunkId): KnownCoding | undefined
+  /** Chunks of a folder on this disk, of so many sealed bytes or more, that no record says are made of shards like these. */
+  uncoded(
+    folder: FolderId,
+    scheme: ShardScheme,
+    leastBytes: number,
+    after: ChunkId | undefined,
+    limit: number,
+  ): ChunkId[]
+  /**
+   * Among `limit` codings of a folder behind the number `after`, those to look at: of another scheme, with
+   * fewer shards on `peers` than they have, or with their chunk on this disk whole. `next` is where to go on.
+   */
+  codingsToTend(
+    folder: FolderId,
+    scheme: ShardScheme | undefined,
+    peers: readonly PeerId[],
+    after: number,
+    limit: number,
+  ): { codings: KnownCoding[]; next?: number }
+  /** How many of `peers` may fail, plus one, before each of these chunks is lost: its copies, or what its shards allow. */
+  strengths(ids: readonly ChunkId[], peers: readonly PeerId[]): Map<ChunkId, number>
+
   // Holdings of other peers, and of this one (its own PeerId counts like any other)
   holders(ids: readonly ChunkId[]): Map<ChunkId, PeerId[]>
   /**
-   * Chunks held here, pinned for `folder`, with fewer than `want` holders among `peers`; by id after
+   * Chunks held here, pinned for `folder`, with a strength below `want` among `peers`; by id after
    * `after`. It looks at every chunk held here up to `until`, so a caller bounds its time by that.
-   * `priority`: only chunks of files that ask for the most copies.
+   * `priority`: only chunks of files that ask for the most copies. `below`: only chunks of fewer sealed bytes.
    */
   lacking(
     folder: FolderId,
@@ -187,6 +223,7 @@ export interface IndexReader {
     limit: number,
     until?: ChunkId,
     priority?: boolean,
+    below?: number,
   ): { id: ChunkId; holders: PeerId[] }[]
   /** Versions of a folder that ask for the most copies, were not replaced, and whose chunks are known. */
   priorities(folder: FolderId): number
@@ -285,7 +322,7 @@ export interface IndexReader {
   withoutContent(limit: number): VersionRow[]
   /** Whether the chunk lists of all versions that a device wrote are in the index. */
   isListed(device: DeviceId): boolean
-  /** For each version the lowest number of holders among `peers` over its chunks; absent when its list is unknown. */
+  /** For each version the lowest strength among `peers` over its chunks; absent when its list is unknown. */
   copies(versions: readonly RecordHash[], peers: readonly PeerId[]): Map<RecordHash, number>
   /**
    * Files (shown entries) by copies: at least `want` (those that ask for the most: `wantMost`), fewer, none.

@@ -199,6 +199,20 @@ CREATE VIRTUAL TABLE search_terms USING fts5vocab (search_words, row);
 INSERT INTO meta SELECT 'unfilled', -1 WHERE EXISTS (SELECT 1 FROM search);
 `
 
+/**
+ * Chunks as shards. State 0: as a record says; 1: shown to be wrong. Shards are chunks too, each with its
+ * own row and holders.
+ */
+const codings = `
+CREATE TABLE codings (n INTEGER PRIMARY KEY, chunk INTEGER NOT NULL, folder INTEGER NOT NULL, length INTEGER NOT NULL,
+  k INTEGER NOT NULL, m INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX codings_by_chunk ON codings (chunk);
+CREATE INDEX codings_by_folder ON codings (folder, n);
+CREATE TABLE shards (coding INTEGER NOT NULL, place INTEGER NOT NULL, chunk INTEGER NOT NULL,
+  PRIMARY KEY (coding, place)) WITHOUT ROWID;
+CREATE INDEX shards_by_chunk ON shards (chunk);
+`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -217,6 +231,7 @@ export const indexMigrations: readonly string[] = [
   reseals,
   expiringVersions,
   searchFacts,
+  codings,
 ]
 
 export const ownMigrations: readonly string[] = [

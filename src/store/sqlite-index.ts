@@ -7,12 +7,13 @@ import {
   idBytes,
   type ChunkId,
   type DatabaseId,
+  type FolderId,
   type PeerId,
   type PoolId,
   type RecordHash,
 } from '../base/words.ts'
-import type { RecordHead } from '../codec/record.ts'
-import type { IndexGroup, IndexOp } from './index-group.ts'
+import type { Coding } from '../codec/coding.ts'
+import type { IndexGroup, IndexOp, RecordRow } from './index-group.ts'
 import { indexMigrations, migrate } from './migrations.ts'
 import type { Location, PinList, Position } from './segment-format.ts'
 import { Sqlite, blob, idIn, joinIds, num, sqliteCodes, type Row } from './sqlite.ts'
@@ -215,6 +216,9 @@ export class SqliteIndex {
         return
       case 'known':
         return this.#know(op)
+      case 'not-coded':
+        this.sql.run('UPDATE codings SET state = 1 WHERE n = ?', op.coding)
+        return
       case 'held':
       case 'dropped':
       case 'forget-holdings':
@@ -390,12 +394,12 @@ export class SqliteIndex {
     const sql = 'INSERT INTO batches (last, segment, offset, length, whole) VALUES (?, ?, ?, ?, ?)'
     this.sql.run(sql, key, segment, offset, length, Number(whole ?? true))
     const n = num(this.sql.get('SELECT n FROM batches WHERE last = ?', key)!['n'])
-    for (const record of records) this.#record(record.hash, record.head, n)
+    for (const record of records) this.#record(record, n)
     this.#changed(changeKinds.batch, n)
   }
 
   /** A record that another batch brought already keeps that batch. */
-  #record(hash: RecordHash, head: RecordHead, batch: number): void {
+  #record({ hash, head, codings = [] }: RecordRow, batch: number): void {
     const device = this.#numbers.makeDevice(head.device)
     const previous = head.previous === undefined ? undefined : this.#place(head.previous)
     const position = previous === undefined ? 0 : num(previous['position']) + 1
@@ -422,6 +426,30 @@ export class SqliteIndex {
     if (previous?.['device'] === device)
       this.sql.run('DELETE FROM heads WHERE device = ? AND record = ?', device, num(previous['n']))
     if (!this.#placeBehind(hash, position, device)) this.#makeHead(hash, device)
+    for (const coding of codings) this.#code(head.folder!, coding)
+  }
+
+  /** What two devices say alike is one row. */
+  #code(folder: FolderId, { chunk, length, scheme: { k, m }, shards }: Coding): void {
+    const n = this.#numbers.makeChunk(chunk)
+    const places = shards.map((shard) => this.#numbers.makeChunk(shard))
+    const same = this.sql.all('SELECT n FROM codings WHERE chunk = ? AND k = ? AND m = ?', n, k, m)
+    if (same.some((coding) => this.#hasShards(num(coding['n']), places))) return
+    const row = this.sql.get(
+      'INSERT INTO codings (chunk, folder, length, k, m) VALUES (?, ?, ?, ?, ?) RETURNING n',
+      n,
+      this.#numbers.makeFolder(folder),
+      length,
+      k,
+      m,
+    )!
+    for (const [place, shard] of places.entries())
+      this.sql.run('INSERT INTO shards (coding, place, chunk) VALUES (?, ?, ?)', num(row['n']), place, shard)
+  }
+
+  #hasShards(coding: number, places: readonly number[]): boolean {
+    const rows = this.sql.all('SELECT chunk FROM shards WHERE coding = ? ORDER BY place', coding)
+    return rows.length === places.length && rows.every((row, place) => row['chunk'] === places[place])
   }
 
   #place(record: RecordHash): Row | undefined {

@@ -30,6 +30,21 @@ import {
   type VersionRow,
 } from './view.ts'
 
+/**
+ * How many devices may fail before a chunk (its number's column) is lost, plus one: its whole copies, or those of
+ * its shards beyond k that lie on devices of their own, whichever is more. Takes the peers, as `peerNumbers`, twice.
+ */
+export const strengthOf = (chunk: string): string => `(SELECT max(strength) FROM (
+  SELECT count(*) strength FROM holdings h WHERE h.chunk = ${chunk} AND h.peer IN (SELECT value FROM json_each(?))
+  UNION ALL
+  SELECT min(count(DISTINCT s.place), count(DISTINCT h.peer)) - g.k + 1 FROM codings g CROSS JOIN shards s ON s.coding = g.n
+    CROSS JOIN holdings h ON h.chunk = s.chunk
+    WHERE g.chunk = ${chunk} AND g.state = 0 AND h.peer IN (SELECT value FROM json_each(?)) GROUP BY g.n))`
+
+/** The same where there are no shards. */
+const copiesOf = (chunk: string): string =>
+  `(SELECT count(*) FROM holdings h WHERE h.chunk = ${chunk} AND h.peer IN (SELECT value FROM json_each(?)))`
+
 /** A version with what its record's head says. */
 const versionColumns = `v.*, r.hash AS record_hash, r.epoch, r.parents, r.ms, r.counter, f.id AS folder_id, d.id AS device_id`
 const versionJoins = `JOIN records r ON r.n = v.n JOIN folders f ON f.n = v.folder JOIN devices d ON d.n = r.device`
@@ -38,10 +53,11 @@ const entrySelect = `SELECT ${versionColumns}, e.versions, e.conflicts, e.shadow
 FROM entries e JOIN versions v ON v.n = e.version ${versionJoins}`
 
 /** No more than a line of a listing needs, ids as text: a BLOB of its own for each costs more than all the rest. */
-const lineSelect = `SELECT lower(hex(r.hash)), lower(hex(v.entry)), v.kind, v.path, v.mode, v.modified, v.created, v.size,
+const lineSelect = (
+  strength: string,
+): string => `SELECT lower(hex(r.hash)), lower(hex(v.entry)), v.kind, v.path, v.mode, v.modified, v.created, v.size,
   lower(hex(v.hash)), v.type, v.tags, v.target, lower(hex(e.conflicts)),
-  CASE v.listed WHEN 0 THEN 0 ELSE coalesce((SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
-    AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = v.n), ?) END,
+  CASE v.listed WHEN 0 THEN 0 ELSE coalesce((SELECT min(${strength}) FROM contents t WHERE t.version = v.n), ?) END,
   EXISTS (SELECT 1 FROM entries o WHERE o.folder = e.folder AND o.path = e.path AND o.removed = 0 AND o.shadowed = 1), r.ms
   FROM entries e JOIN versions v ON v.n = e.version JOIN records r ON r.n = e.version`
 
@@ -332,11 +348,11 @@ export class SqliteViewReader {
 
   copies(versions: readonly RecordHash[], peers: readonly PeerId[]): Map<RecordHash, number> {
     const result = new Map<RecordHash, number>()
+    const { strength, among } = this.strength('t.chunk', peers)
     const rows = this.sql.all(
-      `SELECT j.value version, v.listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
-         AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = v.n) copies
+      `SELECT j.value version, v.listed, (SELECT min(${strength}) FROM contents t WHERE t.version = v.n) copies
        FROM json_each(?) j CROSS JOIN records r ON r.hash = unhex(j.value) CROSS JOIN versions v ON v.n = r.n`,
-      this.peerNumbers(peers),
+      ...among,
       JSON.stringify(versions),
     )
     for (const { version, listed, copies } of rows) {
@@ -355,18 +371,18 @@ export class SqliteViewReader {
     limit: number,
     wantMost: number = want,
   ): { safe: number; degraded: number; lost: number; next?: number } {
+    const { strength, among } = this.strength('t.chunk', peers)
     // In the order of numbers, not of paths: neighbours in every table.
     const row = this.sql.get(
       `WITH shown AS (SELECT e.n, v.n version, v.listed, instr(v.tags, '"${priorityTag}"') > 0 most FROM entries e NOT INDEXED JOIN versions v ON v.n = e.version
          WHERE e.n > ? AND e.folder = ? AND e.removed = 0 AND e.shadowed = 0 AND v.kind IN ('file', 'link') ORDER BY e.n LIMIT ?),
-       counted AS (SELECT n, listed, most, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
-         AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = shown.version) copies FROM shown)
+       counted AS (SELECT n, listed, most, (SELECT min(${strength}) FROM contents t WHERE t.version = shown.version) copies FROM shown)
        SELECT coalesce(sum(listed = 1 AND coalesce(copies, ?) >= iif(most, ?, ?)), 0) safe, coalesce(sum(listed = 1 AND copies = 0), 0) lost,
          count(*) files, max(n) last FROM counted`,
       after,
       this.#folder(folder),
       limit,
-      this.peerNumbers(peers),
+      ...among,
       peers.length,
       wantMost,
       want,
@@ -388,12 +404,12 @@ export class SqliteViewReader {
     after: number,
     limit: number,
   ): { entries: { n: number; path: string; size: number }[]; next?: number } {
+    const { strength, among } = this.strength('t.chunk', peers)
     const rows = this.sql.all(
-      `SELECT e.n, e.path, v.size, v.listed, (SELECT min((SELECT count(*) FROM holdings h WHERE h.chunk = t.chunk
-         AND h.peer IN (SELECT value FROM json_each(?)))) FROM contents t WHERE t.version = v.n) copies
+      `SELECT e.n, e.path, v.size, v.listed, (SELECT min(${strength}) FROM contents t WHERE t.version = v.n) copies
        FROM entries e NOT INDEXED JOIN versions v ON v.n = e.version
        WHERE e.n > ? AND e.folder = ? AND e.removed = 0 AND e.shadowed = 0 AND v.kind IN ('file', 'link') ORDER BY e.n LIMIT ?`,
-      this.peerNumbers(peers),
+      ...among,
       after,
       this.#folder(folder),
       limit,
@@ -421,6 +437,14 @@ export class SqliteViewReader {
     return `${num(others)}.${num(own)}`
   }
 
+  /** The SQL of a chunk's strength among `peers`, and the values it takes; without shards anywhere the copies alone. */
+  protected strength(chunk: string, peers: readonly PeerId[]): { strength: string; among: string[] } {
+    const numbers = this.peerNumbers(peers)
+    const coded = this.sql.get('SELECT 1 FROM codings LIMIT 1') !== undefined
+    if (!coded) return { strength: copiesOf(chunk), among: [numbers] }
+    return { strength: strengthOf(chunk), among: [numbers, numbers] }
+  }
+
   /** Peers as a JSON list of their numbers, for `json_each`; unknown ones hold nothing. */
   protected peerNumbers(peers: readonly PeerId[]): string {
     return JSON.stringify(peers.map((peer) => this.numbers.peer(peer)).filter((n) => n !== undefined))
@@ -436,9 +460,10 @@ export class SqliteViewReader {
   }
 
   #lines(peers: readonly PeerId[], where: string, ...values: (string | number)[]): ListedRow[] {
+    const { strength, among } = this.strength('t.chunk', peers)
     const rows = this.sql.lists(
-      `${lineSelect} ${where}`,
-      this.peerNumbers(peers),
+      `${lineSelect(strength)} ${where}`,
+      ...among,
       // A version without chunks is whole wherever its record is.
       peers.length,
       ...values,

@@ -52,6 +52,8 @@ export type IndexWrite =
   /** A peer holds, or no longer holds, chunks. `inventory` replaces all that was known of it. */
   | { op: 'held'; peer: PeerId; ids: readonly ChunkId[] }
   | { op: 'dropped'; peer: PeerId; ids: readonly ChunkId[] }
+  /** The shards that a record named for a chunk are not its shards. */
+  | { op: 'not-coded'; coding: number }
   | { op: 'forget-holdings'; peer: PeerId }
   /**
    * A release: pins of `folder` with change numbers up to `upTo` fall when their time has come, those of `devices`

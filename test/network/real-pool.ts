@@ -135,6 +135,7 @@ async function realPeer(home: string, members: Member[]): Promise<RealPeer> {
     random: systemRandom,
     log: createLog((level, message, fields) => lines.push({ level, message, fields })),
     unwanted: () => new Set(),
+    inUse: () => false,
     wake: (name) => runner.wake(name),
   })
   await network.start()
@@ -155,6 +156,7 @@ function membershipOf(self: PeerId, members: readonly Member[]): Membership {
     members: () => [...members],
     folders: () => [copiesPolicy],
     admit: () => Promise.resolve({ waiting: 0, refused: [] }),
+    code: () => Promise.resolve(),
     mend: () => Promise.resolve(false),
     statement: () => new Uint8Array(0),
     admitStatement: () => Promise.resolve(false),

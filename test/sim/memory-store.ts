@@ -42,6 +42,13 @@ export class MemoryStore implements PoolStore, OwnChunkStore {
     }
     this.read = {
       hasChunk: (id) => this.bytes.has(id),
+      lengthOf: (id) => this.bytes.get(id)?.byteLength,
+      // Shards are tested over the real index.
+      codingsOf: () => [],
+      codingWith: () => undefined,
+      uncoded: () => [],
+      codingsToTend: () => ({ codings: [] }),
+      strengths: (ids, peers) => new Map(ids.map((id) => [id, this.#strength(id, peers)])),
       pins: (id) => [...(this.#pins.get(id)?.values() ?? [])],
       standingPins: (id) => [...(this.#pins.get(id)?.values() ?? [])],
       lastChange: () => this.#changes.length,
@@ -170,6 +177,11 @@ export class MemoryStore implements PoolStore, OwnChunkStore {
 
   #holders(id: ChunkId): PeerId[] {
     return [...this.#holdings].filter(([, held]) => held.has(id)).map(([peer]) => peer)
+  }
+
+  #strength(id: ChunkId, peers: readonly PeerId[]): number {
+    const here = this.self !== undefined && this.bytes.has(id) ? [this.self] : []
+    return [...this.#holders(id), ...here].filter((peer) => peers.includes(peer)).length
   }
 
   #changesSince(since: number, limit: number): ReturnType<PoolStore['read']['changes']> {

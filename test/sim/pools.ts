@@ -16,7 +16,8 @@ import type { SealedBytes } from '../../src/codec/codec.ts'
 import { hash } from '../../src/codec/hash.ts'
 import { InlineCodec } from '../../src/codec/inline-codec.ts'
 import { decodeBatch, encodeBatch, makeRecord } from '../../src/codec/record-bytes.ts'
-import { recordKinds, type Batch } from '../../src/codec/record.ts'
+import { encodeCodings, type Coding } from '../../src/codec/coding.ts'
+import { recordKinds, type Batch, type RecordKind } from '../../src/codec/record.ts'
 import type { Pin } from '../../src/store/chunk-store.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -26,6 +27,7 @@ import { openStore } from '../../src/store/open-store.ts'
 import { MemoryStore } from './memory-store.ts'
 import { SimDisk } from './sim-disk.ts'
 import { openPool } from '../../src/pool/open-pool.ts'
+import type { CopiesPolicy } from '../../src/pool/plan.ts'
 import type { Member, Membership, Pool, PoolStore } from '../../src/pool/pool.ts'
 
 export const folder = idOf<FolderId>(hash(Buffer.from('folder')))
@@ -49,7 +51,7 @@ export class Peers {
   readonly world: SimWorld
   readonly members = new Map<PeerId, Member>()
   readonly peers = new Map<string, TestPeer>()
-  policy = { id: folder, copies: 3, min: 2, max: 5, factor: 0.1 }
+  policy: { id: FolderId } & CopiesPolicy = { id: folder, copies: 3, min: 2, max: 5, factor: 0.1 }
   readonly #listeners = new Set<() => void>()
 
   constructor(seed: number, options: PeersOptions = {}) {
@@ -111,7 +113,8 @@ export class Peers {
 
   /** Peers that truly have a chunk, whatever anybody believes. */
   holders(id: ChunkId): string[] {
-    return [...this.peers.values()].filter(({ backing }) => backing.read.hasChunk(id)).map(({ name }) => name)
+    const running = [...this.peers.values()].filter(({ crashed }) => !this.disks || !crashed)
+    return running.filter(({ backing }) => backing.read.hasChunk(id)).map(({ name }) => name)
   }
 }
 
@@ -129,6 +132,8 @@ export class TestPeer {
   network!: SimNetwork
   pool!: Pool
   budget!: Budget
+  /** Its process died; a store on a disk cannot be asked then. */
+  crashed = false
   #runner!: WorkerRunner
   #last: RecordHash | undefined
   #seq = 0
@@ -157,6 +162,7 @@ export class TestPeer {
 
   async start(): Promise<void> {
     const { all } = this
+    this.crashed = false
     this.network = all.world.open(this.id, (peer) => all.members.get(peer)?.role ?? 'stranger')
     if (all.disks) this.#local = await this.#openDisk()
     this.#runner = new WorkerRunner(all.clock, silentLog)
@@ -171,6 +177,7 @@ export class TestPeer {
       random: all.random.fork(),
       log: silentLog,
       unwanted: () => new Set(),
+      inUse: () => false,
       repairGraceMs: all.repairGraceMs,
       sourcesAtOnce: all.sourcesAtOnce,
       wake: (name) => this.#runner.wake(name),
@@ -189,6 +196,7 @@ export class TestPeer {
   /** The process dies; its disk stays. */
   async crash(): Promise<void> {
     this.disk.crash()
+    this.crashed = true
     await this.all.clock.until(this.stop().catch(() => undefined))
   }
 
@@ -219,10 +227,19 @@ export class TestPeer {
   }
 
   /** Writes one record in a batch of its own. */
-  async record(): Promise<RecordHash> {
+  record(): Promise<RecordHash> {
+    return this.#record('version', this.all.random.bytes(40))
+  }
+
+  /** Says of which shards chunks are made. */
+  async say(codings: readonly Coding[]): Promise<void> {
+    await this.#record('shards', encodeCodings(codings[0]!.scheme, codings))
+  }
+
+  async #record(kind: RecordKind, body: Uint8Array): Promise<RecordHash> {
     const record = makeRecord(
       {
-        kind: recordKinds.version,
+        kind: recordKinds[kind],
         folder,
         device: this.device,
         incarnation: this.device.slice(0, 32) as never,
@@ -230,7 +247,7 @@ export class TestPeer {
         time: { ms: this.all.clock.now(), counter: 0 },
         ...(this.#last === undefined ? {} : { previous: this.#last }),
       },
-      this.all.random.bytes(40),
+      body,
     )
     const batch = encodeBatch([record], new Uint8Array(64))
     this.#seq += 1
@@ -275,6 +292,7 @@ export class TestPeer {
       members: () => [...all.members.values()],
       folders: () => [all.policy],
       admit: (batches) => this.#admit(batches),
+      code: (_, codings) => this.say(codings),
       mend: () => Promise.resolve(false),
       statement: () => new Uint8Array(0),
       admitStatement: (bytes) => this.admitStatement(bytes),
