@@ -192,7 +192,9 @@ export class ShardMaker {
   /** For `folder`, by the devices for which the chunk or shards of it are kept here: a storage-only device pins nothing for itself. */
   #pins(folder: FolderId, { chunk, shards }: Coding): Pin[] {
     const { membership, roster, store } = this.#parts
-    const here = new Set([chunk, ...shards].flatMap((id) => store.read.standingPins(id).map(({ device }) => device)))
+    const here = new Set(
+      [chunk, ...shards].flatMap((id) => store.read.standingPins(id).map(({ device }) => device)),
+    )
     if (here.size === 0) here.add(membership.members().find(({ peer }) => peer === roster.self)!.device)
     return [...here].map((device) => ({ folder, device }))
   }

@@ -11,6 +11,7 @@ import type { CategoryTotal, Listed, Page, ReplacedVersion, Search } from './ind
 import { type SearchBounds, SqliteSearchReader } from './sqlite-search-reader.ts'
 import { idIn, num, text, type Sqlite } from './sqlite.ts'
 import { Numbers } from './sqlite-numbers.ts'
+import { strengthAmong, type Strength } from './sqlite-strength.ts'
 import { goneBits } from './sqlite-view.ts'
 import {
   entryRow,
@@ -29,21 +30,6 @@ import {
   type ShownRow,
   type VersionRow,
 } from './view.ts'
-
-/**
- * How many devices may fail before a chunk (its number's column) is lost, plus one: its whole copies, or those of
- * its shards beyond k that lie on devices of their own, whichever is more. Takes the peers, as `peerNumbers`, twice.
- */
-export const strengthOf = (chunk: string): string => `(SELECT max(strength) FROM (
-  SELECT count(*) strength FROM holdings h WHERE h.chunk = ${chunk} AND h.peer IN (SELECT value FROM json_each(?))
-  UNION ALL
-  SELECT min(count(DISTINCT s.place), count(DISTINCT h.peer)) - g.k + 1 FROM codings g CROSS JOIN shards s ON s.coding = g.n
-    CROSS JOIN holdings h ON h.chunk = s.chunk
-    WHERE g.chunk = ${chunk} AND g.state = 0 AND h.peer IN (SELECT value FROM json_each(?)) GROUP BY g.n))`
-
-/** The same where there are no shards. */
-const copiesOf = (chunk: string): string =>
-  `(SELECT count(*) FROM holdings h WHERE h.chunk = ${chunk} AND h.peer IN (SELECT value FROM json_each(?)))`
 
 /** A version with what its record's head says. */
 const versionColumns = `v.*, r.hash AS record_hash, r.epoch, r.parents, r.ms, r.counter, f.id AS folder_id, d.id AS device_id`
@@ -437,12 +423,9 @@ export class SqliteViewReader {
     return `${num(others)}.${num(own)}`
   }
 
-  /** The SQL of a chunk's strength among `peers`, and the values it takes; without shards anywhere the copies alone. */
-  protected strength(chunk: string, peers: readonly PeerId[]): { strength: string; among: string[] } {
-    const numbers = this.peerNumbers(peers)
-    const coded = this.sql.get('SELECT 1 FROM codings LIMIT 1') !== undefined
-    if (!coded) return { strength: copiesOf(chunk), among: [numbers] }
-    return { strength: strengthOf(chunk), among: [numbers, numbers] }
+  /** The SQL of a chunk's strength among `peers`, and the values it takes. */
+  protected strength(chunk: string, peers: readonly PeerId[]): Strength {
+    return strengthAmong(this.sql, chunk, this.peerNumbers(peers))
   }
 
   /** Peers as a JSON list of their numbers, for `json_each`; unknown ones hold nothing. */
