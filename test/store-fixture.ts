@@ -165,7 +165,7 @@ export const withoutSearch = `DROP TABLE codings; DROP TABLE shards; DROP INDEX 
   DROP INDEX contents_by_chunk; DROP INDEX changes_dropped; DROP INDEX records_begin;`
 
 /** Takes the facts of search out of an index database: what is left has `user_version` 16. */
-export const withoutFacts = `DROP TABLE search_terms; DROP TABLE search_classes; DROP TABLE search_facts;
+export const withoutFacts = `DROP TABLE codings; DROP TABLE shards; DROP TABLE search_terms; DROP TABLE search_classes; DROP TABLE search_facts;
   DROP TABLE search_sizes; DROP TABLE search_names; DROP TABLE search_gone; DROP TABLE search_words;
   CREATE TABLE search_gone (at INTEGER PRIMARY KEY, words TEXT NOT NULL);
   CREATE VIRTUAL TABLE search_words USING fts5 (words, content = '', detail = none, tokenize = 'trigram case_sensitive 1');
