@@ -1,7 +1,7 @@
 /** `/api/v1/folders`: the top-level containers and their policies. */
 import { z } from 'zod'
 import { limits } from '../base/limits.ts'
-import type { Policy } from '../peer/peer.ts'
+import type { PolicyChange } from '../peer/peer.ts'
 import { jsonBody } from './body.ts'
 import { line } from './inputs.ts'
 import { type Call, type Route, Reply } from './route.ts'
@@ -22,6 +22,8 @@ const policy = {
   max: copies.optional(),
   factor: z.number().min(0).max(1).optional(),
   keepMs: z.number().int().min(0).optional(),
+  /** `4+2`, or `off`. */
+  erasure: z.string().max(16).optional(),
   /** Null or 0: no longer. */
   expireMs: z.number().int().min(0).nullish(),
 }
@@ -47,7 +49,7 @@ async function remove(call: Call): Promise<void> {
 }
 
 /** Only what was given; what ends is undefined then. */
-function policyOf({ expireMs, ...given }: z.output<typeof changedFolder>): Partial<Policy> {
+function policyOf({ expireMs, ...given }: z.output<typeof changedFolder>): PolicyChange {
   const kept = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   return { ...kept, ...(expireMs === undefined ? {} : { expireMs: expireMs || undefined }) }
 }

@@ -1,11 +1,11 @@
 /** `folder`: top-level containers and how many copies each keeps. */
 import { fail } from '../base/errors.ts'
-import type { Folder, FolderLine } from '../peer/peer.ts'
+import type { FolderLine } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { sizeText } from './words.ts'
 
-const policyWords = 'copies=3 min=2 max=5 factor=0.1 keep=30d expires=90d'
+const policyWords = 'copies=3 min=2 max=5 factor=0.1 erasure=4+2 keep=30d expires=90d'
 const names: Record<string, string> = { keep: 'keepMs', expires: 'expireMs' }
 
 export const build: BuildCommand = (command, act) => {
@@ -16,6 +16,7 @@ export const build: BuildCommand = (command, act) => {
         'folder list',
         'folder create photos copies=3',
         'folder set photos copies=4 keep=60d',
+        'folder set photos erasure=4+2',
         'folder rekey photos',
         'folder set scans expires=30d',
       ),
@@ -53,12 +54,18 @@ async function list(context: Context): Promise<void> {
         { head: 'Name', value: (folder) => folder.name ?? folder.id },
         { head: 'Files', value: (folder) => String(folder.files), right: true },
         { head: 'Size', value: (folder) => sizeText(folder.bytes), right: true },
-        { head: 'Copies', value: (folder) => `${folder.policy.copies} (${folder.copies} now)` },
+        { head: 'Copies', value: copiesText },
         ...(found.folders.some(({ rekey }) => rekey !== undefined) ? [rekeyColumn] : []),
       ],
       found.folders,
     ),
   )
+}
+
+/** `copies=` and `erasure=` as asked for, and what is in force. */
+function copiesText({ policy, scheme, copies }: FolderLine): string {
+  const asked = policy.erasure ?? String(policy.copies)
+  return scheme === 'copies' ? `${asked} (${copies} now)` : scheme
 }
 
 const rekeyColumn = {
@@ -75,17 +82,22 @@ const timeLeft = (seconds: number | undefined): string =>
 async function create(context: Context, name: string, policy: string[]): Promise<void> {
   const client = await context.client()
   const body = { name, ...(await policyOf(policy)) }
-  const folder = await client.call<Folder>('POST', '/api/v1/folders', { body, signal: context.signal })
-  context.out.answer(folder, () => context.out.line(`made folder ${name}`))
+  const folder = await client.call<FolderLine>('POST', '/api/v1/folders', { body, signal: context.signal })
+  context.out.answer(folder, () => tell(context, `made folder ${name}`, folder))
 }
 
 async function set(context: Context, name: string, policy: string[]): Promise<void> {
   const client = await context.client()
-  const folder = await client.call<Folder>('PATCH', `/api/v1/folders/${encodeURIComponent(name)}`, {
+  const folder = await client.call<FolderLine>('PATCH', `/api/v1/folders/${encodeURIComponent(name)}`, {
     body: await policyOf(policy),
     signal: context.signal,
   })
-  context.out.answer(folder, () => context.out.line(`changed folder ${name}`))
+  context.out.answer(folder, () => tell(context, `changed folder ${name}`, folder))
+}
+
+function tell({ out }: Context, done: string, { waiting }: FolderLine): void {
+  out.line(done)
+  if (waiting !== undefined) out.line(waiting)
 }
 
 async function rekey(context: Context, name: string): Promise<void> {
@@ -107,10 +119,15 @@ async function remove(context: Context, name: string): Promise<void> {
 }
 
 /** `copies=3 keep=30d` as the API takes it; `none` ends what may be absent. */
-async function policyOf(words: string[]): Promise<Record<string, number | null>> {
+async function policyOf(words: string[]): Promise<Record<string, number | string | null>> {
   const { parseDuration } = await import('../peer/settings.ts')
-  const policy: Record<string, number | null> = {}
+  const policy: Record<string, number | string | null> = {}
   for (const word of words) {
+    const [, erasure] = /^erasure=(\d+\+\d+|off)$/.exec(word) ?? []
+    if (erasure !== undefined) {
+      policy['erasure'] = erasure
+      continue
+    }
     const [, key = '', value = ''] = /^(copies|min|max|factor|keep|expires)=(\S+)$/.exec(word) ?? []
     const isTime = key === 'keep' || key === 'expires'
     const isNone = key === 'expires' && (value === 'none' || value === '0')

@@ -1,6 +1,7 @@
 /** How many devices keep a file: the lowest count over its chunks, manifest included. */
 import type { CallOptions, ChunkId, FolderId, PeerId, RecordHash } from '../base/words.ts'
 import { timeText } from '../base/clock.ts'
+import { schemeText, type ShardScheme } from '../codec/shards.ts'
 import type { Pool } from '../pool/pool.ts'
 import { priorityTag } from '../store/view.ts'
 import type { FilesParts } from './files-parts.ts'
@@ -57,18 +58,39 @@ export async function copiesInFull(
 ): Promise<Copies> {
   const { have, want } = copiesOf(parts, folder, [row]).get(row.version) as HaveAndWant
   const counted = parts.pool.countedPeers()
-  const holders = holdersOf(parts, chunks, counted)
+  const scheme = parts.pool.scheme(folder)
+  const pieces = withShards(parts, chunks)
+  const holders = holdersOf(parts, pieces, counted)
   const couldHold = counted.filter((peer) => holders.includes(peer) || parts.presence(peer).hasRoom).length
-  const possible = Math.min(want, couldHold)
-  const verified = await verifiedTimes(parts, holders, chunks, options)
+  const possible = Math.min(want, Math.max(have, couldHold - (scheme === undefined ? 0 : scheme.k - 1)))
+  const verified = await verifiedTimes(parts, holders, pieces, options)
   const lines = holders.map((peer, index) => {
     const others = counted.filter((other) => other !== peer)
     const left = parts.store.read.copies([row.version], others).get(row.version) ?? 0
     return { ...holder(parts, peer), verified: verified[index], left }
   })
   const asked = parts.pool.asked(folder)
-  const statement = copiesInWords(parts, { have, want, possible, asked })
-  return { have, want, possible, scheme: 'copies', holders: lines, statement }
+  const statement = shardsInWords(parts, folder) + copiesInWords(parts, { have, want, possible, asked })
+  return { have, want, possible, scheme: schemeName(scheme), holders: lines, statement }
+}
+
+/** As contract.md names it. */
+function schemeName(scheme: ShardScheme | undefined): string {
+  return scheme === undefined ? 'copies' : schemeText(scheme)
+}
+
+/** What `info` says first of a folder that asks for shards. */
+function shardsInWords({ pool, catalogue }: FilesParts, folder: FolderId): string {
+  const asked = catalogue.folders().find(({ id }) => id === folder)?.policy.erasure
+  if (asked === undefined) return ''
+  const scheme = pool.scheme(folder)
+  if (scheme === undefined) return `${schemeText(asked)} waits for more devices, copies until then: `
+  return `${schemeText(scheme)}, so that any ${scheme.m} devices may fail; counted as copies: `
+}
+
+/** Chunks, and the shards that they are made of. */
+function withShards({ store }: FilesParts, chunks: readonly ChunkId[]): ChunkId[] {
+  return [...chunks, ...chunks.flatMap((id) => store.read.codingsOf(id).flatMap(({ shards }) => shards))]
 }
 
 function copiesInWords(

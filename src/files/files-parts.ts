@@ -38,7 +38,16 @@ export interface FilesParts {
   catalogue: Catalogue
   pool: Pick<
     Pool,
-    'get' | 'getAll' | 'replicate' | 'durable' | 'want' | 'asked' | 'countedPeers' | 'verifiedAt' | 'mending'
+    | 'get'
+    | 'getAll'
+    | 'replicate'
+    | 'durable'
+    | 'want'
+    | 'asked'
+    | 'countedPeers'
+    | 'scheme'
+    | 'verifiedAt'
+    | 'mending'
   >
   codec: Codec
   /** Bulk buffers of the whole peer: `limits.bulkBytes`. */

@@ -72,7 +72,8 @@ export interface Copies {
   have: number
   want: number
   possible: number
-  scheme: 'copies'
+  /** `copies`, or shards like `4+2`: `have` and `want` are then the devices that may fail, plus one. */
+  scheme: string
   holders: Holder[]
   /** Whether that is what is wanted, and what is being done about it. */
   statement: string

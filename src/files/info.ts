@@ -1,6 +1,6 @@
 /** All that is known about one file: content, versions, copies, and on request its chunks. */
 import { timeText } from '../base/clock.ts'
-import type { CallOptions, ChunkId } from '../base/words.ts'
+import type { CallOptions, ChunkId, PeerId } from '../base/words.ts'
 import type { ChunkRef } from '../codec/codec.ts'
 import { isOneSecret } from '../codec/folder-keys.ts'
 import { Sha256 } from '../codec/sha256.ts'
@@ -88,11 +88,15 @@ async function chunkLines(
     ),
   )
   const counted = new Set(parts.pool.countedPeers())
-  const holders = parts.store.read.holders(placed.map(({ ref }): ChunkId => ref.id))
+  const { read } = parts.store
+  const holders = (id: ChunkId): PeerId[] => {
+    const shards = read.codingsOf(id).flatMap((coding) => coding.shards)
+    return [...new Set([...read.holders([id, ...shards]).values()].flat())]
+  }
   return placed.map(({ ref }) => ({
     id: ref.id,
     size: ref.length,
-    holders: (holders.get(ref.id) ?? []).filter((peer) => counted.has(peer)),
+    holders: holders(ref.id).filter((peer) => counted.has(peer)),
   }))
 }
 

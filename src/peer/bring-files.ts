@@ -185,6 +185,7 @@ function readingParts(
       countedPeers: () => [catalogue.peer],
       verifiedAt: () => Promise.resolve(undefined),
       mending: () => undefined,
+      scheme: () => undefined,
       asked: () => 1,
     },
     budget: { take: () => Promise.resolve(() => undefined) },

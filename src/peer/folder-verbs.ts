@@ -1,9 +1,11 @@
 /** Folders by name: list, create, change their policy, remove. */
 import type { Catalogue, Folder, Policy } from '../access/catalogue.ts'
 import { fail } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import { schemeOf, schemeText, type ShardScheme } from '../codec/shards.ts'
 import { checkPath } from '../files/paths.ts'
 import type { Core } from './create-core.ts'
-import type { FolderLine, FolderVerbs } from './peer.ts'
+import type { FolderLine, FolderVerbs, PolicyChange } from './peer.ts'
 
 export function folderVerbs(core: () => Core): FolderVerbs {
   return {
@@ -13,14 +15,16 @@ export function folderVerbs(core: () => Core): FolderVerbs {
         .map((folder) => withTotals(core(), folder)),
     }),
     create: async (name, policy) => {
+      const { catalogue } = core()
       requireOrder({ min: 2, max: 5, ...policy })
-      return core().catalogue.createFolder(folderName(core().catalogue, name), policy)
+      const folder = await catalogue.createFolder(folderName(catalogue, name), policyOf(policy))
+      return withTotals(core(), folder)
     },
-    set: async (name, policy: Partial<Policy>) => {
+    set: async (name, policy) => {
       const { catalogue } = core()
       const folder = folderNamed(catalogue, name)
       requireOrder({ ...folder.policy, ...policy })
-      return catalogue.setPolicy(folder.id, policy)
+      return withTotals(core(), await catalogue.setPolicy(folder.id, policyOf(policy)))
     },
     rekey: async (name) => {
       const { catalogue } = core()
@@ -40,11 +44,35 @@ function requireOrder({ min, max }: Pick<Policy, 'min' | 'max'>): void {
   throw fail('BAD_INPUT', { what: 'the policy', reason: `min=${min} is more than max=${max}` })
 }
 
+/** Who asks for copies alone wants no shards any more. */
+function policyOf({ erasure, ...policy }: PolicyChange): Partial<Policy> {
+  if (erasure === undefined && policy.copies === undefined) return policy
+  if (erasure === undefined || erasure === 'off') return { ...policy, erasure: undefined }
+  const scheme = schemeOf(erasure)
+  if (scheme !== undefined) return { ...policy, erasure: scheme }
+  const reason = `erasure is ${erasure}: 2 to ${limits.shardsData} data and 1 to ${limits.shardsParity} parity shards, like 4+2, or off`
+  throw fail('BAD_INPUT', { what: 'the policy', reason })
+}
+
 function withTotals(core: Core, folder: Folder): FolderLine {
   const { id } = folder
+  const { erasure, ...policy } = folder.policy
+  const scheme = core.pool.scheme(id)
   const rekey = core.rekey.stateOf(id)
-  const line = { ...folder, ...core.store.read.totals(id), copies: core.pool.want(id) }
-  return rekey === undefined ? line : { ...line, rekey }
+  return {
+    ...folder,
+    policy: { ...policy, ...(erasure && { erasure: schemeText(erasure) }) },
+    scheme: scheme === undefined ? 'copies' : schemeText(scheme),
+    ...(erasure !== undefined && scheme === undefined && { waiting: waitingText(core, erasure) }),
+    ...core.store.read.totals(id),
+    copies: core.pool.want(id),
+    ...(rekey && { rekey }),
+  }
+}
+
+function waitingText({ membership }: Core, { k, m }: ShardScheme): string {
+  const devices = membership.members().filter(({ keeps }) => keeps).length
+  return `${k}+${m} needs ${k + m} devices that keep files, the pool has ${devices}: copies until then; add one: peerstor invite`
 }
 
 function folderNamed(catalogue: Catalogue, name: string): Folder {

@@ -180,7 +180,17 @@ export interface LockVerbs {
   remove(secret: LockSecret): Promise<LockState>
 }
 
-export interface FolderLine extends Folder {
+/** A policy as people write it: `erasure` is `4+2`, or `off`. */
+export interface PolicyChange extends Partial<Omit<Policy, 'erasure'>> {
+  erasure?: string | undefined
+}
+
+export interface FolderLine extends Omit<Folder, 'policy'> {
+  policy: Omit<Policy, 'erasure'> & { erasure?: string }
+  /** What is in force: `copies`, or shards like `4+2`. */
+  scheme: string
+  /** Why shards are asked for and not in force. */
+  waiting?: string
   files: number
   bytes: number
   copies: number
@@ -190,8 +200,8 @@ export interface FolderLine extends Folder {
 
 export interface FolderVerbs {
   list(): Promise<{ folders: FolderLine[] }>
-  create(name: string, policy: Partial<Policy>): Promise<Folder>
-  set(name: string, policy: Partial<Policy>): Promise<Folder>
+  create(name: string, policy: PolicyChange): Promise<FolderLine>
+  set(name: string, policy: PolicyChange): Promise<FolderLine>
   /** A fresh secret; what is there is sealed anew in the background. */
   rekey(name: string): Promise<FolderLine>
   remove(name: string): Promise<void>
