@@ -88,6 +88,12 @@ describe('the page in a browser', needsTool('chromium'), () => {
     const details = page.getByLabel('Details')
     await details.getByText('kitchen').first().waitFor()
     await details.getByText('attic').first().waitFor()
+    await details.getByText(/2 of 2 wanted copies/).waitFor()
+    await details.getByText('1 left without it').first().waitFor()
+    const priority = details.getByLabel(/^Priority/)
+    await priority.click()
+    await details.locator('input[type=checkbox]:checked').waitFor()
+    assert.ok(await priority.isChecked())
     await details.getByRole('button', { name: 'Close' }).click()
   })
 
@@ -205,6 +211,7 @@ describe('the page in a browser', needsTool('chromium'), () => {
   test('devices are shown, and an invite with its QR', async () => {
     await page.getByRole('button', { name: 'Devices', exact: true }).click()
     await page.getByRole('heading', { name: 'attic' }).waitFor()
+    await page.getByRole('region', { name: 'What needs attention' }).waitFor()
     await page.getByRole('button', { name: 'Add a device' }).click()
     await page.locator('dialog svg').waitFor()
     await mkdir('.cache', { recursive: true })

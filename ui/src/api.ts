@@ -35,6 +35,7 @@ export interface Description {
   removeTags?: string[]
   description?: string
   category?: Category | null
+  priority?: boolean
 }
 
 export interface Version {
@@ -63,6 +64,9 @@ export interface Holder {
   zone?: string
   state: 'online' | 'offline'
   lastSeen?: string
+  verified?: string
+  /** Copies that would be left without it. */
+  left: number
 }
 
 export interface FileInfo {
@@ -77,7 +81,8 @@ export interface FileInfo {
   description: string
   author: string
   versions: Version[]
-  copies: { have: number; want: number; possible: number; holders: Holder[] }
+  copies: { have: number; want: number; possible: number; holders: Holder[]; statement: string }
+  priority: boolean
 }
 
 export interface PeerLine {
@@ -102,6 +107,30 @@ export interface Status {
   files: { count: number; bytes: number }
   safety: { safe: number; degraded: number; lost: number; statement: string; needs?: 'device' | 'keys' }
   warnings: string[]
+}
+
+export interface Problem {
+  kind: string
+  subject?: string
+  what: string
+  severity: 'error' | 'warning' | 'hint'
+  next: string
+}
+
+export interface Alert extends Problem {
+  id: string
+  time: string
+  state: 'raised' | 'cleared' | 'noticed'
+}
+
+export interface DeviceLine {
+  peer?: string
+  state: 'active' | 'retiring' | 'revoked'
+}
+
+export interface Retiring {
+  phase: 'active' | 'moving' | 'checking' | 'safe'
+  statement: string
 }
 
 export interface WorkerLine {
@@ -191,6 +220,11 @@ export const api = {
     call<unknown>('POST', `/api/v1/restore/${encodePath(path)}`, version === undefined ? {} : { version }),
   restoreAt: (path: string, at: string, dryRun = false) =>
     call<TreeRestored>('POST', `/api/v1/restore/${encodePath(path)}`, { at, dryRun }),
+  doctor: () => call<{ problems: Problem[] }>('GET', '/api/v1/doctor'),
+  alerts: () => call<{ alerts: Alert[] }>('GET', '/api/v1/alerts'),
+  devices: () => call<{ devices: DeviceLine[] }>('GET', '/api/v1/devices'),
+  retire: (method: 'GET' | 'POST' | 'DELETE', peer: string) =>
+    call<Retiring>(method, `/api/v1/devices/${encodeURIComponent(peer)}/retire`),
   peers: () => call<{ peers: PeerLine[] }>('GET', '/api/v1/peers'),
   invite: (storageOnly: boolean) => call<Invite>('POST', '/api/v1/invites', { storageOnly }),
   join: (code: string, bringFiles: boolean) => call<unknown>('POST', '/api/v1/join', { code, bringFiles }),

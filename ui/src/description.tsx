@@ -29,6 +29,14 @@ export function Said({ info, onChange }: { info: FileInfo; onChange: (info: File
           ))}
         </select>
       </label>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={info.priority}
+          onChange={(event) => say({ priority: event.currentTarget.checked })}
+        />{' '}
+        {strings.priority}
+      </label>
     </>
   )
 }

@@ -66,12 +66,17 @@ function Facts({ info, onChange }: { info: FileInfo; onChange: (info: FileInfo) 
       <h3>
         {strings.holders} <CopiesBadge have={info.copies.have} want={info.copies.want} />
       </h3>
+      <p>{info.copies.statement}</p>
       {info.copies.holders.length === 0 && <p>{strings.noHolders}</p>}
       <ul class="holders">
         {info.copies.holders.map((holder) => (
           <li key={holder.peer}>
             <span class={`dot ${holder.state}`} aria-hidden="true" /> {holder.name}{' '}
-            <small>{holder.state === 'online' ? strings.online : strings.offline}</small>
+            <small>
+              {holder.state === 'online' ? strings.online : strings.offline}
+              {holder.verified !== undefined && ` · ${strings.verified(agoText(holder.verified))}`} ·{' '}
+              {strings.without(holder.left)}
+            </small>
           </li>
         ))}
       </ul>

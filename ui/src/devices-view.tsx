@@ -3,6 +3,8 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { renderSVG } from 'uqr'
 import { api, type Invite, type PeerLine } from './api.ts'
 import { agoText, durationText, fieldText, sizeText } from './format.ts'
+import { Problems } from './problems.tsx'
+import { RetireSwitch } from './retire-switch.tsx'
 import { attempt, notify, peers, refresh } from './state.ts'
 import { strings } from './strings.ts'
 import { WorkersTable } from './workers-table.tsx'
@@ -11,6 +13,14 @@ export function DevicesView() {
   const [invite, setInvite] = useState<{ storageOnly: boolean } | undefined>(undefined)
   const [joining, setJoining] = useState(false)
   const [printing, setPrinting] = useState(false)
+  const [retiring, setRetiring] = useState<ReadonlySet<string>>(new Set())
+  useEffect(() => {
+    void attempt(async () => {
+      const { devices } = await api.devices()
+      const going = devices.flatMap(({ peer, state }) => (state === 'retiring' && peer ? [peer] : []))
+      setRetiring(new Set(going))
+    })
+  }, [peers.value])
   return (
     <section aria-label={strings.devices}>
       <div class="bar">
@@ -24,9 +34,10 @@ export function DevicesView() {
           <button onClick={() => setPrinting(true)}>{strings.recoveryKey}</button>
         </div>
       </div>
+      <Problems />
       <ul class="cards">
         {peers.value.map((peer) => (
-          <DeviceCard key={peer.peer} peer={peer} />
+          <DeviceCard key={peer.peer} peer={peer} retiring={retiring.has(peer.peer)} />
         ))}
       </ul>
       <WorkersTable />
@@ -39,7 +50,7 @@ export function DevicesView() {
   )
 }
 
-function DeviceCard({ peer }: { peer: PeerLine }) {
+function DeviceCard({ peer, retiring }: { peer: PeerLine; retiring: boolean }) {
   const name = peer.name || peer.peer.slice(-8)
   const revoke = (): void => {
     if (confirm(strings.revokeConfirm(name)))
@@ -71,6 +82,7 @@ function DeviceCard({ peer }: { peer: PeerLine }) {
       <p class="hash">
         <small>{peer.peer}</small>
       </p>
+      {online && <RetireSwitch peer={peer.peer} name={name} retiring={retiring} />}{' '}
       {peer.state !== 'self' && <button onClick={revoke}>{strings.revoke}</button>}
     </li>
   )

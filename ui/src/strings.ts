@@ -90,6 +90,10 @@ export const strings = {
   type: 'Type',
   author: 'Written by',
   close: 'Close',
+  priority: 'Priority: the most copies that the folder allows, before other files',
+  verified: (text: string) => `verified ${text}`,
+  without: (left: number) =>
+    left === 0 ? 'without it no copy is left' : left === 1 ? '1 left without it' : `${left} left without it`,
   // Uploads
   uploads: 'Uploads',
   cancel: 'Cancel',
@@ -120,6 +124,15 @@ export const strings = {
   code: 'Code',
   bringFiles: 'Take the files of this device along',
   joined: 'This device is a member of the pool now.',
+  retire: 'Retire',
+  retireConfirm: (name: string) =>
+    `Let “${name}” move all that it keeps to other devices? It says when it is safe to unplug.`,
+  retireCancel: 'Keep this device',
+  problems: 'What needs attention',
+  noProblems: 'Nothing is wrong.',
+  severities: { error: 'Error', warning: 'Warning', hint: 'Hint' },
+  alerts: 'Alerts',
+  alertStates: { raised: 'began', cleared: 'is over', noticed: 'happened' },
   revoke: 'Revoke',
   revokeConfirm: (name: string) =>
     `Revoke “${name}”? It loses access at once and its copies are made again on other devices.`,
