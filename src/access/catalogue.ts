@@ -24,7 +24,7 @@ import type { ShardScheme } from '../codec/shards.ts'
 import type { Fork } from './forks.ts'
 import type { VersionBody, VersionContent } from '../codec/version-body.ts'
 import type { Pin } from '../store/chunk-store.ts'
-import type { IndexWrite } from '../store/store.ts'
+import type { HeldChunk, IndexWrite } from '../store/store.ts'
 
 /** What one certificate made, as the verdict judges it now. */
 export interface Device {
@@ -88,6 +88,8 @@ export interface NewVersion {
   sealed?: EpochId | undefined
   /** More index rows of the same transaction (dedup entries). */
   index?: readonly IndexWrite[]
+  /** Chunks that are written with it. */
+  held?: readonly HeldChunk[]
   /** New pins for chunks that were already here. */
   pins?: readonly { id: ChunkId; pin: Pin }[]
 }
@@ -121,8 +123,8 @@ export interface AdmitReport {
 }
 
 export type CatalogueEvent =
-  /** Version records became visible, hidden or newly readable. */
-  | { type: 'versions'; folders: FolderId[] }
+  /** Version records became visible, hidden or newly readable; `own`: this device wrote them just now. */
+  | { type: 'versions'; folders: FolderId[]; own?: boolean }
   /** Who counts has changed: members, roles, revocations. */
   | { type: 'authority' }
   /** Folders, policies, names of devices or wraps of keys are new. */

@@ -29,7 +29,7 @@ import {
 } from '../codec/record.ts'
 import { sealRecordBody } from '../codec/seal.ts'
 import type { SigningKey } from '../codec/sign.ts'
-import type { Group, Store } from '../store/store.ts'
+import type { Group, HeldChunk, Store } from '../store/store.ts'
 import type { HybridClock } from './hybrid-clock.ts'
 
 /** A record to write. With `keys` its body is sealed under their folder and epoch, else it stays plain. */
@@ -68,6 +68,8 @@ export interface ChainParts {
 
 interface Job {
   drafts: readonly Draft[]
+  /** Chunks that the records name, written with them. */
+  chunks: readonly HeldChunk[]
   /** Index rows and pins of the same group. */
   extras(written: readonly Written[]): Pick<Group, 'index' | 'pins'>
   done(written: Written[]): void
@@ -76,6 +78,8 @@ interface Job {
 
 /** Records taken into one group: bounds memory and the time until the first is durable. */
 const groupRecords = 1024
+/** Bytes of chunks taken into one group. */
+const groupBytes = 4 * 1024 * 1024
 
 export class Chain {
   readonly #parts: ChainParts
@@ -98,13 +102,17 @@ export class Chain {
   }
 
   /** Durable, indexed with `extras`, when it resolves. Drafts of one call stay together and in order. */
-  async write(drafts: readonly Draft[], extras: Job['extras'] = () => ({})): Promise<Written[]> {
+  async write(
+    drafts: readonly Draft[],
+    extras: Job['extras'] = () => ({}),
+    chunks: readonly HeldChunk[] = [],
+  ): Promise<Written[]> {
     if (drafts.length === 0) return []
     if (this.#closed)
       throw fail('NOT_HERE', { what: 'the pool', reason: 'the peer is stopping or leaving it' })
     for (const draft of drafts) checkDraft(draft)
     return await new Promise<Written[]>((done, failed) => {
-      this.#jobs.push({ drafts, extras, done, failed })
+      this.#jobs.push({ drafts, chunks, extras, done, failed })
       this.#running ??= this.#run()
     })
   }
@@ -123,7 +131,12 @@ export class Chain {
 
   #nextGroup(): Job[] {
     let records = 0
-    const count = this.#jobs.findIndex((job) => (records += job.drafts.length) > groupRecords)
+    let bytes = 0
+    const count = this.#jobs.findIndex((job) => {
+      records += job.drafts.length
+      bytes += job.chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0)
+      return records > groupRecords || bytes > groupBytes
+    })
     return this.#jobs.splice(0, count < 0 ? this.#jobs.length : Math.max(1, count))
   }
 
@@ -133,6 +146,7 @@ export class Chain {
       const written = jobs.map((job) => job.drafts.map((draft) => this.#record(draft)))
       const extras = jobs.map((job, index) => job.extras(written[index]!))
       await this.#parts.store.commit({
+        chunks: jobs.flatMap(({ chunks }) => chunks),
         batches: this.#sign(written.flat().map(({ record }) => record)),
         index: extras.flatMap(({ index }) => index ?? []),
         pins: extras.flatMap(({ pins }) => pins ?? []),

@@ -14,7 +14,7 @@ interface Placed {
   head: RecordHead
 }
 
-type Read = Pick<IndexReader, 'heads' | 'recordsOfDevice' | 'devices' | 'twiceBegun' | 'beginnings'>
+type Read = Pick<IndexReader, 'countHeads' | 'recordsOfDevice' | 'devices' | 'twiceBegun' | 'beginnings'>
 
 export class ForkWatch {
   readonly #read: Read
@@ -30,7 +30,7 @@ export class ForkWatch {
   begin(): void {
     const twice = new Set(this.#read.twiceBegun())
     for (const device of this.#read.devices()) {
-      const ends = this.#read.heads(device).length
+      const ends = this.#read.countHeads(device)
       this.#ends.set(device, ends)
       if (ends > 1 || twice.has(device)) this.#forks.set(device, forksIn(this.#read.recordsOfDevice(device)))
     }
@@ -52,7 +52,7 @@ export class ForkWatch {
   ): { device: DeviceId; kind: Fork }[] {
     return [...Map.groupBy(added, ({ record }) => record.head.device)].flatMap(([device, records]) => {
       const fresh = records.map(({ record }) => record)
-      const ends = this.#read.heads(device).length
+      const ends = this.#read.countHeads(device)
       const before = this.#ends.get(device) ?? 1
       this.#ends.set(device, ends)
       if (ends <= before && !filled.has(device) && !this.#beginsTwice(device, fresh)) return []

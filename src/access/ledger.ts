@@ -57,6 +57,8 @@ export class Ledger {
   readonly #intake: Intake
   readonly #listeners = new Set<(event: CatalogueEvent) => void>()
   readonly #forks: ForkWatch
+  /** Folders with versions of this device that no listener has heard of. */
+  readonly #changed = new Set<FolderId>()
   #chain: Chain
   #turn: Promise<unknown> = Promise.resolve()
   #wakeForFuture: (() => void) | undefined
@@ -148,10 +150,11 @@ export class Ledger {
   }
 
   /** Writes versions of this device: durable, indexed and visible when it resolves. */
-  async writeVersions(drafts: readonly Draft[], extras: Parameters<Chain['write']>[1]): Promise<Written[]> {
-    const written = await this.#chain.write(drafts, extras)
+  async writeVersions(...job: Parameters<Chain['write']>): Promise<Written[]> {
+    const written = await this.#chain.write(...job)
     // Where the clock was set back, even what was written just now may lie in the future.
     if (written.some(({ record }) => this.time.isFuture(record.head.time))) this.#awaitFuture()
+    this.#emitChanged()
     return written
   }
 
@@ -265,6 +268,13 @@ export class Ledger {
     return rows
   }
 
+  /** Once for all that became durable together: the first of its writers tells. */
+  #emitChanged(): void {
+    const folders = [...this.#changed]
+    this.#changed.clear()
+    if (folders.length > 0) this.emit({ type: 'versions', folders, own: true })
+  }
+
   #raiseAlarms(written: readonly Written[], filled?: ReadonlySet<DeviceId>): void {
     for (const { device, kind } of this.#forks.look(written, filled)) {
       this.#parts.log.warn('a device has forked its chain', { device, kind })
@@ -348,6 +358,8 @@ export class Ledger {
           this.state.learn(written)
           // A copy of this disk may have gone on from the same record, and been heard of before.
           this.#raiseAlarms(written)
+          for (const { record } of written)
+            if (isVersion(record.head)) this.#changed.add(record.head.folder!)
         },
       },
       this.#chainEnd(),

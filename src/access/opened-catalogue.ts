@@ -138,13 +138,16 @@ export class OpenedCatalogue implements Catalogue {
       bodies.push(whole)
       drafts.push({ kind: 'version', folder, entry: id, parents, keys, body: encodeVersionBody(whole) })
     }
-    const written = await this.#ledger.writeVersions(drafts, (records) => ({
-      index: records.flatMap((one, index) =>
-        this.#rowsOf(one, { ...versions[index]!, body: bodies[index]! }),
-      ),
-      pins: versions.flatMap(({ pins }) => pins ?? []),
-    }))
-    this.#ledger.emit({ type: 'versions', folders: [...new Set(versions.map(({ folder }) => folder))] })
+    const written = await this.#ledger.writeVersions(
+      drafts,
+      (records) => ({
+        index: records.flatMap((one, index) =>
+          this.#rowsOf(one, { ...versions[index]!, body: bodies[index]! }),
+        ),
+        pins: versions.flatMap(({ pins }) => pins ?? []),
+      }),
+      versions.flatMap(({ held }) => held ?? []),
+    )
     return written.map(({ record }) => ({ version: record.hash, entry: record.head.entry! }))
   }
 
@@ -187,17 +190,17 @@ export class OpenedCatalogue implements Catalogue {
   // Folders
 
   folders(): Folder[] {
-    return this.state.book.folders().map(({ id, created, name }) => ({
-      id,
-      created,
-      name,
-      policy: this.state.book.policyOf(id),
-      open: this.state.ring.openFolders().has(id),
-    }))
+    return this.state.book.folders().map((said) => this.#folderFrom(said))
+  }
+
+  #folderFrom({ id, created, name }: Pick<Folder, 'id' | 'created' | 'name'>): Folder {
+    const { book, ring } = this.state
+    return { id, created, name, policy: book.policyOf(id), open: ring.openFolders().has(id) }
   }
 
   folderNamed(name: string): Folder | undefined {
-    return this.folders().find((folder) => folder.name === name)
+    const said = this.state.book.folders().find((folder) => folder.name === name)
+    return said && this.#folderFrom(said)
   }
 
   async createFolder(name: string, policy?: Partial<Policy>): Promise<Folder> {

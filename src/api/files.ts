@@ -164,7 +164,7 @@ export const putQuery = z.strictObject({
 async function putFile(call: Call): Promise<unknown> {
   const { request, path } = call
   const { durability, expires } = queryOf(call, putQuery)
-  const existed = call.peer.files.has(path)
+  let existed = false
   const source = checkDigest(wantedBytes(call), request.headers['content-digest']?.toString(), path)
   const options: PutOptions = {
     ...factsNow({ ...factsOf(request), ...(expires === undefined ? {} : { expires }) }, call.face.clock),
@@ -174,6 +174,7 @@ async function putFile(call: Call): Promise<unknown> {
     type: mediaType(request.headers['content-type']),
     durability,
     signal: call.signal,
+    onFound: (isThere) => (existed = isThere),
   }
   const {
     size,

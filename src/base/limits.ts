@@ -85,6 +85,8 @@ export const limits = {
   segmentLiveMin: 0.5,
   /** Bulk buffers of all uploads, downloads, fetches and repairs together. */
   bulkBytes: 48 * MiB,
+  /** The last chunk of an upload, when it is smaller than this, is written with the record that names it. */
+  heldBytes: 64 * KiB,
   /** Content of a file up to this size is kept in memory after it was read, all of them together this much. */
   smallFileBytes: 64 * KiB,
   smallFilesBytes: 16 * MiB,

@@ -16,8 +16,8 @@ import type {
 import { free } from '../base/handover.ts'
 import { ManifestBuilder } from '../codec/manifest.ts'
 import type { VersionContent } from '../codec/version-body.ts'
-import type { Pin } from '../store/chunk-store.ts'
-import type { IndexWrite } from '../store/store.ts'
+import type { ChunkToPut, Pin } from '../store/chunk-store.ts'
+import type { HeldChunk, IndexWrite } from '../store/store.ts'
 import { ContentHash } from './content-hash.ts'
 import type { FilesParts } from './files-parts.ts'
 import type { UploadChunks } from './unfinished.ts'
@@ -44,6 +44,10 @@ export interface StoredContent {
   sealed: EpochId
   /** New pins on chunks that were here before. */
   pins: { id: ChunkId; pin: Pin }[]
+  /** Chunks that are written with the version. */
+  held: HeldChunk[]
+  /** To be called when they are: their memory is given back. */
+  written: () => void
   /** Dedup rows not written yet. */
   index: IndexWrite[]
   /** Chunks that become durable with the version and are not yet offered to others. */
@@ -69,6 +73,10 @@ export class ContentWriter {
   #isNews = true
   /** Whether other devices will fetch what is stored here. */
   #isReadSoon: boolean | undefined
+  readonly #held: HeldChunk[] = []
+  readonly #heldRows: IndexWrite[] = []
+  /** Gives back the memory that held chunks were counted for. */
+  readonly #releases: (() => void)[] = []
   #index: IndexWrite[] = []
   #staged: ChunkId[] = []
   #stagedBytes = 0
@@ -97,6 +105,7 @@ export class ContentWriter {
 
   /** Finds or seals and writes one chunk; several at once. */
   async store({ chunk, release }: PaidChunk<Chunk | SealedChunk>): Promise<StoredChunk> {
+    let isHeld = false
     try {
       const known = this.#known(chunk)
       this.#isNews = known === undefined
@@ -105,12 +114,15 @@ export class ContentWriter {
         return { ref: known, p: chunk.p }
       }
       const sealed = 'sealed' in chunk ? chunk : await this.#seal(chunk)
-      await this.#stage(sealed)
-      this.#index.push({ op: 'known', folder: this.#keys.folder, p: sealed.p, ref: sealed.ref })
+      isHeld = lengthOf(sealed) < Math.min(limits.heldBytes, limits.chunkMin)
+      if (isHeld) this.#releases.push(release)
+      await (isHeld ? this.#hold(sealed) : this.#stage(sealed))
+      const rows = isHeld ? this.#heldRows : this.#index
+      rows.push({ op: 'known', folder: this.#keys.folder, p: sealed.p, ref: sealed.ref })
       this.#remember(sealed)
       return sealed
     } finally {
-      release()
+      if (!isHeld) release()
     }
   }
 
@@ -149,8 +161,10 @@ export class ContentWriter {
       chunks: [...this.#chunks],
       sealed: this.#keys.epoch,
       pins: [...this.#pins.values()],
-      index: this.#index,
-      notReplicated: this.#staged,
+      held: [...this.#held],
+      written: () => this.#letGo(),
+      index: [...this.#index, ...this.#heldRows],
+      notReplicated: [...this.#staged, ...this.#held.map(({ id }) => id)],
       sentBytes: this.#sentBytes,
       savedBytes: this.#savedBytes,
     }
@@ -166,7 +180,18 @@ export class ContentWriter {
       await this.#saving.catch(() => undefined)
       await this.#uses.failed()
       throw thrown
+    } finally {
+      this.#letGo()
     }
+  }
+
+  /** Held chunks are written, or will not be. */
+  #letGo(): void {
+    for (const chunk of this.#held.splice(0)) {
+      chunk.release()
+      free(chunk.bytes)
+    }
+    for (const release of this.#releases.splice(0)) release()
   }
 
   #seal(chunk: Chunk): Promise<SealedChunk> {
@@ -177,7 +202,7 @@ export class ContentWriter {
   #known(chunk: Chunk | SealedChunk): ChunkRef | undefined {
     const { store } = this.#parts
     const { p } = chunk
-    const length = 'sealed' in chunk ? chunk.ref.length : chunk.bytes.length
+    const length = lengthOf(chunk)
     const mine = this.#mine.get(textOf(p))
     const known = mine ?? store.read.known(this.#keys.folder, p)
     if (known === undefined || known.length !== length) return undefined
@@ -194,16 +219,27 @@ export class ContentWriter {
     if (this.#mine.size > rememberedChunks) this.#mine.delete(oldest!)
   }
 
-  async #stage({ ref, sealed }: SealedChunk): Promise<void> {
-    const { length } = sealed
-    this.#uses.use(ref.id, !this.#parts.store.has(ref.id))
-    const readSoon = (this.#isReadSoon ??= this.#hasOthers())
-    await this.#parts.store.stage([{ id: ref.id, bytes: sealed, pins: [this.#pin], readSoon }])
-    free(sealed)
-    this.#chunks.add(ref.id)
-    this.#staged.push(ref.id)
+  async #stage(chunk: SealedChunk): Promise<void> {
+    const { length } = chunk.sealed
+    await this.#parts.store.stage([this.#toPut(chunk)])
+    free(chunk.sealed)
+    this.#chunks.add(chunk.ref.id)
+    this.#staged.push(chunk.ref.id)
     this.#stagedBytes += length
     this.#sentBytes += length
+  }
+
+  /** The last of a source, and all of a small file: it waits in memory for its version. */
+  async #hold(chunk: SealedChunk): Promise<void> {
+    this.#held.push(await this.#parts.store.hold(this.#toPut(chunk)))
+    this.#chunks.add(chunk.ref.id)
+    this.#sentBytes += chunk.sealed.length
+  }
+
+  #toPut({ ref: { id }, sealed }: SealedChunk): ChunkToPut {
+    this.#uses.use(id, !this.#parts.store.has(id))
+    const readSoon = (this.#isReadSoon ??= this.#hasOthers())
+    return { id, bytes: sealed, pins: [this.#pin], readSoon }
   }
 
   /** Whether other devices keep chunks, and so fetch what is new. */
@@ -246,6 +282,9 @@ export class ContentWriter {
 const checkpointBytes = 32 * 2 ** 20
 /** More than two checkpoints have; a repeated chunk of before is found in the index. */
 const rememberedChunks = 4096
+
+const lengthOf = (chunk: Chunk | SealedChunk): number =>
+  'sealed' in chunk ? chunk.ref.length : chunk.bytes.length
 
 /** What of a chunk takes memory. */
 function bytesOf(chunk: Chunk | SealedChunk): Uint8Array {

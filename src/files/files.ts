@@ -31,6 +31,8 @@ export interface PutOptions extends CallOptions<PutProgress> {
   link?: string | undefined
   /** Replace only this version (If-Match); `'none'`: only when nothing is there (If-None-Match: *). */
   replaces?: RecordHash | 'none' | undefined
+  /** Called before the first byte is read: whether something shows there that is replaced. */
+  onFound?: ((isThere: boolean) => void) | undefined
   /** Wait for this many holders, up to `durabilityTimeoutMs` (default `limits.durabilityTimeoutMs`). */
   durability?: number | undefined
   durabilityTimeoutMs?: number | undefined

@@ -32,11 +32,13 @@ export class SearchIndex implements Worker {
   }
 
   async work(): Promise<WorkResult> {
+    const now = this.#clock.monotonicMs()
+    // Woken with each version that comes: nothing is asked before it is time.
+    if (this.#due !== undefined && now < this.#due) return { waitMs: this.#due - now }
     if (this.#store.read.searchWaiting() === 0) {
       this.#due = undefined
       return { waitMs: idleMs }
     }
-    const now = this.#clock.monotonicMs()
     this.#due ??= now + gatherMs
     if (now < this.#due) return { waitMs: this.#due - now }
     await this.#store.index([{ op: 'search', limit: stepEntries }])

@@ -35,6 +35,7 @@ export async function upload(
   const place = openPlace(parts, 'write', path)
   const before = whatIsThere(parts, place, options)
   if (before === undefined) requireFilePlace(parts, place)
+  options.onFound?.(before !== undefined)
   await requireRoom(parts, place, options.size)
 
   const keys = await parts.catalogue.writeKeys(place.id)
@@ -102,6 +103,7 @@ async function writeVersion(
     newVersion(parts, place, before?.shown, content, options),
     ...(before?.shadowed ?? []).map(tombstone),
   ])
+  content.written()
   parts.pool.replicate(place.id, content.notReplicated)
   return written?.version as RecordHash
 }
@@ -191,6 +193,7 @@ function newVersion(
     ...(content.size > 0 ? { sealed: content.sealed } : {}),
     index: content.index,
     pins: content.pins,
+    held: content.held,
   }
 }
 

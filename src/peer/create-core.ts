@@ -375,7 +375,8 @@ class OpenCore implements Core {
       this.#lookAtPriorities()
       this.deletions.changed(event.folders)
       workers.wake('deletions')
-      workers.wake('manifests')
+      // This device's own come with the list of their chunks.
+      if (event.own !== true) workers.wake('manifests')
       workers.wake('search')
     })
     await pool.start()

@@ -340,10 +340,13 @@ export class Feed {
 
   #tell(): void {
     this.#notice = undefined
+    const { roster, health } = this.#parts
+    const listening = roster.others().filter(({ peer }) => health.isConnected(peer))
+    // Whoever connects later hears all of it in the greeting.
+    if (listening.length === 0) return
     const own = this.#ownNews()
     const head = this.#noticeOf(own && [own])
-    for (const { peer } of this.#parts.roster.others())
-      if (this.#parts.health.isConnected(peer)) this.#notify(peer, head)
+    for (const { peer } of listening) this.#notify(peer, head)
   }
 
   /** This device's own statement when it changed, not too often: it changes with every chunk kept. */

@@ -48,6 +48,10 @@ export class IndexOnlyStore implements Store {
     return this.#refuse()
   }
 
+  hold(): Promise<never> {
+    return this.#refuse()
+  }
+
   commit(): Promise<void> {
     return this.#refuse()
   }

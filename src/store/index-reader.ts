@@ -159,6 +159,8 @@ export interface IndexReader {
   recordsOf(kinds: readonly RecordKind[]): IndexedRecord[]
   /** The records that no record of the same device names as previous: one per incarnation's end, more when forked. */
   heads(device: DeviceId): IndexedRecord[]
+  /** How many they are. */
+  countHeads(device: DeviceId): number
   devices(): DeviceId[]
   /** Record hashes of one device, chain order, for a verdict's cut. */
   recordsOfDevice(device: DeviceId): IndexedRecord[]

@@ -8,7 +8,7 @@ import type { CallOptions, ChunkId, DatabaseId, RecordHash } from '../base/words
 import { hash } from '../codec/hash.ts'
 import { decodeBatch, isWhole } from '../codec/record-bytes.ts'
 import type { Batch } from '../codec/record.ts'
-import type { ChunkToPut, FoundChunk, OwnChunkStore } from './chunk-store.ts'
+import type { ChunkToPut, FoundChunk, OwnChunkStore, Pin } from './chunk-store.ts'
 import { compactSegment, type CompactionParts } from './compact.ts'
 import { InFlight, opsOf } from './in-flight.ts'
 import type { IndexOp } from './index-group.ts'
@@ -30,7 +30,7 @@ import type { PlacedChunk, SqliteReader } from './sqlite-reader.ts'
 import { failWhenFull } from './sqlite.ts'
 import type { Verifier } from './verifier.ts'
 import { DiskVerifier } from './verify.ts'
-import type { Group, IndexWrite, OwnState, StorageUse, Store } from './store.ts'
+import type { Group, HeldChunk, IndexWrite, OwnState, StorageUse, Store } from './store.ts'
 
 /** Bytes of chunks that are appended as one item. */
 const stageBytes = 4 * 1024 * 1024
@@ -60,6 +60,8 @@ export class LocalStore implements Store {
   readonly #parts: LocalStoreParts
   readonly #log: SegmentLog
   readonly #inFlight = new InFlight()
+  /** Their space is taken, and nothing of them written. */
+  readonly #held = new Set<HeldChunk>()
   #closed = false
 
   constructor(parts: LocalStoreParts) {
@@ -96,24 +98,65 @@ export class LocalStore implements Store {
     await Promise.all(await this.#stage(chunks))
   }
 
+  async hold(chunk: ChunkToPut): Promise<HeldChunk> {
+    const { id, bytes } = chunk
+    const { space } = this.#parts
+    checkSize(id, bytes)
+    await space.checkDisk(bytes.length)
+    space.reserve(bytes.length, 1, `chunk ${id}`)
+    const release = (): void => {
+      if (this.#held.delete(held)) space.release(bytes.length, 1)
+    }
+    const held: HeldChunk = { ...chunk, release }
+    this.#held.add(held)
+    return held
+  }
+
   async commit(group: Group): Promise<void> {
     await this.#checkRoom(group)
+    await this.#arrivals(group.chunks ?? [])
     const pins = group.pins ?? []
     for (const { id } of pins) if (!this.#isHere(id)) throw fail('CHUNK_UNAVAILABLE', { id, count: 0 })
+    const chunks = this.#absent(group.chunks ?? [])
     const batches = (group.batches ?? []).filter((batch) => this.#isNews(batch))
     const entries = [
-      ...pinEntries(pins),
+      ...chunks.map(chunkEntry),
+      ...pinEntries([...pins, ...pinsOf(group.chunks ?? [])]),
       ...releaseEntries(group.releases ?? []),
       ...batches.map(batchEntry),
       ...dropEntries(this.#droppable(group.drops ?? [])),
     ]
-    await this.#append(entries, true, group.index ?? [])
+    // Once written they keep their space, even if the commit fails: the bytes may be there after all.
+    const onWritten = (): void => chunks.forEach((chunk) => this.#held.delete(chunk))
+    await this.#append(entries, true, group.index ?? [], onWritten)
     this.#parts.spare.keep(batches)
   }
 
+  /**
+   * Waits until the same chunks of other writers are written. If a write of theirs failed after this commit
+   * was appended, its records would name a chunk that is not here.
+   */
+  async #arrivals(chunks: readonly HeldChunk[]): Promise<void> {
+    const ended = new Set<Promise<void>>()
+    for (;;) {
+      const arriving = chunks
+        .flatMap(({ id }) => this.#inFlight.arriving(id) ?? [])
+        .filter((written) => !ended.has(written))
+      if (arriving.length === 0) return
+      await Promise.allSettled(arriving)
+      for (const written of arriving) ended.add(written)
+    }
+  }
+
+  /** Those of `chunks` that are not here, each once. */
+  #absent(chunks: readonly HeldChunk[]): HeldChunk[] {
+    const absent = new Map(chunks.map((chunk) => [chunk.id, chunk]))
+    return [...absent.values()].filter(({ id }) => !this.#isHere(id))
+  }
+
   /** From its answer on nothing waits: what is here or news is decided in the step that appends. */
-  async #checkRoom({ batches = [], pins = [], releases = [], drops = [] }: Group): Promise<void> {
-    if (batches.length + pins.length + releases.length + drops.length === 0) return
+  async #checkRoom({ batches = [], pins = [], releases = [], drops = [], chunks = [] }: Group): Promise<void> {
+    if (batches.length + pins.length + releases.length + drops.length + chunks.length === 0) return
     await this.#parts.space.checkRecords(batches.reduce((sum, { bytes }) => sum + bytes.length, 0))
   }
 
@@ -267,17 +310,22 @@ export class LocalStore implements Store {
     const waits = chunks.flatMap(({ id }) => this.#inFlight.arriving(id) ?? [])
     for (const run of runsOf(chunks)) {
       const entries = run.flatMap((chunk) => (fresh.delete(chunk.id) ? [chunkEntry(chunk)] : []))
-      const pins = pinEntries(run.flatMap(({ id, pins }) => pins.map((pin) => ({ id, pin }))))
+      const pins = pinEntries(pinsOf(run))
       waits.push(this.#append([...entries, ...pins], false, []))
     }
     return waits
   }
 
   /** Appends entries and keeps account of them until they are indexed. */
-  #append(entries: readonly NewEntry[], durable: boolean, ops: readonly IndexOp[]): Promise<void> {
+  #append(
+    entries: readonly NewEntry[],
+    durable: boolean,
+    ops: readonly IndexOp[],
+    onWritten?: () => void,
+  ): Promise<void> {
     const chunks = entries.filter(({ kind }) => kind === 'chunk')
     const bytes = chunks.reduce((sum, { payload }) => sum + payload.length, 0)
-    const appended = this.#log.append({ entries, durable, ops })
+    const appended = this.#log.append({ entries, durable, ops, onWritten })
     const inFlight = opsOf(entries)
     const done = appended.catch((thrown: unknown) => {
       this.#inFlight.end(inFlight)
@@ -395,6 +443,10 @@ function checkSize(id: ChunkId, bytes: Uint8Array): void {
 
 function bytesOf(chunks: readonly ChunkToPut[]): number {
   return chunks.reduce((sum, { bytes }) => sum + bytes.length, 0)
+}
+
+function pinsOf(chunks: readonly ChunkToPut[]): { id: ChunkId; pin: Pin }[] {
+  return chunks.flatMap(({ id, pins }) => pins.map((pin) => ({ id, pin })))
 }
 
 /** `chunks` in runs of a few MiB. */

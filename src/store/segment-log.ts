@@ -46,6 +46,8 @@ export interface Append {
   durable: boolean
   /** Index rows of the same transaction, after those of the entries. */
   ops: readonly IndexOp[]
+  /** Called when the kernel has the bytes, whatever becomes of them later. */
+  onWritten?: (() => void) | undefined
 }
 
 export interface SegmentLogOptions {
@@ -217,7 +219,10 @@ export class SegmentLog {
         return
       }
     }
-    for (const item of run) if (!item.append.durable) item.resolve()
+    for (const item of run) {
+      item.append.onWritten?.()
+      if (!item.append.durable) item.resolve()
+    }
     if (run.some((item) => item.append.durable)) this.#startSyncing()
   }
 

@@ -226,6 +226,11 @@ export class SqliteReader extends SqliteShardReader implements IndexReader {
     return this.sql.all(`${recordSelect} ${where}`, this.numbers.device(device) ?? -1).map(recordOf)
   }
 
+  countHeads(device: DeviceId): number {
+    const sql = 'SELECT count(*) count FROM heads WHERE device = ?'
+    return num(this.sql.get(sql, this.numbers.device(device) ?? -1)!['count'])
+  }
+
   devices(): DeviceId[] {
     const sql =
       'SELECT id FROM devices d WHERE EXISTS (SELECT 1 FROM records r WHERE r.device = d.n) ORDER BY n'

@@ -123,10 +123,10 @@ export class SqliteViewReader {
   }
 
   filesAmong(folder: FolderId, paths: readonly string[]): string[] {
-    const sql = `SELECT e.path FROM entries e JOIN versions v ON v.n = e.version
-      WHERE e.folder = ? AND e.path IN (SELECT value FROM json_each(?)) AND e.removed = 0 AND e.shadowed = 0
-      AND v.kind <> 'folder' ORDER BY e.path`
-    return this.sql.all(sql, this.#folder(folder), JSON.stringify(paths)).map((row) => text(row['path']))
+    const sql = `SELECT 1 FROM entries e JOIN versions v ON v.n = e.version
+      WHERE e.folder = ? AND e.path = ? AND e.removed = 0 AND e.shadowed = 0 AND v.kind <> 'folder'`
+    const n = this.#folder(folder)
+    return paths.filter((path) => this.sql.get(sql, n, path) !== undefined)
   }
 
   /** Folders and other entries come from two indexes, each in order of names, and are merged. */

@@ -14,8 +14,16 @@ import type { IndexReader } from './index-reader.ts'
 import type { Verifier } from './verifier.ts'
 import type { VersionRow, VersionStatus } from './view.ts'
 
+/** A chunk in memory whose space is taken: a commit writes it together with the records that name it. */
+export interface HeldChunk extends ChunkToPut {
+  /** Gives the space back, unless a commit has written the chunk. */
+  release(): void
+}
+
 /** What one commit writes; all of it becomes durable and visible together. */
 export interface Group {
+  /** New chunks with their pins; one that is here by now only gets the pins. */
+  chunks?: readonly HeldChunk[]
   batches?: readonly Batch[]
   /** New pins on chunks that are already here; `CHUNK_UNAVAILABLE` when one is not. */
   pins?: readonly { id: ChunkId; pin: Pin }[]
@@ -119,6 +127,11 @@ export interface Store {
    * `QUOTA_FULL` or `DISK_FULL` before writing. Space is reserved, so concurrent writers never exceed it.
    */
   stage(chunks: readonly ChunkToPut[]): Promise<void>
+  /**
+   * Takes space for a small chunk that the caller keeps in memory until a `commit` writes it: one write
+   * for all that is committed at once. Fails as `stage` does.
+   */
+  hold(chunk: ChunkToPut): Promise<HeldChunk>
   commit(group: Group): Promise<void>
   /** Index rows alone: no segment write, no sync. */
   index(writes: readonly IndexWrite[]): Promise<void>
