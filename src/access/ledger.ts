@@ -29,7 +29,7 @@ import { HybridClock } from './hybrid-clock.ts'
 import { Intake } from './intake.ts'
 import { peerIdOf } from './peer-id.ts'
 import { batchMadeAgain, readableBatch } from './mend.ts'
-import { isOfFiles, openOfFiles, statusWrites, type Naming } from './versions.ts'
+import { isOfFiles, isVersion, openOfFiles, statusWrites, type Naming } from './versions.ts'
 
 export interface LedgerParts {
   store: Store
