@@ -358,8 +358,7 @@ export class Ledger {
           this.state.learn(written)
           // A copy of this disk may have gone on from the same record, and been heard of before.
           this.#raiseAlarms(written)
-          for (const { record } of written)
-            if (isVersion(record.head)) this.#changed.add(record.head.folder!)
+          for (const { record } of written) if (isVersion(record.head)) this.#changed.add(record.head.folder!)
         },
       },
       this.#chainEnd(),

@@ -86,8 +86,7 @@ test('when the write of another writer fails, a commit with the same chunk still
   const { id, bytes } = chunkOf(700)
   const held = await store.hold({ id, bytes: Buffer.from(bytes), pins: [pinOf('a')] })
   let failed = false
-  faulty.fault = (operation) =>
-    operation === 'write' && !failed ? ((failed = true), diskFull()) : undefined
+  faulty.fault = (operation) => (operation === 'write' && !failed ? ((failed = true), diskFull()) : undefined)
   const other = assert.rejects(store.stage([{ id, bytes, pins: [pinOf('b')] }]))
   await store.commit({ chunks: [held] })
   await other

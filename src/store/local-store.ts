@@ -155,7 +155,13 @@ export class LocalStore implements Store {
   }
 
   /** From its answer on nothing waits: what is here or news is decided in the step that appends. */
-  async #checkRoom({ batches = [], pins = [], releases = [], drops = [], chunks = [] }: Group): Promise<void> {
+  async #checkRoom({
+    batches = [],
+    pins = [],
+    releases = [],
+    drops = [],
+    chunks = [],
+  }: Group): Promise<void> {
     if (batches.length + pins.length + releases.length + drops.length + chunks.length === 0) return
     await this.#parts.space.checkRecords(batches.reduce((sum, { bytes }) => sum + bytes.length, 0))
   }
