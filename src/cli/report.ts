@@ -40,7 +40,8 @@ function show(
       { head: 'Size', value: ({ bytes }) => sizeText(bytes), right: true },
       {
         head: 'Copies',
-        value: ({ copies, asked }) => (asked > copies ? `${copies} of ${asked}` : String(copies)),
+        value: ({ scheme, copies, asked }) =>
+          scheme !== 'copies' ? scheme : asked > copies ? `${copies} of ${asked}` : String(copies),
         right: true,
       },
       { head: 'Safe', value: ({ safe }) => String(safe), right: true },

@@ -296,12 +296,13 @@ export interface SafetyReport {
   files: { count: number; bytes: number; safe: number; degraded: number; lost: number }
   /** Different zones among the devices. */
   zones: number
-  /** `copies` wanted now, `asked` were there devices enough. */
+  /** `copies` wanted now, `asked` were there devices enough; `scheme` `copies`, or `4+2` of a folder whose chunks are shards. */
   folders: {
     id: string
     name: string
     files: number
     bytes: number
+    scheme: string
     copies: number
     asked: number
     safe: number

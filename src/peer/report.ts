@@ -1,7 +1,8 @@
 /** contract.md `report`: how safe the files of a pool are, as this device knows it at one time, signed by it. */
 import { timeText, type Clock } from '../base/clock.ts'
 import { fail } from '../base/errors.ts'
-import type { CallOptions, DeviceId, PoolId } from '../base/words.ts'
+import type { CallOptions, DeviceId, FolderId, PoolId } from '../base/words.ts'
+import { schemeText } from '../codec/shards.ts'
 import type { SigningKey } from '../codec/sign.ts'
 import { isJsonSigned, signJson, type Json, type JsonSignature } from '../codec/signed-json.ts'
 import type { Network } from '../net/network.ts'
@@ -64,10 +65,17 @@ async function foldersOf(core: Core): Promise<SafetyReport['folders']> {
     id,
     name: name ?? id,
     ...core.store.read.totals(id),
+    scheme: schemeOf(core, id),
     copies: core.pool.want(id),
     asked: core.pool.asked(id),
     ...(counted.get(id) ?? { safe: 0, degraded: 0, lost: 0 }),
   }))
+}
+
+/** Of the copies that are counted: whole ones, or as many as shards make up. */
+function schemeOf({ pool }: Core, folder: FolderId): string {
+  const scheme = pool.scheme(folder)
+  return scheme === undefined ? 'copies' : schemeText(scheme)
 }
 
 async function devicesOf(core: Core, parts: ReportParts, options: CallOptions): Promise<ReportDevice[]> {
