@@ -178,7 +178,7 @@ export class ShardMaker {
     const { store, roster, health, remote, log } = this.#parts
     try {
       if (peer === roster.self) await store.chunks.put(shards)
-      else await health.measured(peer, () => remote(peer).put(shards, { signal }))
+      else await remote(peer).put(shards, { signal })
     } catch (thrown) {
       const { code, message } = asPeerStorError(thrown)
       log.info('shards were not taken', { peer, shards: shards.length, code, reason: message })
@@ -296,7 +296,7 @@ export class ShardMaker {
     const { roster, health, remote, log } = this.#parts
     if (peer === roster.self) return this.#ownProofs(nonce, ids)
     try {
-      const proofs = await health.measured(peer, () => remote(peer).challenge(nonce, ids, { signal }))
+      const proofs = await remote(peer).challenge(nonce, ids, { signal })
       return new Map(ids.flatMap((id, at) => (proofs[at] === undefined ? [] : [[id, proofs[at]] as const])))
     } catch (thrown) {
       if (isCode(thrown, 'PEER_MISBEHAVED')) health.distrust(peer)

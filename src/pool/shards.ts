@@ -134,7 +134,9 @@ export class Shards {
       const scheme = roster.scheme(folder)
       if (scheme !== undefined) yield* this.#convert(folder, signal)
       for (let after: number | undefined = 0; after !== undefined && !signal.aborted;) {
-        const page = store.read.codingsToTend(folder, scheme, roster.counted(), after, lookCodings)
+        // Who is away for ten minutes may count no more: that is decided for each chunk.
+        const peers = roster.counted(Math.min(limits.graceLastCopyMs, roster.graceMs))
+        const page = store.read.codingsToTend(folder, scheme, peers, after, lookCodings)
         after = page.next
         yield* this.#tend(folder, page.codings, signal)
         yield undefined
