@@ -184,6 +184,16 @@ export const limits = {
   graceMs: 24 * hour,
   graceLastCopyMs: 10 * minute,
 
+  // Rebalance
+  /** How long a device keeps a chunk for which it promised so to one that gives its copy up … */
+  promiseMs: 10 * minute,
+  /** … and within which time of asking that one must have given it up. */
+  promiseUseMs: 4 * minute,
+  /** Chunks promised at once. */
+  promises: 262_144,
+  /** A look at all chunks, whatever happens. */
+  rebalanceEveryMs: hour,
+
   // Scrub
   scrubCycleMs: 14 * day,
 
@@ -325,4 +335,5 @@ assert(limits.answerHeadBytes > 1.5 * limits.peers * limits.statementBytes, 'hel
 assert(limits.strangerLifeMs > limits.requestTimeoutMs, 'a code can be redeemed in one connection')
 assert(limits.strangerConnections < limits.connections, 'strangers leave room for members')
 assert(limits.bulkBytes > 4 * limits.sealedMax, 'several chunks are in flight at once')
+assert(limits.promiseUseMs * 2 < limits.promiseMs, 'a promise holds longer than it is relied on')
 assert(limits.batchBytesInFlight >= limits.batchFileBytes, 'a file of a batch fits its window')

@@ -31,7 +31,13 @@ function show({ out, home }: Context, status: PeerStatus): void {
     `            ${style(safety.lost > 0 ? 'red' : safety.degraded > 0 ? 'yellow' : 'green', safety.statement)}`,
   )
   if (status.mending !== undefined) out.line(`  repair    ${mendingText(status.mending)}`)
+  if (status.moving !== undefined) out.line(`  rebalance ${movingText(status.moving)}`)
   for (const warning of status.warnings) out.line(`  ${style('yellow', 'warning')}   ${warning}`)
+}
+
+function movingText({ chunks, etaSeconds }: NonNullable<PeerStatus['moving']>): string {
+  const eta = etaSeconds === undefined ? '' : `, about ${durationText(etaSeconds)} to go`
+  return `${plural(chunks, 'copy', 'copies')} moved to where they belong${eta}`
 }
 
 function mendingText({ chunks, etaSeconds }: NonNullable<PeerStatus['mending']>): string {

@@ -57,6 +57,8 @@ export const registry = {
   'chunks.verified': rule(devices, limits.requestBodyBytes, 0, false),
   /** To read the whole disk and mend it, for the device's owner and for admins, or how far that is. */
   'device.scrub': rule(['member', 'admin'], limits.requestHeadBytes, 0, false),
+  /** "I give up my copies of these": proofs of others', with the promise to keep them for a while. */
+  'chunks.hold': rule(devices, limits.requestBodyBytes, 0, false),
   /** To begin to retire, to stay after all, or how far it is; for the device's owner and for admins. */
   'device.retire': rule(['member', 'admin'], limits.requestHeadBytes, 0, false),
   /** Port, id and key of a TLS lane (crypto.md §6). */

@@ -173,8 +173,17 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
     }
     const unfinished = new Unfinished({ store, catalogue, log, onDropped, wake })
     const unwanted: Unfinished['unwanted'] = (offered) => unfinished.unwanted(offered)
-    const inUse = (id: ChunkId): boolean => unfinished.isUsed(id)
-    const pool = openPool({ ...parts, store, membership, budget, wake, unwanted, inUse })
+    const pool = openPool({
+      ...parts,
+      store,
+      membership,
+      budget,
+      wake,
+      unwanted,
+      inUse: (id) => unfinished.isUsed(id),
+      overBytes: () => space.overBytes(),
+      onDropped: () => wake('compact'),
+    })
     const retirement = new Retirement(
       { store, catalogue, membership, pool, clock, wake, onChange: () => ownChanged() },
       retireSwitch,

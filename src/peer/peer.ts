@@ -64,6 +64,8 @@ export interface PeerStatus {
   }
   /** Copies that are being made again, and seconds to go as far as can be told. */
   mending?: { chunks: number; etaSeconds: number | undefined } | undefined
+  /** Copies brought to where they belong and given up where they are too many. */
+  moving?: { chunks: number; etaSeconds: number | undefined } | undefined
   transfers: number
   uptimeSeconds: number
   /** The private keys are sealed: this peer acts as storage-only until it is unlocked. */

@@ -201,6 +201,7 @@ export class RunningPeer implements Peer {
       files: filesOf(core),
       safety: await safetyOf(core),
       mending: core.pool.mending(),
+      moving: core.pool.moving(),
       transfers: this.#observer.running,
       uptimeSeconds: this.#uptimeSeconds(),
       locked: this.#keys?.locked === true,

@@ -51,6 +51,12 @@ export class SpaceWatch implements Worker {
     return { limit: this.contributed, contributed: this.#leftOfContribution, disk: this.#leftOfDisk }
   }
 
+  /** Bytes kept beyond what this device contributes, since that was made smaller; 0 or less: none. */
+  async overBytes(): Promise<number> {
+    await this.refresh()
+    return this.#used - this.contributed
+  }
+
   async refresh(): Promise<void> {
     const { usedBytes, freeBytes } = await this.#store.use()
     this.#used = usedBytes

@@ -14,6 +14,7 @@ import type { Network } from '../net/network.ts'
 import type { IndexWrite } from '../store/store.ts'
 import type { Health } from './health.ts'
 import type { Membership, PoolStore } from './pool.ts'
+import type { Roster } from './roster.ts'
 import {
   batchesAsked,
   changesAsked,
@@ -34,6 +35,8 @@ export interface FeedReaderParts {
   store: PoolStore
   membership: Membership
   health: Health
+  roster: Pick<Roster, 'isShort'>
+  onGivenUp: (peer: PeerId, ids: readonly ChunkId[]) => void
 }
 
 /** How far a peer's feed was read. */
@@ -45,7 +48,7 @@ export interface Position {
 /** Where a reading begins: where the last one ended, before what is missing, at the first change. */
 export type From = 'news' | 'missing' | 'start'
 
-/** What a reading brought: anything at all, and whether the peer holds less than before. */
+/** What a reading brought: anything at all, and whether chunks that are here have too few copies by it. */
 export interface News {
   any: boolean
   lost: boolean
@@ -90,10 +93,12 @@ export class FeedReader {
       // Another database, or one restored from an older copy: what was read of it no longer holds.
       const fresh = page.database !== position?.database || page.from < since
       news.any ||= page.batches.length + page.held.length + page.dropped.length > 0
-      news.lost ||= page.dropped.length > 0 || (fresh && position !== undefined)
+      news.lost ||= fresh && position !== undefined
       if (fresh) this.#incomplete = false
       await this.#takeBatches(page.batches, signal)
       await this.#takeHoldings(page, fresh)
+      this.#parts.onGivenUp(this.peer, page.dropped)
+      news.lost ||= this.#parts.roster.isShort(page.dropped)
       position = this.#reached = { database: page.database, change: page.change }
       since = page.change
       if (since >= page.last) return news

@@ -8,7 +8,7 @@ import { asPeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
-import type { PeerId, RecordHash } from '../base/words.ts'
+import type { ChunkId, PeerId, RecordHash } from '../base/words.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
 import { encode } from '../codec/cbor-schema.ts'
 import type { Network } from '../net/network.ts'
@@ -47,6 +47,8 @@ export interface FeedParts {
   wake: (worker: string) => void
   /** A peer's feed was read to its end. */
   onRead: (peer: PeerId, news: News) => void
+  /** A peer tells that it does not hold chunks any more. */
+  onGivenUp: (peer: PeerId, ids: readonly ChunkId[]) => void
 }
 
 interface Session {

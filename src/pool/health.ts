@@ -24,6 +24,8 @@ interface Seen {
   load: number
   /** Gets no new copies before this monotonic time. */
   closedUntil: number
+  /** What it says of itself is in doubt before this monotonic time. */
+  doubtedUntil: number
   /** It says that this device was revoked. */
   shutsOut: boolean
 }
@@ -41,6 +43,7 @@ const fresh: Readonly<Seen> = {
   clockAheadMs: undefined,
   load: 0,
   closedUntil: 0,
+  doubtedUntil: 0,
   shutsOut: false,
 }
 /** Assumed of a peer that has not been asked yet. */
@@ -130,7 +133,7 @@ export class Health {
   distrust(peer: PeerId): void {
     const seen = this.#of(peer)
     seen.reputation *= 0.3
-    seen.closedUntil = this.#clock.monotonicMs() + distrustMs
+    seen.closedUntil = seen.doubtedUntil = this.#clock.monotonicMs() + distrustMs
   }
 
   /** A peer could not prove to have chunks that it claims. */
@@ -148,6 +151,11 @@ export class Health {
   /** Whether a peer gets no new copies for now. */
   isClosed(peer: PeerId): boolean {
     return this.#clock.monotonicMs() < this.#of(peer).closedUntil
+  }
+
+  /** Whether it sent wrong data, or did not have what it said, of late. */
+  isDoubted(peer: PeerId): boolean {
+    return this.#clock.monotonicMs() < this.#of(peer).doubtedUntil
   }
 
   /** Expected milliseconds to have half a megabyte from a peer; whoever failed lately seems slower. */

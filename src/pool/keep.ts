@@ -45,8 +45,8 @@ export interface KeeperParts {
   remote: (peer: PeerId) => RemoteStore
   /** See `PoolParts`. */
   unwanted: PoolParts['unwanted']
-  /** Called when chunks became durable here. */
-  onKept: () => void
+  /** Chunks became durable here. */
+  onKept: (ids: readonly ChunkId[]) => void
 }
 
 /** What is known of a peer that offers. */
@@ -128,16 +128,8 @@ export class Keeper {
     await this.#pullAll(from, welcome, signal, done)
   }
 
-  /**
-   * Pins cost no contributed space, and any member may pass on any: of one chunk only so many are taken,
-   * beside those of the senders for themselves.
-   */
   #newPins({ id, pins }: Wanted, own: DeviceId | undefined): { id: ChunkId; pin: Pin }[] {
-    const here = new Set(this.#parts.store.read.pins(id).map(textOf))
-    const taken = pins.filter(
-      (pin) => pin.device === own || here.has(textOf(pin)) || here.add(textOf(pin)).size <= mostPinsOfChunk,
-    )
-    return taken.map((pin) => ({ id, pin }))
+    return takenPins(this.#parts.store.read.pins(id), pins, own).map((pin) => ({ id, pin }))
   }
 
   async #pullAll(from: PeerId, lacking: Wanted[], signal: AbortSignal, done: Done): Promise<void> {
@@ -287,7 +279,7 @@ class Writer {
     for (const { bytes } of this.#items) free(bytes)
     const written = this.drop()
     this.#done(written, 'kept')
-    this.#parts.onKept()
+    this.#parts.onKept(written.map(({ id }) => id))
   }
 
   /** Gives up what is not written; returns it. */
@@ -302,6 +294,34 @@ class Writer {
 
 const textOf = ({ folder, device }: Pin): string => folder + device
 
+/**
+ * Pins cost no contributed space, and any member may pass on any: of one chunk only so many are taken,
+ * beside those of the senders for themselves.
+ */
+export function takenPins(here: readonly Pin[], told: readonly Pin[], own: DeviceId | undefined): Pin[] {
+  const known = new Set(here.map(textOf))
+  return told.filter(
+    (pin) => pin.device === own || known.has(textOf(pin)) || known.add(textOf(pin)).size <= mostPinsOfChunk,
+  )
+}
+
+/** Those of `pins` that are not in `here`. */
+export function pinsBeside(here: readonly Pin[], pins: readonly Pin[]): Pin[] {
+  const known = new Set(here.map(textOf))
+  return pins.filter((pin) => !known.has(textOf(pin)))
+}
+
+/** The pins that a chunk of a request names by their places in its list; one that is not there is refused. */
+export function pinsAt(call: Call, listed: readonly Pin[], places: readonly number[], own?: DeviceId): Pin[] {
+  return places.map((place) => {
+    const pin = listed[place]
+    if (pin === undefined) throw fail('BAD_INPUT', { what: 'the offer', reason: `it has no pin ${place}` })
+    if (call.role === 'storage' && pin.device === own)
+      throw fail('FORBIDDEN', { role: call.role, action: 'pin chunks for itself' })
+    return pin
+  })
+}
+
 /** The offer's chunks with their pins; a pin list that names what is not there is refused. */
 function readOffer(call: Call, offer: Offer, membership: Membership): Wanted[] {
   const sender = membership.members().find(({ peer }) => peer === call.from)
@@ -309,13 +329,7 @@ function readOffer(call: Call, offer: Offer, membership: Membership): Wanted[] {
   return offer.chunks.map(([id, places], index) => {
     if (seen.has(id)) throw fail('BAD_INPUT', { what: 'the offer', reason: `it names chunk ${id} twice` })
     seen.add(id)
-    const pins = places.map((place) => {
-      const pin = offer.pins[place]
-      if (pin === undefined) throw fail('BAD_INPUT', { what: 'the offer', reason: `it has no pin ${place}` })
-      if (call.role === 'storage' && pin.device === sender?.device)
-        throw fail('FORBIDDEN', { role: call.role, action: 'pin chunks for itself' })
-      return pin
-    })
+    const pins = pinsAt(call, offer.pins, places, sender?.device)
     if (pins.length === 0) throw fail('BAD_INPUT', { what: 'the offer', reason: `chunk ${id} has no pin` })
     return { index, id, pins }
   })

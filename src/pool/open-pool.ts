@@ -10,8 +10,11 @@ import { Feed } from './feed.ts'
 import type { News } from './feed-reader.ts'
 import { Fetcher } from './fetch.ts'
 import { Health } from './health.ts'
+import { Holds } from './holds.ts'
 import { Keeper } from './keep.ts'
+import { Missed } from './missed.ts'
 import type { FetchOptions, Pool, PoolEvent, PoolParts, ScrubResult } from './pool.ts'
+import { Rebalance } from './rebalance.ts'
 import { Outbox, RemoteStore } from './remote-store.ts'
 import { Repair } from './repair.ts'
 import { Replicator } from './replicate.ts'
@@ -19,12 +22,30 @@ import { Roster } from './roster.ts'
 import { Scrub } from './scrub.ts'
 import { Shards } from './shards.ts'
 import { serveChunks } from './serve-chunks.ts'
+import { Surplus } from './surplus.ts'
 
 const tellEveryMs = 50
 
 /** Serves the pool's requests at once; call before `network.start`. Work begins with `start`. */
 export function openPool(parts: PoolParts): Pool {
   return new OpenPool(parts)
+}
+
+/** What most of the pool's parts need. */
+interface Shared extends PoolParts {
+  roster: Roster
+  health: Health
+  replicator: Replicator
+  remote: (peer: PeerId) => RemoteStore
+  /** Asks a peer what it has and gave up; whether the answer has come. */
+  askNews: (peer: PeerId) => void
+  hasNews: (peer: PeerId) => boolean
+  /** A chunk on this disk does not match its id. */
+  onDamage: (id: ChunkId) => void
+  /** A device has not got a chunk that it was known for. */
+  onMissing: (peer: PeerId, id: ChunkId) => void
+  /** From this disk or from others. */
+  fetch: (id: ChunkId, signal: AbortSignal | undefined) => ReturnType<Pool['get']>
 }
 
 class OpenPool implements Pool {
@@ -35,6 +56,9 @@ class OpenPool implements Pool {
   readonly #fetcher: Fetcher
   readonly #replicator: Replicator
   readonly #repair: Repair
+  readonly #rebalance: Rebalance
+  readonly #holds: Holds
+  readonly #missed: Missed
   readonly #shards: Shards
   readonly #scrub: Scrub
   readonly #challenges: Challenges
@@ -52,65 +76,96 @@ class OpenPool implements Pool {
     const remote = (peer: PeerId): RemoteStore => this.#remote(peer)
     const health = (this.#health = new Health(clock, store, (peer) => this.#emit({ type: 'wrong', peer })))
     const roster = (this.#roster = new Roster(membership, health, store.read, parts.repairGraceMs))
-    const shared = { ...parts, roster, health, remote }
-    const onMissing = (peer: PeerId, id: ChunkId): void => this.#missing(peer, id)
-    const fetch = (id: ChunkId, signal: AbortSignal | undefined): ReturnType<Pool['get']> =>
-      this.#fetcher.get(id, { priority: 'repair', signal })
+    const base = {
+      ...parts,
+      roster,
+      health,
+      remote,
+      askNews: (peer: PeerId) => this.#feed.askNews(peer),
+      hasNews: (peer: PeerId) => this.#feed.hasNews(peer),
+      onDamage: (id: ChunkId) => this.#damaged(id),
+      onMissing: (peer: PeerId, id: ChunkId) => this.#missing(peer, id),
+      fetch: (id: ChunkId, signal: AbortSignal | undefined) =>
+        this.#fetcher.get(id, { priority: 'repair', signal }),
+    }
     const replicator = (this.#replicator = new Replicator({
-      ...shared,
-      onHeld: () => this.#copiesChanged(),
+      ...base,
+      onHeld: () => this.#held(),
       onLeft: () => this.#mendSoon(),
     }))
-    this.#repair = new Repair({ ...shared, replicator })
-    this.#feed = new Feed({ ...shared, onRead: (peer, news) => this.#read(peer, news) })
-    this.#fetcher = new Fetcher({
+    const shared: Shared = { ...base, replicator }
+    this.#repair = new Repair(shared)
+    this.#feed = new Feed({
       ...shared,
-      sourcesAtOnce: parts.sourcesAtOnce ?? (() => Number.POSITIVE_INFINITY),
-      onMissing,
-      onDamage: (id) => this.#damaged(id),
+      onRead: (peer, news) => this.#read(peer, news),
+      onGivenUp: (peer, ids) => this.#missed.givenUp(peer, ids),
     })
-    this.#shards = new Shards({ ...shared, replicator, fetch, onMissing, onChanged: () => this.#kept() })
-    this.#scrub = new Scrub({
-      ...parts,
-      cycleMs: parts.scrubCycleMs ?? (() => limits.scrubCycleMs),
-      fetch,
+    this.#missed = new Missed(shared)
+    const sourcesAtOnce = parts.sourcesAtOnce ?? (() => Number.POSITIVE_INFINITY)
+    this.#fetcher = new Fetcher({ ...shared, sourcesAtOnce })
+    this.#shards = new Shards({ ...shared, onChanged: () => this.#kept() })
+    this.#scrub = this.#newScrub(shared)
+    this.departure = new Departure(shared)
+    this.#challenges = this.#newChallenges(shared)
+    this.#holds = new Holds(shared)
+    this.#rebalance = this.#newRebalance(shared)
+    const onKept = (ids: readonly ChunkId[]): void => {
+      this.#kept()
+      this.#rebalance.kept(ids)
+    }
+    const keeper = new Keeper({ ...shared, onKept })
+    serveChunks({ ...shared, outbox: this.#outbox, keeper, holds: this.#holds })
+  }
+
+  #newScrub(shared: Shared): Scrub {
+    return new Scrub({
+      ...shared,
+      cycleMs: this.#parts.scrubCycleMs ?? (() => limits.scrubCycleMs),
       mend: (last) => this.#feed.mend(last),
       onDamage: (found, healed) => {
         this.#kept()
         this.#emit({ type: 'damage', found, healed })
       },
     })
-    this.departure = new Departure({ ...shared, onMissing })
-    this.#challenges = new Challenges({
+  }
+
+  #newChallenges(shared: Shared): Challenges {
+    return new Challenges({
       ...shared,
-      askNews: (peer) => this.#feed.askNews(peer),
-      hasNews: (peer) => this.#feed.hasNews(peer),
-      onDamage: (id) => this.#damaged(id),
       onMissing: (peer, ids) => {
         this.#mendSoon()
         this.#copiesChanged()
         this.#emit({ type: 'missing', peer, chunks: ids.length })
       },
     })
-    const keeper = new Keeper({ ...parts, health, remote, onKept: () => this.#kept() })
-    serveChunks({ ...parts, outbox: this.#outbox, keeper, onDamage: (id) => this.#damaged(id) })
   }
 
-  start(): Promise<void> {
+  #newRebalance(shared: Shared): Rebalance {
+    const onDropped = (): void => {
+      this.#kept()
+      this.#parts.onDropped?.()
+    }
+    const own = { ...shared, holds: this.#holds }
+    const surplus = new Surplus({ ...own, onDropped })
+    return new Rebalance({ ...own, surplus, isMending: () => this.#repair.mending() !== undefined })
+  }
+
+  async start(): Promise<void> {
     const { network, membership } = this.#parts
+    await this.#holds.begun()
     this.#leave = [
       network.on((event) => this.#onNetwork(event)),
       membership.onChange(() => this.#membersChanged()),
     ]
     this.#membersChanged()
     for (const { peer } of network.connections()) this.#connection(peer, true)
-    return Promise.resolve()
   }
 
   async stop(): Promise<void> {
     for (const leave of this.#leave.splice(0)) leave()
     this.#telling?.()
     this.#fetcher.stop()
+    this.#missed.stop()
     await Promise.all([this.#feed.stop(), this.#replicator.stop()])
   }
 
@@ -164,6 +219,15 @@ class OpenPool implements Pool {
 
   wantsChanged(): void {
     this.#mendSoon()
+    this.#rebalance.changed()
+  }
+
+  moving(): ReturnType<Pool['moving']> {
+    return this.#rebalance.moving()
+  }
+
+  isPromised(id: ChunkId): boolean {
+    return this.#holds.isPromised(id)
   }
 
   mending(): ReturnType<Pool['mending']> {
@@ -215,8 +279,8 @@ class OpenPool implements Pool {
   }
 
   workers(): Worker[] {
-    const working = [this.#feed, this.#replicator, this.#repair, this.#shards, this.#scrub, this.#challenges]
-    return working.map((one) => one.worker())
+    const mending = [this.#repair, this.#rebalance, this.#shards, this.#scrub, this.#challenges]
+    return [this.#feed, this.#replicator, ...mending].map((one) => one.worker())
   }
 
   on(listener: (event: PoolEvent) => void): () => void {
@@ -254,6 +318,7 @@ class OpenPool implements Pool {
     if (this.#roster.member(peer) === undefined) return
     const { network, log } = this.#parts
     const addresses = network.connections().filter((line) => line.peer === peer && !line.inbound)
+    const absentMs = this.#health.absentMs(peer)
     const known = addresses.length > 0 ? addresses.map(({ address }) => address) : this.#addressesOf(peer)
     this.#health
       .connection(peer, connected, known)
@@ -262,6 +327,7 @@ class OpenPool implements Pool {
       this.#feed.connected(peer)
       this.#replicator.wake()
       this.#scrub.came()
+      this.#rebalance.came(peer, absentMs)
     }
     // Who came back, or is gone, changes which copies count and where new ones can go.
     this.#mendSoon()
@@ -290,12 +356,13 @@ class OpenPool implements Pool {
     this.#known = now
     this.#feed.membersChanged()
     this.#mendSoon()
+    this.#rebalance.changed()
     this.#copiesChanged()
   }
 
   #read(peer: PeerId, news: News): void {
     if (news.lost) this.#mendSoon()
-    if (news.any) this.#copiesChanged()
+    if (news.any) this.#held()
     if (this.#feed.isCaughtUp(peer)) this.#emit({ type: 'caught-up', peer })
   }
 
@@ -303,6 +370,12 @@ class OpenPool implements Pool {
   #mendSoon(): void {
     this.#repair.changed()
     this.#shards.changed()
+  }
+
+  /** Others have more, or less. */
+  #held(): void {
+    this.#copiesChanged()
+    this.#rebalance.news()
   }
 
   #kept(): void {
@@ -314,9 +387,7 @@ class OpenPool implements Pool {
   #missing(peer: PeerId, id: ChunkId): void {
     const { store, log } = this.#parts
     if (store.read.holders([id]).get(id)?.includes(peer) !== true) return
-    // News that it gave the chunk back may be on the way: no reason to shut it out for long.
-    if (this.#feed.isCaughtUp(peer)) this.#health.distrust(peer)
-    else this.#health.noRoom(peer)
+    this.#missed.add(peer, id)
     log.warn('a holder does not have a chunk it was known for', { peer, id })
     store
       .index([{ op: 'dropped', peer, ids: [id] }])

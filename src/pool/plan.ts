@@ -1,4 +1,4 @@
-/** What a chunk needs, decided purely: who should get a copy, and who sees to it. */
+/** What a chunk needs, decided purely: who should get a copy, who sees to it, and whose copy is one too many. */
 import type { PeerId } from '../base/words.ts'
 import type { ShardScheme } from '../codec/shards.ts'
 
@@ -46,6 +46,66 @@ function responsible({ ranking, holders, live }: Situation): PeerId[] {
   const ranked = ranking.filter((peer) => holders.includes(peer))
   const others = holders.filter((peer) => !ranking.includes(peer)).sort()
   return [...ranked, ...others].filter((peer) => live.has(peer))
+}
+
+export interface BalanceSituation extends Situation {
+  /** Full by their own signed statement. */
+  full: ReadonlySet<PeerId>
+  /** Not relied on: what they say they hold is in doubt. */
+  doubted: ReadonlySet<PeerId>
+  /** Gives its copy away wherever it ranks: it keeps more than it contributes. */
+  leaving?: PeerId | undefined
+}
+
+export interface Balance {
+  /** Copies are missing: repair brings them, nothing is moved. */
+  missing: boolean
+  /** Where the copies belong. */
+  belongs: PeerId[]
+  /** Devices where the chunk belongs that lack it and can take it now. */
+  targets: PeerId[]
+  /** Those that can not take it now. */
+  awaited: PeerId[]
+  /** Live holders, the one that sees to it first. */
+  responsible: PeerId[]
+  /** The holder whose copy is one too many. */
+  surplus: PeerId | undefined
+  /** Those whose copies the surplus one is given up for: as many as are wanted. */
+  relied: PeerId[]
+}
+
+/**
+ * Where the copies of a chunk lie and where they belong: with the first in rank that have it or have room. While
+ * copies are missing nothing is moved, that is repair's. One copy at a time is too many: that of the lowest in rank
+ * that can be reached, when as many others as are wanted can be reached too. Each move ends higher in rank than
+ * it began, so that moving ends.
+ */
+export function balance(situation: BalanceSituation): Balance {
+  const { holders, counted, live, closed, full, leaving, want } = situation
+  const ranking = situation.ranking.toSorted((a, b) => Number(a === leaving) - Number(b === leaving))
+  const held = new Set(holders)
+  const missing = ranking.filter((peer) => held.has(peer) && counted.has(peer)).length < want
+  const belongs = ranking.filter((peer) => held.has(peer) || !full.has(peer)).slice(0, want)
+  const lacking = missing ? [] : belongs.filter((peer) => !held.has(peer))
+  const takes = (peer: PeerId): boolean => live.has(peer) && !closed.has(peer)
+  return {
+    missing,
+    belongs,
+    targets: lacking.filter(takes),
+    awaited: lacking.filter((peer) => !takes(peer)),
+    responsible: responsible(situation),
+    ...surplusOf(ranking, situation),
+  }
+}
+
+function surplusOf(
+  ranking: readonly PeerId[],
+  { holders, live, doubted, want }: BalanceSituation,
+): Pick<Balance, 'surplus' | 'relied'> {
+  const reached = ranking.filter((peer) => live.has(peer) && holders.includes(peer))
+  const lowest = reached.at(-1)
+  const relied = reached.filter((peer) => peer !== lowest && !doubted.has(peer)).slice(0, want)
+  return relied.length < want ? { surplus: undefined, relied: [] } : { surplus: lowest, relied }
 }
 
 export interface CopiesPolicy {

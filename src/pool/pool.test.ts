@@ -75,7 +75,7 @@ test('chunks of priority files get the most copies, and before others', async ()
   await all.advance(1_000)
   const ids = await a!.write(300)
   const chosen = new Set(ids.slice(100, 110))
-  for (const id of chosen) a!.store.priority.add(id)
+  for (const { store } of all.peers.values()) for (const id of chosen) store.priority.add(id)
   const order: ChunkId[] = []
   all.world.tap = (from, _to, name, bytes) => {
     if (from === a!.id && name === 'chunks.offer' && bytes.byteLength > 5)

@@ -77,6 +77,7 @@ export type PoolStore = Pick<Store, 'database' | 'chunks' | 'verifier' | 'commit
     | 'sharedChunk'
     | 'lacking'
     | 'priorities'
+    | 'prioritised'
     | 'seen'
     | 'statements'
     | 'lengthOf'
@@ -110,6 +111,10 @@ export interface PoolParts {
   unwanted: (offered: readonly { id: ChunkId; pins: readonly Pin[] }[]) => ReadonlySet<ChunkId>
   /** Whether an upload under way relies on a chunk here. */
   inUse: (id: ChunkId) => boolean
+  /** Bytes kept here beyond what this device contributes; 0 or less: none. */
+  overBytes: () => Promise<number>
+  /** Copies here that were too many are dropped: there is space for compaction to return. */
+  onDropped?: (() => void) | undefined
 }
 
 /** What this peer has seen of another. */
@@ -192,6 +197,8 @@ export interface Pool {
   wantsChanged(): void
   /** Repair under way: chunks mended since it began, and seconds to go as far as can be told. */
   mending(): Mending | undefined
+  /** Copies being moved to where they belong. */
+  moving(): Mending | undefined
   /** New records here: connected peers are told. */
   announce(): void
   /** What this device says of itself was changed by a person: others are told at once. */
@@ -206,9 +213,11 @@ export interface Pool {
   scrub(ids: readonly ChunkId[] | undefined, options?: CallOptions<ScrubResult>): Promise<ScrubResult>
   /** Bytes compared, damage found and mended, since the start. */
   scrubbed(): { checkedBytes: number; found: number; healed: number }
+  /** Whether a chunk stays here for a while because another device gives its copy up. */
+  isPromised(id: ChunkId): boolean
   /** Whether this device can go. */
   readonly departure: Departure
-  /** feed, replicate, repair, shards, scrub, challenge. */
+  /** feed, replicate, repair, rebalance, shards, scrub, challenge. */
   workers(): Worker[]
   on(listener: (event: PoolEvent) => void): () => void
 }

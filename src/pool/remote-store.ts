@@ -16,6 +16,8 @@ import {
   chunksAsked,
   hasAnswer,
   hasAsked,
+  hold,
+  holdAnswer,
   listAsked,
   listBody,
   listBodyBytes,
@@ -61,6 +63,11 @@ const offersAtOnce = limits.offersPerPeer / 2
 export interface OfferedChunk {
   id: ChunkId
   pins: readonly Pin[]
+}
+
+export interface HeldChunk extends OfferedChunk {
+  /** Copies that are wanted of it, as far as is known here. */
+  want: number
 }
 
 export interface RemoteOptions {
@@ -186,6 +193,30 @@ export class RemoteStore implements ChunkStore {
     if (proofs.length !== ids.length || proofs.some(({ length }) => length !== 0 && length !== 32))
       throw misbehaved(this.peer, 'chunks.challenge', 'its proofs do not fit the question')
     return proofs.map((proof) => (proof.length === 0 ? undefined : proof))
+  }
+
+  /**
+   * Asks the peer to keep chunks whose copies here are given up, with the pins they have here; at most
+   * `limits.getChunks`. For each: the proof when it promises to, `'fine'` when it has none and does not object.
+   */
+  async hold(
+    nonce: Uint8Array,
+    chunks: readonly HeldChunk[],
+    options: CallOptions = {},
+  ): Promise<(Uint8Array | 'fine' | undefined)[]> {
+    const { pins, chunks: offered } = offerOf(chunks)
+    const asked = offered.map(([id, places], index): [ChunkId, number[], number] => [
+      id,
+      places,
+      chunks[index]!.want,
+    ])
+    const head = encode(hold, { nonce, pins, chunks: asked })
+    const reply = await this.#network.request(this.peer, 'chunks.hold', head, callOptions(options))
+    await discard(reply.body)
+    const { proofs } = readAnswer(holdAnswer, reply.head, this.peer, 'chunks.hold')
+    if (proofs.length !== chunks.length || proofs.some(({ length }) => ![0, 1, 32].includes(length)))
+      throw misbehaved(this.peer, 'chunks.hold', 'its proofs do not fit the question')
+    return proofs.map((proof) => (proof.length === 0 ? undefined : proof.length === 1 ? 'fine' : proof))
   }
 
   async #putPage(chunks: readonly ChunkToPut[], options: CallOptions): Promise<void> {

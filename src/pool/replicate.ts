@@ -33,19 +33,30 @@ export interface ReplicatorParts {
   onLeft: () => void
 }
 
+/** Which chunks go first: just written, of repair, moved to where they belong. */
+const ranks = ['urgent', 'later', 'moved'] as const
+type Rank = (typeof ranks)[number]
+
 /** Chunks to be brought to their copies; `settled` is told of each, with how many copies it lacks still. */
 interface Errand {
   folder: FolderId
   ids: readonly ChunkId[]
-  urgent: boolean
+  rank: 'urgent' | 'later'
   priority: boolean
   settled: (left: number, id: ChunkId) => void
+}
+
+/** A chunk that should lie on certain peers too. */
+export interface Move {
+  id: ChunkId
+  to: readonly PeerId[]
 }
 
 /** A chunk on its way. */
 interface Task {
   id: ChunkId
-  folder: FolderId
+  /** Where its copies go: as its folder wants, or to these peers alone. */
+  goal: { folder: FolderId; priority: boolean } | { to: readonly PeerId[] }
   /** Peers that took it or would not, in this run. */
   kept: Set<PeerId>
   failed: Set<PeerId>
@@ -53,16 +64,13 @@ interface Task {
   open: Set<PeerId>
   /** Copies that no peer could be found for. */
   unplaced: number
-  urgent: boolean
-  /** Of a file that asks for the most copies. */
-  priority: boolean
+  rank: Rank
   settle: (left: number) => void
 }
 
-/** What waits for one peer: chunks just written before those of repair. */
+/** What waits for one peer. */
 interface Lane {
-  urgent: Task[]
-  later: Task[]
+  waiting: Record<Rank, Task[]>
   offers: number
 }
 
@@ -87,7 +95,7 @@ export class Replicator {
     const settled = (left: number): void => {
       if (left > 0) this.#parts.onLeft()
     }
-    this.#begin({ folder, ids: ids.slice(0, room), urgent: true, priority: false, settled })
+    this.#begin({ folder, ids: ids.slice(0, room), rank: 'urgent', priority: false, settled })
   }
 
   /** Brings chunks held here to the copies wanted, or to those of priority files; resolves to those still short of them. */
@@ -101,8 +109,29 @@ export class Replicator {
         open -= 1
         if (open === 0) resolve(short)
       }
-      this.#begin({ folder, ids, urgent: false, priority, settled })
+      this.#begin({ folder, ids, rank: 'later', priority, settled })
     })
+  }
+
+  /** Copies chunks held here to certain peers; resolves to those that did not come to all of theirs. */
+  async move(moves: readonly Move[]): Promise<Set<ChunkId>> {
+    const short = new Set<ChunkId>()
+    if (moves.length === 0) return short
+    return new Promise((resolve) => {
+      let open = moves.length
+      const settled = (left: number, id: ChunkId): void => {
+        if (left > 0) short.add(id)
+        open -= 1
+        if (open === 0) resolve(short)
+      }
+      const started = moves.map(({ id, to }) => this.#task(id, { to }, 'moved', (left) => settled(left, id)))
+      moves.forEach(({ id }, index) => started[index] === undefined && settled(1, id))
+      this.#placeAll(started.filter((task) => task !== undefined))
+    })
+  }
+
+  isUnderWay(id: ChunkId): boolean {
+    return this.#underWay.has(id)
   }
 
   /** A peer came: what waits for it may go. */
@@ -113,7 +142,7 @@ export class Replicator {
   async stop(): Promise<void> {
     this.#stopping.abort()
     for (const lane of this.#lanes.values())
-      for (const task of [...lane.urgent.splice(0), ...lane.later.splice(0)]) this.#settle(task)
+      for (const rank of ranks) for (const task of lane.waiting[rank].splice(0)) this.#settle(task)
     await Promise.allSettled(this.#offers)
   }
 
@@ -131,45 +160,49 @@ export class Replicator {
     }
   }
 
-  #begin({ folder, ids, urgent, priority, settled }: Errand): void {
-    const holders = this.#parts.roster.holders(ids)
+  #begin({ folder, ids, rank, priority, settled }: Errand): void {
+    const tasks = ids.map((id) => {
+      const task = this.#task(id, { folder, priority }, rank, (left) => settled(left, id))
+      if (task === undefined) settled(0, id)
+      return task
+    })
+    this.#placeAll(tasks.filter((task) => task !== undefined))
+  }
+
+  /** Undefined when the chunk is under way already. */
+  #task(id: ChunkId, goal: Task['goal'], rank: Rank, settle: Task['settle']): Task | undefined {
+    if (this.#underWay.has(id)) return undefined
+    this.#underWay.add(id)
+    return { id, goal, kept: new Set(), failed: new Set(), open: new Set(), unplaced: 0, rank, settle }
+  }
+
+  #placeAll(tasks: readonly Task[]): void {
+    const holders = this.#parts.roster.holders(tasks.map(({ id }) => id))
     const touched = new Set<PeerId>()
-    for (const id of ids) {
-      if (this.#underWay.has(id)) {
-        settled(0, id)
-        continue
-      }
-      this.#underWay.add(id)
-      const task: Task = {
-        id,
-        folder,
-        kept: new Set(),
-        failed: new Set(),
-        open: new Set(),
-        unplaced: 0,
-        urgent,
-        priority,
-        settle: (left) => settled(left, id),
-      }
-      for (const peer of this.#place(task, holders.get(id) ?? [])) touched.add(peer)
-    }
+    for (const task of tasks)
+      for (const peer of this.#place(task, holders.get(task.id) ?? [])) touched.add(peer)
     for (const peer of touched) this.#pump(peer)
   }
 
   /** Puts a task into the queues of its next peers; settles it when nothing is left to wait for. */
   #place(task: Task, known: readonly PeerId[]): PeerId[] {
-    const { roster } = this.#parts
     const holders = [...new Set([...known, ...task.kept, ...task.open])]
-    const want = roster.want(task.folder, task.priority)
-    const { targets, unplaced } = roster.plan(task.id, holders, want, task.failed)
+    const { targets, unplaced } = this.#targets(task, holders)
     for (const peer of targets) {
       task.open.add(peer)
-      const lane = this.#lane(peer)
-      ;(task.urgent ? lane.urgent : lane.later).push(task)
+      this.#lane(peer).waiting[task.rank].push(task)
     }
     task.unplaced = unplaced
     if (task.open.size === 0) this.#settle(task, unplaced)
     return targets
+  }
+
+  #targets({ id, goal, failed }: Task, holders: readonly PeerId[]): { targets: PeerId[]; unplaced: number } {
+    const { roster } = this.#parts
+    if (!('to' in goal)) return roster.plan(id, holders, roster.want(goal.folder, goal.priority), failed)
+    const left = goal.to.filter((peer) => !holders.includes(peer))
+    const targets = left.filter((peer) => !failed.has(peer) && roster.isLive(peer))
+    return { targets, unplaced: left.length - targets.length }
   }
 
   #settle(task: Task, left = 1): void {
@@ -179,16 +212,17 @@ export class Replicator {
 
   #lane(peer: PeerId): Lane {
     let lane = this.#lanes.get(peer)
-    if (lane === undefined) this.#lanes.set(peer, (lane = { urgent: [], later: [], offers: 0 }))
+    if (lane === undefined)
+      this.#lanes.set(peer, (lane = { waiting: { urgent: [], later: [], moved: [] }, offers: 0 }))
     return lane
   }
 
   #pump(peer: PeerId): void {
     const lane = this.#lane(peer)
     while (lane.offers < offersAtOnce && !this.#stopping.signal.aborted) {
-      const tasks = lane.urgent.splice(0, limits.offerChunks)
-      if (tasks.length === 0) tasks.push(...lane.later.splice(0, limits.offerChunks))
-      if (tasks.length === 0) return
+      const rank = ranks.find((rank) => lane.waiting[rank].length > 0)
+      if (rank === undefined) return
+      const tasks = lane.waiting[rank].splice(0, limits.offerChunks)
       lane.offers += 1
       const offer = this.#offer(peer, tasks).finally(() => {
         this.#offers.delete(offer)
@@ -251,11 +285,7 @@ export class Replicator {
   #again(tasks: readonly Task[]): void {
     if (this.#stopping.signal.aborted)
       return tasks.forEach((task) => task.open.size === 0 && this.#settle(task))
-    const holders = this.#parts.roster.holders(tasks.map(({ id }) => id))
-    const touched = new Set<PeerId>()
-    for (const task of tasks)
-      for (const peer of this.#place(task, holders.get(task.id) ?? [])) touched.add(peer)
-    for (const peer of touched) this.#pump(peer)
+    this.#placeAll(tasks)
   }
 }
 

@@ -4,7 +4,8 @@ import type { ChunkId, FolderId, PeerId } from '../base/words.ts'
 import type { ShardScheme } from '../codec/shards.ts'
 import type { Health } from './health.ts'
 import { Placement } from './place.ts'
-import { asked, plan, wanted, type CopiesPolicy, type Plan } from './plan.ts'
+import { asked, balance, plan, wanted, type Balance, type CopiesPolicy, type Plan } from './plan.ts'
+import type { Pin } from '../store/chunk-store.ts'
 import type { Member, Membership, PoolStore } from './pool.ts'
 
 /** Of a folder whose policy is not known here. */
@@ -128,22 +129,79 @@ export class Roster {
    * more. `closed`: peers that failed for this chunk just now.
    */
   plan(id: ChunkId, holders: readonly PeerId[], want: number, closed: Iterable<PeerId> = []): Plan {
+    return plan(this.#situation(id, holders, want, closed))
+  }
+
+  /** Where a chunk's copies lie and where they belong. `leaving`: this device gives its copy away wherever it ranks. */
+  balance(id: ChunkId, holders: readonly PeerId[], want: number, leaving = false): Balance {
+    return balance({
+      ...this.#situation(id, holders, want, []),
+      full: this.#peersThat(({ full }) => full),
+      doubted: this.#peersThat(({ peer }) => this.#health.isDoubted(peer)),
+      ...(leaving && { leaving: this.self }),
+    })
+  }
+
+  #situation(
+    id: ChunkId,
+    holders: readonly PeerId[],
+    want: number,
+    closed: Iterable<PeerId>,
+  ): Parameters<typeof plan>[0] {
     const reachable = holders.filter((peer) => this.isLive(peer) && this.member(peer)?.keeps === true)
     const graceMs = reachable.length <= 1 ? Math.min(limits.graceLastCopyMs, this.graceMs) : this.graceMs
-    const refused = this.members()
-      .filter(({ peer, full }) => full || this.#health.isClosed(peer))
-      .map(({ peer }) => peer)
-    return plan({
+    return {
       ranking: this.ranking(id, want),
       holders,
       counted: new Set(this.counted(graceMs)),
-      live: new Set(
-        this.members()
-          .map(({ peer }) => peer)
-          .filter((peer) => this.isLive(peer)),
-      ),
-      closed: new Set([...refused, ...closed]),
+      live: this.#peersThat(({ peer }) => this.isLive(peer)),
+      closed: this.#peersThat(({ peer, full }) => full || this.#health.isClosed(peer)).union(new Set(closed)),
       want,
+    }
+  }
+
+  #peersThat(is: (member: Member) => boolean): Set<PeerId> {
+    return new Set(
+      this.members()
+        .filter(is)
+        .map(({ peer }) => peer),
+    )
+  }
+
+  /**
+   * Copies wanted of each chunk, by the folders of its pins. Left out is what no folder that is known here pins: nothing
+   * does, an upload that is not whole yet (one id as folder and device), a shard; and what is to become shards.
+   */
+  wants(chunks: readonly { id: ChunkId; pins: readonly Pin[] }[]): Map<ChunkId, number> {
+    const ids = chunks.map(({ id }) => id)
+    const some = this.folders().some((folder) => this.#read.priorities(folder) > 0)
+    const first = some ? this.#read.prioritised(ids) : new Set<ChunkId>()
+    const known = new Set(this.folders())
+    const wants = new Map<ChunkId, number>()
+    for (const { id, pins } of chunks) {
+      const folders = new Set(pins.map(({ folder }) => folder))
+      if (folders.size === 0 || !folders.isSubsetOf(known)) continue
+      if ([...folders].some((folder) => this.#isSharded(folder, id))) continue
+      wants.set(id, Math.max(...[...folders].map((folder) => this.want(folder, first.has(id)))))
+    }
+    return wants
+  }
+
+  #isSharded(folder: FolderId, id: ChunkId): boolean {
+    return this.scheme(folder) !== undefined && (this.#read.lengthOf(id) ?? 0) >= limits.shardedMin
+  }
+
+  /** Whether one of these chunks, of which somebody gave a copy up, has too few by it; of shards that is not known. */
+  isShort(ids: readonly ChunkId[]): boolean {
+    if (ids.length > 0 && this.folders().some((folder) => this.scheme(folder) !== undefined)) return true
+    const here = ids.filter((id) => this.#read.hasChunk(id))
+    const wants = this.wants(here.map((id) => ({ id, pins: this.#read.standingPins(id) })))
+    const counted = new Set(this.counted())
+    const reachable = new Set(this.reachable())
+    return [...this.holders(here)].some(([id, holders]) => {
+      const have = holders.filter((peer) => counted.has(peer)).length
+      const near = holders.filter((peer) => reachable.has(peer)).length
+      return have < (wants.get(id) ?? 0) || near < Math.min(2, wants.get(id) ?? 0)
     })
   }
 

@@ -9,6 +9,7 @@ import { encode, decode, type Schema } from '../codec/cbor-schema.ts'
 import { hashHex, keyed } from '../codec/hash.ts'
 import type { Answer, Call, Network } from '../net/network.ts'
 import { registry, type RequestName } from '../net/registry.ts'
+import type { Holds } from './holds.ts'
 import type { Keeper } from './keep.ts'
 import type { PoolStore } from './pool.ts'
 import type { Outbox } from './remote-store.ts'
@@ -33,12 +34,13 @@ export interface ServeChunksParts {
   store: Pick<PoolStore, 'chunks' | 'read' | 'verifier'>
   outbox: Outbox
   keeper: Keeper
+  holds: Pick<Holds, 'answer'>
   /** A chunk on this disk does not match its id. */
   onDamage: (id: ChunkId) => void
 }
 
 export function serveChunks(parts: ServeChunksParts): void {
-  const { network, keeper } = parts
+  const { network, keeper, holds } = parts
   const gets = new Map<PeerId, number>()
   network.serve('chunks.get', (call) => Promise.resolve(answerGet(parts, call, gets)))
   network.serve('chunks.has', (call) => answerHas(parts, call))
@@ -48,6 +50,7 @@ export function serveChunks(parts: ServeChunksParts): void {
     return Promise.resolve({ head: encode(verifiedAnswer, at === undefined ? {} : { at }) })
   })
   network.serve('chunks.challenge', (call) => answerChallenge(parts, call))
+  network.serve('chunks.hold', (call) => holds.answer(call))
   network.serve('chunks.offer', (call) => {
     const offered = readCall(offer, call, 'chunks.offer')
     return Promise.resolve({ head: encode(nothing, {}), body: keeper.keep(call, offered) })

@@ -119,6 +119,19 @@ export const challengeAnswer = fields({ proofs: field(0, list(bytes(0, 32), limi
 
 /** The earliest of the times of those that are there, wall milliseconds; without one that was never read. */
 export const verifiedAnswer = fields({ at: optional(0, uint()) })
+const heldChunk = tuple<[ChunkId, number[], number]>(
+  id<ChunkId>(),
+  list(uint(mostPins - 1), mostPinsOfChunk),
+  uint(),
+)
+/** Chunks with the numbers of their pins in `pins`, and the copies that the asking peer takes to be wanted. */
+export const hold = fields({
+  nonce: field(0, bytes(32)),
+  pins: field(1, list(pin, mostPins)),
+  chunks: field(2, list(heldChunk, limits.getChunks)),
+})
+/** The proof of a chunk that will stay; empty where none is promised; one byte where it is not here but not missed. */
+export const holdAnswer = fields({ proofs: field(0, list(bytes(0, 32), limits.getChunks)) })
 
 export const nothing = fields({}, { open: true })
 

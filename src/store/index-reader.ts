@@ -229,6 +229,8 @@ export interface IndexReader {
   ): { id: ChunkId; holders: PeerId[] }[]
   /** Versions of a folder that ask for the most copies, were not replaced, and whose chunks are known. */
   priorities(folder: FolderId): number
+  /** Those of `ids` that a version names which asks for the most copies and was not replaced. */
+  prioritised(ids: readonly ChunkId[]): Set<ChunkId>
   /** A chunk that is here and that a peer holds; `at`, 0 to 1, chooses which. Undefined when none is met near there. */
   sharedChunk(peer: PeerId, at: number): ChunkId | undefined
   /** How many chunks a peer holds, as far as is known here. */

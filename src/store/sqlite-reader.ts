@@ -374,6 +374,11 @@ export class SqliteReader extends SqliteShardReader implements IndexReader {
     return num(this.sql.get(sql, this.numbers.folder(folder) ?? -1)!['count'])
   }
 
+  prioritised(ids: readonly ChunkId[]): Set<ChunkId> {
+    const sql = `SELECT 1 FROM chunks c WHERE c.id = ? ${ofPriority}`
+    return new Set(ids.filter((id) => this.sql.get(sql, idBytes(id)) !== undefined))
+  }
+
   sharedChunk(peer: PeerId, at: number): ChunkId | undefined {
     const n = this.numbers.peer(peer) ?? -1
     // Two questions: together they would read all of the peer's rows.

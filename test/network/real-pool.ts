@@ -136,6 +136,7 @@ async function realPeer(home: string, members: Member[]): Promise<RealPeer> {
     log: createLog((level, message, fields) => lines.push({ level, message, fields })),
     unwanted: () => new Set(),
     inUse: () => false,
+    overBytes: () => Promise.resolve(0),
     wake: (name) => runner.wake(name),
   })
   await network.start()

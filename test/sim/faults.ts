@@ -2,6 +2,7 @@
 import { basename } from 'node:path/posix'
 import type { LocalStore } from '../../src/store/local-store.ts'
 import { segmentNumber } from '../../src/store/segment-format.ts'
+import { isRetiring } from './operations.ts'
 import type { FaultKind } from './profile.ts'
 import { PropertyBroken, type Scene } from './scene.ts'
 import type { SimPeer } from './sim-peer.ts'
@@ -41,6 +42,10 @@ export class Faults {
       peer.disk.capacity = Number.POSITIVE_INFINITY
       peer.disk.failSync = false
     }
+    // Who was about to go stays.
+    for (const peer of peers)
+      if (peer.running && isRetiring(peer))
+        await this.#scene.clock.until(peer.core!.retirement.cancel(), 60_000)
     for (const peer of peers) if (!peer.alive) this.#restart(peer)
     // A sync that failed for good ends all writing until the next start, as a person would see and do.
     for (const peer of peers) if (peer.running && peer.failed) this.#bounce(peer)

@@ -32,6 +32,8 @@ export class MemoryStore implements PoolStore, OwnChunkStore {
   readonly #positions = new Map<PeerId, { database: DatabaseId; change: number }>()
   readonly #seen = new Map<PeerId, { at: number; addresses: string[] }>()
   contributed = Number.POSITIVE_INFINITY
+  /** Of chunks that were not here, since the beginning. */
+  writtenBytes = 0
 
   constructor(random: Random) {
     this.database = idOf<DatabaseId>(random.bytes(16))
@@ -61,6 +63,7 @@ export class MemoryStore implements PoolStore, OwnChunkStore {
       lacking: (folder, want, peers, after, limit, until, priority) =>
         this.#lacking(folder, want, peers, after, limit, until, priority),
       priorities: () => this.priority.size,
+      prioritised: (ids) => new Set(ids.filter((id) => this.priority.has(id))),
       sharedChunk: (peer, at) => {
         const shared = [...this.#heldBy(peer)].filter((id) => this.bytes.has(id))
         return shared[Math.floor(at * shared.length)]
@@ -89,6 +92,7 @@ export class MemoryStore implements PoolStore, OwnChunkStore {
       throw fail('QUOTA_FULL', { limit: this.contributed, what: 'a chunk', needed: growth })
     for (const { id, bytes, pins } of chunks) {
       this.#quarantine.delete(id)
+      if (!this.bytes.has(id)) this.writtenBytes += bytes.byteLength
       if (!this.bytes.has(id)) this.#changes.push({ chunk: id, held: true })
       this.bytes.set(id, Buffer.from(bytes))
       for (const pin of pins) this.#pin(id, pin)

@@ -3,7 +3,7 @@ import { PeerStorError } from '../../src/base/errors.ts'
 import type { EntryRow } from '../../src/store/view.ts'
 import { contentOf, drawPath, drawSize, inPieces, nameMark, numberOf } from './content.ts'
 import { holds, type Acknowledged } from './ledger.ts'
-import { PropertyBroken, type Scene } from './scene.ts'
+import { littleSpace, plentySpace, PropertyBroken, type Scene } from './scene.ts'
 import type { OperationKind } from './profile.ts'
 import type { SimPeer } from './sim-peer.ts'
 
@@ -21,6 +21,8 @@ const refusals = new Set([
   'STORAGE_FAILED',
   'CHUNK_UNAVAILABLE',
   'CHUNK_DAMAGED',
+  'RETIRE_ALONE',
+  'RETIRE_KEYS',
 ])
 
 /** What a device may also say whose disk has rotted: what it kept is not whole. */
@@ -123,6 +125,10 @@ export class Operations {
         return this.#revoke(peer)
       case 'collect':
         return this.#collect(peer)
+      case 'resize':
+        return this.#resize(peer)
+      case 'retire':
+        return this.#retire(peer)
       default:
         return this.#put(peer, path)
     }
@@ -275,6 +281,29 @@ export class Operations {
     peer.revokedAt = this.#scene.clock.monotonicMs()
   }
 
+  /** Contributes less than it keeps, a little, or much. */
+  async #resize(peer: SimPeer): Promise<string> {
+    const { random } = this.#scene
+    if (peer.revoked) return 'not now'
+    const part = Math.floor(peer.space * (0.3 + random.number() * 0.6))
+    await peer.resize(random.pick([part, part, littleSpace, plentySpace, plentySpace / 4]))
+    this.#scene.count('resizes')
+    return `${peer.contributed} bytes`
+  }
+
+  /** One device at a time goes, and perhaps changes its mind. */
+  async #retire(peer: SimPeer): Promise<string> {
+    const going = this.#scene.running(this.#scene.peers).filter((one) => isRetiring(one))
+    const [first] = going
+    if (first !== undefined) {
+      await first.core!.retirement.cancel()
+      return `${first.name} stays`
+    }
+    if (peer.revoked || this.#scene.unrevoked().length < 4) return 'not now'
+    const { phase } = await peer.core!.retirement.begin()
+    return phase
+  }
+
   /** A holder drops chunks that two others have, then gives the space back; repair brings them back. */
   async #collect(peer: SimPeer): Promise<string> {
     if (this.#collecting || peer.revoked || peer.rotten) return 'not now'
@@ -286,10 +315,11 @@ export class Operations {
       const surplus = [...this.#scene.ledger.acknowledged.values()]
         .flatMap(({ chunks }) => chunks)
         .filter((id) => holds(peer, id) && others.filter((other) => holds(other, id)).length >= 2)
-      const drops = [...new Set(surplus)].filter(() => this.#scene.random.chance(0.7))
-      for (const id of drops) peer.dropped.add(id)
-      peer.dropping = new Set(drops)
-      await peer.core!.store.commit({ drops }).finally(() => (peer.dropping = new Set()))
+      const drops = [...new Set(surplus)]
+        .filter(() => this.#scene.random.chance(0.7))
+        .filter((id) => !peer.core!.pool.isPromised(id))
+      peer.collecting = true
+      await peer.core!.store.chunks.drop(drops).finally(() => (peer.collecting = false))
       peer.core!.pool.announce()
       while ((await peer.core!.store.compact(new AbortController().signal)) > 0)
         this.#scene.count('compactions')
@@ -349,6 +379,11 @@ export class Operations {
     this.#scene.ledger.add({ ...one, chunks }, source)
     this.#scene.count('acknowledged versions')
   }
+}
+
+/** Whether a device says that it goes. */
+export function isRetiring(peer: SimPeer): boolean {
+  return peer.core!.retirement.state().phase !== 'active'
 }
 
 /** Reads a file whole and compares it with what was put; the number of its content. */

@@ -46,6 +46,7 @@ export class Peers {
   repairGraceMs: number | undefined
   sourcesAtOnce: (() => number) | undefined
   readonly disks: boolean
+  readonly poolId = poolId
   readonly clock = new ManualClock()
   readonly random: SeededRandom
   readonly world: SimWorld
@@ -127,6 +128,10 @@ export class TestPeer {
   store: MemoryStore
   readonly disk: SimDisk
   #local: LocalStore | undefined
+  /** Chunks that an upload under way relies on. */
+  readonly inUse = new Set<ChunkId>()
+  /** Bytes kept beyond its contribution. */
+  overBytes: () => number = () => 0
   /** What it makes of others' statements: nothing, unless a test says otherwise. */
   admitStatement: Membership['admitStatement'] = () => Promise.resolve(false)
   network!: SimNetwork
@@ -177,7 +182,8 @@ export class TestPeer {
       random: all.random.fork(),
       log: silentLog,
       unwanted: () => new Set(),
-      inUse: () => false,
+      inUse: (id) => this.inUse.has(id),
+      overBytes: () => Promise.resolve(this.overBytes()),
       repairGraceMs: all.repairGraceMs,
       sourcesAtOnce: all.sourcesAtOnce,
       wake: (name) => this.#runner.wake(name),
@@ -206,6 +212,11 @@ export class TestPeer {
     this.store = this.#newStore()
     await this.store.put([...old.bytes].map(([id, bytes]) => ({ id, bytes, pins: old.read.pins(id) })))
     await this.store.commit({ batches: [...old.batches.values()] })
+  }
+
+  /** As a person asks for it: a round of a worker at once. */
+  run(worker: string): void {
+    this.#runner.run(worker)
   }
 
   /** Chunks of random bytes written here; not yet handed on. */

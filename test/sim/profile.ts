@@ -14,6 +14,8 @@ export const operationKinds = [
   'invite',
   'revoke',
   'collect',
+  'resize',
+  'retire',
 ] as const
 export type OperationKind = (typeof operationKinds)[number]
 
@@ -69,6 +71,8 @@ const usual: Record<OperationKind, number> = {
   invite: 2,
   revoke: 1,
   collect: 3,
+  resize: 1.5,
+  retire: 1,
 }
 /** Of 40 pools so many have so many peers: three is what most people have, large ones cost most time. */
 const poolSizes = Object.entries({ 3: 14, 4: 10, 5: 8, 6: 4, 7: 2, 8: 1, 9: 1 }).flatMap(([peers, pools]) =>

@@ -12,7 +12,7 @@ import { markIn, numberOf } from './content.ts'
 import { holds, type Acknowledged } from './ledger.ts'
 import { readFile } from './operations.ts'
 import { Process } from './process.ts'
-import { PropertyBroken, type Scene } from './scene.ts'
+import { copiesWanted, PropertyBroken, type Scene } from './scene.ts'
 import { SimDisk } from './sim-disk.ts'
 import { SimNetwork } from './sim-network.ts'
 import type { SimPeer } from './sim-peer.ts'
@@ -82,7 +82,9 @@ export class Properties {
       this.#futureVersions() ??
       this.#differingRecords(peers) ??
       this.#differingViews() ??
-      this.#missingCopies()
+      this.#missingCopies() ??
+      this.#tooManyCopies() ??
+      this.#tooMuchKept()
     )
   }
 
@@ -138,6 +140,37 @@ export class Properties {
       }
     }
     return undefined
+  }
+
+  /** Who was caught with wrong bytes is not relied on for an hour. */
+  #isBalancing(): boolean {
+    return !this.#scene.peers.some(({ rotten }) => rotten) && this.#scene.unrevoked().length > copiesWanted
+  }
+
+  #tooManyCopies(): [string, string] | undefined {
+    if (!this.#isBalancing()) return undefined
+    for (const { chunks, path } of this.#scene.ledger.readable())
+      for (const id of chunks) {
+        const holders = this.#scene.unrevoked().filter((peer) => holds(peer, id))
+        if (holders.length > copiesWanted)
+          return ['surplus copies are given up', `chunk ${id} of ${path} lies on ${names(holders)}`]
+      }
+    return undefined
+  }
+
+  /** A device whose contribution was made smaller gives away what is more, as long as others have room. */
+  #tooMuchKept(): [string, string] | undefined {
+    if (!this.#isBalancing()) return undefined
+    const keepers = this.#scene.unrevoked()
+    const over = keepers.find((peer) => peer.space > peer.contributed)
+    if (over === undefined) return undefined
+    const open = keepers.filter((peer) => peer.contributed - peer.space > over.space + 2 * fullBelow)
+    return open.length < copiesWanted
+      ? undefined
+      : [
+          'a device keeps no more than it contributes',
+          `${over.name} keeps ${over.space} of ${over.contributed}`,
+        ]
   }
 
   #nothingDisappeared(): void {

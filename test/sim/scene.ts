@@ -4,10 +4,12 @@ import { createHash } from 'node:crypto'
 import { newPool } from '../../src/access/new-pool.ts'
 import { checkWelcome, joinRequest } from '../../src/access/invite.ts'
 import { parseInvite } from '../../src/access/invite-code.ts'
+import { limits } from '../../src/base/limits.ts'
+import type { ChunkId } from '../../src/base/words.ts'
 import { newSigningKey } from '../../src/codec/sign.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { markIn } from './content.ts'
-import { Ledger } from './ledger.ts'
+import { holds, Ledger } from './ledger.ts'
 import type { Profile } from './profile.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { SimPeer } from './sim-peer.ts'
@@ -23,9 +25,12 @@ export class PropertyBroken extends Error {
   }
 }
 
-const plenty = 64 * 1024 * 1024
+export const plentySpace = 64 * 1024 * 1024
 /** Little more than what makes a device say that it is full. */
-const little = 600 * 1024
+export const littleSpace = 600 * 1024
+
+/** Of every chunk, where there are as many devices. */
+export const copiesWanted = 3
 
 export class Scene {
   readonly clock = new ManualClock()
@@ -126,9 +131,23 @@ export class Scene {
   checkQuotas(): void {
     for (const peer of this.running(this.peers)) {
       const { space } = peer
-      if (space > peer.contributed)
-        this.break('the quota is never exceeded', `${peer.name} keeps ${space} of ${peer.contributed} bytes`)
+      if (space > peer.allowed)
+        this.break('the quota is never exceeded', `${peer.name} keeps ${space} of ${peer.allowed} bytes`)
+      peer.allowed = Math.max(peer.contributed, Math.min(peer.allowed, space))
     }
+  }
+
+  /** A copy of what people rely on is given up only when so many others lie on disks as are wanted. */
+  #checkDrop(peer: SimPeer, id: ChunkId): void {
+    if (!this.ledger.readable().some(({ chunks }) => chunks.includes(id))) return
+    this.count('copies given up')
+    const now = this.clock.monotonicMs()
+    // A disk that was lost a moment ago had been read before.
+    const lost = ({ lostAt }: SimPeer): boolean => lostAt !== undefined && now - lostAt < limits.promiseMs
+    const others = this.peers.filter((other) => other !== peer && (holds(other, id) || lost(other)))
+    if (others.length >= copiesWanted) return
+    const names = others.map(({ name }) => name).join(' ')
+    this.break('no copy is given up that is needed', `${peer.name} drops ${id}, others: ${names}`)
   }
 
   #add(made: Pick<ConstructorParameters<typeof SimPeer>[0], 'kind' | 'keys' | 'welcome'>): SimPeer {
@@ -140,7 +159,8 @@ export class Scene {
       name: `p${number}`,
       world,
       random: random.fork(),
-      contributed: small ? little : plenty,
+      contributed: small ? littleSpace : plentySpace,
+      onDrop: (peer, id) => this.#checkDrop(peer, id),
       onLog: this.#onLine,
     })
     peers.push(peer)

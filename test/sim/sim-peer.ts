@@ -30,6 +30,8 @@ export interface SimPeerOptions {
   /** Records that came with the invite: kept beside the keys until the store has them. */
   welcome: readonly Uint8Array[]
   contributed: number
+  /** In the step in which its program drops a chunk. */
+  onDrop?: ((peer: SimPeer, id: ChunkId) => void) | undefined
   /** Lines of this peer's log, for looking at a failure. */
   onLog?: ((line: string) => void) | undefined
 }
@@ -48,7 +50,9 @@ export class SimPeer {
   readonly kind: 'device' | 'storage'
   readonly id: PeerId
   readonly device: DeviceId
-  readonly contributed: number
+  contributed: number
+  /** What it may keep: more than it contributes while that was made smaller and it has not given enough away yet. */
+  allowed: number
   disk: SimDisk
   /** Wall time of this machine minus the world's, milliseconds. */
   skewMs = 0
@@ -62,10 +66,14 @@ export class SimPeer {
   revokedBy: SimPeer | undefined
   /** What it was told is written since, with when it began. */
   readonly lateVersions = new Map<RecordHash, number>()
-  /** Chunks that it was asked to drop. */
+  /** Chunks that its program dropped, by itself or because it was asked to. */
   readonly dropped = new Set<ChunkId>()
   /** What it was dropping when it was last heard of: gone once its log is read again, whatever its index says. */
-  dropping: ReadonlySet<ChunkId> = new Set()
+  readonly dropping = new Set<ChunkId>()
+  /** Asked from outside to drop chunks. */
+  collecting = false
+  /** When its disk was lost, virtual milliseconds. */
+  lostAt: number | undefined
   /** When its disk rotted, virtual milliseconds: what it says it holds proves nothing since. */
   rottenAt: number | undefined
   /** The last run of its program on this disk, dead or alive; undefined before the first. */
@@ -84,7 +92,7 @@ export class SimPeer {
     this.#home = { genesis: keys.genesis, welcome: options.welcome }
     this.name = name
     this.kind = kind
-    this.contributed = contributed
+    this.contributed = this.allowed = contributed
     this.id = peerIdOf(keys.secrets.peer.publicKey)
     this.device = deviceIdOf(keys.secrets.record.publicKey)
     this.disk = new SimDisk(random.fork())
@@ -138,7 +146,8 @@ export class SimPeer {
     core = await process.living(this.openCore({ process, disk, network, random: random.fork(), genesis }))
     await process.living(this.#takeWelcome(core))
     this.core = core
-    this.dropping = new Set()
+    this.dropping.clear()
+    this.#watchDrops(core)
     this.#cores.push(core)
     this.network = network
     await process.living(core.start())
@@ -147,7 +156,7 @@ export class SimPeer {
 
   /** This device's core on some machine; also for looking at a disk without running a peer. */
   openCore({ process, genesis, ...parts }: MachineParts): Promise<Core> {
-    const { keys, contributed, name } = this.#options
+    const { keys, name } = this.#options
     return createCore({
       ...parts,
       keys: { ...keys, genesis },
@@ -159,7 +168,7 @@ export class SimPeer {
       spare: '/peerstor-spare.log',
       threaded: false,
       self: { name: () => `offen ${name}`, zone: () => undefined, client: () => false, version: '1' },
-      contributed: () => contributed,
+      contributed: () => this.contributed,
       compression: () => 1,
     })
   }
@@ -191,6 +200,7 @@ export class SimPeer {
     this.crash({ power: true })
     this.disk = new SimDisk(this.#options.random.fork())
     this.rottenAt = undefined
+    this.lostAt = this.#options.world.clock.monotonicMs()
     this.core = undefined
   }
 
@@ -198,7 +208,17 @@ export class SimPeer {
   restore(backup: SimDisk): void {
     this.crash({ power: true })
     this.disk = backup
+    this.allowed = Number.POSITIVE_INFINITY
+    this.lostAt = this.#options.world.clock.monotonicMs()
     this.core = undefined
+  }
+
+  /** A person gives more or less space. */
+  async resize(bytes: number): Promise<void> {
+    const { usedBytes } = await this.core!.store.use()
+    this.contributed = bytes
+    this.allowed = Math.max(bytes, usedBytes)
+    await this.core!.changed()
   }
 
   /** Gives back what runs of this peer keep in memory. */
@@ -211,6 +231,22 @@ export class SimPeer {
     const { store } = this.core!
     const { poolSecret } = keys
     return new Invites({ catalogue: this.catalogue, store, poolSecret, clock: world.clock, random })
+  }
+
+  /** Whatever drops chunks calls this; from the step in which it is decided they are as good as gone. */
+  #watchDrops({ store: { chunks } }: Core): void {
+    const drop = chunks.drop.bind(chunks)
+    chunks.drop = async (ids, may = () => true) => {
+      const going = new Set<ChunkId>()
+      const gone = await drop(ids, (id) => {
+        if (!may(id)) return false
+        if (!this.collecting) this.#options.onDrop?.(this, id)
+        for (const set of [going, this.dropped, this.dropping]) set.add(id)
+        return true
+      })
+      for (const id of going) this.dropping.delete(id)
+      return gone
+    }
   }
 
   async #takeWelcome(core: Core): Promise<void> {

@@ -25,4 +25,7 @@ Object.assign(limits, {
   getChunks: 16,
   graceMs: 10 * minute,
   graceLastCopyMs: 2 * minute,
+  promiseMs: 40_000,
+  promiseUseMs: 15_000,
+  rebalanceEveryMs: 5 * minute,
 })
