@@ -57,7 +57,7 @@ import { scrub, scrubDevice } from './scrub-verb.ts'
 import type { Settings, SettingKey } from './settings.ts'
 import { simulateLoss } from './simulate.ts'
 import { SharedNetwork } from './shared-network.ts'
-import { countFilesOnlyHere, filesOf, quotaOf, safetyOf } from './status.ts'
+import { countFilesOnlyHere, filesOf, movesOf, quotaOf, safetyOf } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
 import { steerWorker } from './worker-verbs.ts'
 import { openWebCertificate } from './web-certificate.ts'
@@ -200,8 +200,7 @@ export class RunningPeer implements Peer {
       storage: { used: usedBytes, contributed: core.contributed(), free: freeBytes },
       files: filesOf(core),
       safety: await safetyOf(core),
-      mending: core.pool.mending(),
-      moving: core.pool.moving(),
+      ...movesOf(core),
       transfers: this.#observer.running,
       uptimeSeconds: this.#uptimeSeconds(),
       locked: this.#keys?.locked === true,

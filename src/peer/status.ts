@@ -36,6 +36,11 @@ function keysSurvive({ catalogue }: Core): boolean {
   return own.filter(({ kind }) => kind === 'device').length > 1 || own.some(({ printed }) => printed)
 }
 
+/** Copies on their way: made again, or moved to where they belong. */
+export function movesOf({ pool }: Core): Pick<PeerStatus, 'mending' | 'moving'> {
+  return { mending: pool.mending(), moving: pool.moving() }
+}
+
 /** Files that no other device of the pool has whole. */
 export async function countFilesOnlyHere({ catalogue, pool, safety }: Core): Promise<number> {
   const others = pool.countedPeers().filter((peer) => peer !== catalogue.peer)
