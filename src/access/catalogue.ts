@@ -61,6 +61,8 @@ export interface Policy {
   erasure?: ShardScheme | undefined
   /** So long after their last version files go to the trash by themselves; absent: never. */
   expireMs?: number | undefined
+  /** The most that the files which show here may hold together, plaintext bytes; absent: no limit. */
+  quota?: number | undefined
 }
 
 export const defaultPolicy: Policy = { copies: 3, min: 2, max: 5, factor: 0.1, keepMs: 30 * 86_400_000 }

@@ -102,6 +102,7 @@ export const policyBody = fields({
   /** Data and parity shards. */
   erasure: optional(5, tuple<[number, number]>(uint(limits.shardsData), uint(limits.shardsParity))),
   expireMs: optional(6, uint(2 ** 48)),
+  quota: optional(7, uint()),
 })
 
 /** The recovery key whose paper its owner has confirmed. */

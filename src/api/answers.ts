@@ -153,8 +153,16 @@ const quota = z.looseObject({
   used: bytes,
   contributed: bytes,
   free: bytes,
-  perFolder: z.array(z.looseObject({ folder: z.string(), bytes })),
+  perFolder: z.array(z.looseObject({ folder: z.string(), bytes, quota: bytes.optional() })),
 })
+const candidate = z.looseObject({
+  path: z.string(),
+  what: z.enum(['file', 'version', 'trash']),
+  size: bytes,
+  written: time,
+  version: hex,
+})
+const candidates = z.looseObject({ entries: z.array(candidate) })
 const setting = z.looseObject({ key: z.string(), origin: z.string(), help: z.string() })
 const changedSetting = setting.extend({ live: z.boolean() })
 const settings = z.looseObject({ settings: z.array(setting) })
@@ -305,6 +313,7 @@ export const answers = {
   retiring,
   paper,
   quota,
+  candidates,
   changedSetting,
   settings,
   status,

@@ -13,7 +13,7 @@ import { changedFolder, newFolder } from './folders.ts'
 import { changeLockBody, lockBody, unlockBody } from './lock.ts'
 import { passwordBody } from './password.ts'
 import { inviteBody, joinBody, peerBody } from './pool.ts'
-import { quotaBody } from './quota.ts'
+import { freeQuery, quotaBody } from './quota.ts'
 import { confirmBody, printBody } from './recovery.ts'
 import { restoreBody } from './restore.ts'
 import { reportBody } from './report.ts'
@@ -195,6 +195,11 @@ const described: Record<string, Description> = {
   },
   'GET /api/v1/quota': { summary: 'The contributed space', answer: answers.quota },
   'PUT /api/v1/quota': { summary: 'Change the contributed space', body: quotaBody, answer: answers.quota },
+  'GET /api/v1/quota/free': {
+    summary: 'What could go when there is no room, the largest and oldest first',
+    query: freeQuery,
+    answer: answers.candidates,
+  },
   'GET /api/v1/settings': { summary: 'All settings and where they come from', answer: answers.settings },
   'PUT /api/v1/settings/:key': {
     summary: 'Change a setting',

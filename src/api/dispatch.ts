@@ -1,12 +1,13 @@
 /** One request from its first byte to its answer: rules, route, asker, handler, reply. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { fail } from '../base/errors.ts'
+import { asPeerStorError, fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { authenticate, authenticateToken } from './auth.ts'
 import { encodedWhole, encodingOf } from './encoding.ts'
 import { errorOf, sendProblem } from './errors.ts'
 import { answerOptions } from './options.ts'
 import { parseRequestPath } from './request-path.ts'
+import { withCandidates } from './quota.ts'
 import { type Call, type Face, type Route, Reply, answered } from './route.ts'
 import { type Match, matchRoute } from './router.ts'
 import { dropWhenStalled, sendBytes } from './send.ts'
@@ -68,7 +69,11 @@ async function serve(
   underWay.subject = subject?.id
   const { signal } = underWay
   const call: Call = { face, peer: face.peer, request, response, ...match, query, subject, signal }
-  await sendValue(call, await match.route.handle(call))
+  try {
+    await sendValue(call, await match.route.handle(call))
+  } catch (thrown) {
+    throw isCode(thrown, 'QUOTA_FULL') ? await withCandidates(call, asPeerStorError(thrown)) : thrown
+  }
 }
 
 /** The asker, allowed to call the route on the path it names; undefined only on open routes. */

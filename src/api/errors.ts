@@ -54,6 +54,14 @@ const fileHeaders = new Set([
   'trailer',
 ])
 
+const details = new WeakMap<PeerStorError, Record<string, unknown>>()
+
+/** The error with more members in its problem document. */
+export function withDetails(error: PeerStorError, more: Record<string, unknown>): PeerStorError {
+  details.set(error, more)
+  return error
+}
+
 /** The members of a problem document. */
 export function problemOf(error: PeerStorError): Record<string, unknown> {
   return {
@@ -64,6 +72,7 @@ export function problemOf(error: PeerStorError): Record<string, unknown> {
     code: error.code,
     message: error.message,
     next: error.next,
+    ...details.get(error),
     ...(error.code === 'DURABILITY_PENDING' ? { have: error.data['have'], want: error.data['want'] } : {}),
   }
 }

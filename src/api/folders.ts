@@ -26,6 +26,8 @@ const policy = {
   erasure: z.string().max(16).optional(),
   /** Null or 0: no longer. */
   expireMs: z.number().int().min(0).nullish(),
+  /** Bytes; null: without a limit. */
+  quota: z.number().int().min(0).nullish(),
 }
 
 export const newFolder = z.strictObject({ name: line(limits.nameBytes), ...policy })
@@ -49,7 +51,11 @@ async function remove(call: Call): Promise<void> {
 }
 
 /** Only what was given; what ends is undefined then. */
-function policyOf({ expireMs, ...given }: z.output<typeof changedFolder>): PolicyChange {
+function policyOf({ expireMs, quota, ...given }: z.output<typeof changedFolder>): PolicyChange {
   const kept = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  return { ...kept, ...(expireMs === undefined ? {} : { expireMs: expireMs || undefined }) }
+  return {
+    ...kept,
+    ...(expireMs === undefined ? {} : { expireMs: expireMs || undefined }),
+    ...(quota === undefined ? {} : { quota: quota ?? undefined }),
+  }
 }

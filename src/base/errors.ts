@@ -46,8 +46,8 @@ export const catalogue = {
   TOO_MANY: row(507, 'there are {limit} {what} already, the most that are kept', 'remove some of them first'),
   QUOTA_FULL: row(
     507,
-    'the contributed space of {limit} bytes is full: {what} needs {needed} bytes',
-    'raise it with: peerstor quota set SIZE, or remove files',
+    '{where} of {limit} bytes is full: {what} needs {needed} bytes',
+    'see what could go: peerstor quota free, or raise it with: {raise}',
   ),
   DISK_FULL: row(
     507,
@@ -328,6 +328,12 @@ export class PeerStorError extends Error {
   toJSON(): { code: ErrorCode; message: string; next: string } {
     return { code: this.code, message: this.message, next: this.next }
   }
+}
+
+/** `QUOTA_FULL` of this device's contributed space; bytes. */
+export function contributionFull(limit: number, what: string, needed: number): PeerStorError {
+  const words = { where: 'the contributed space', raise: 'peerstor quota set SIZE' }
+  return fail('QUOTA_FULL', { ...words, limit, what, needed })
 }
 
 /** Makes a catalogue error: `throw fail('NOT_FOUND', { what: 'file', name })`. */

@@ -5,7 +5,7 @@ import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { sizeText } from './words.ts'
 
-const policyWords = 'copies=3 min=2 max=5 factor=0.1 erasure=4+2 keep=30d expires=90d'
+const policyWords = 'copies=3 min=2 max=5 factor=0.1 erasure=4+2 keep=30d expires=90d quota=50GB'
 const names: Record<string, string> = { keep: 'keepMs', expires: 'expireMs' }
 
 export const build: BuildCommand = (command, act) => {
@@ -120,7 +120,12 @@ async function remove(context: Context, name: string): Promise<void> {
 
 /** `copies=3 keep=30d` as the API takes it; `none` ends what may be absent. */
 async function policyOf(words: string[]): Promise<Record<string, number | string | null>> {
-  const { parseDuration } = await import('../peer/settings.ts')
+  const { parseDuration, parseSize } = await import('../peer/settings.ts')
+  const parsers: Record<string, (text: string) => number | undefined> = {
+    keep: parseDuration,
+    expires: parseDuration,
+    quota: parseSize,
+  }
   const policy: Record<string, number | string | null> = {}
   for (const word of words) {
     const [, erasure] = /^erasure=(\d+\+\d+|off)$/.exec(word) ?? []
@@ -128,10 +133,10 @@ async function policyOf(words: string[]): Promise<Record<string, number | string
       policy['erasure'] = erasure
       continue
     }
-    const [, key = '', value = ''] = /^(copies|min|max|factor|keep|expires)=(\S+)$/.exec(word) ?? []
-    const isTime = key === 'keep' || key === 'expires'
-    const isNone = key === 'expires' && (value === 'none' || value === '0')
-    const found = isNone ? null : isTime ? parseDuration(value) : value === '' ? undefined : Number(value)
+    const [, key = '', value = ''] = /^(copies|min|max|factor|keep|expires|quota)=(\S+)$/.exec(word) ?? []
+    const isNone = ['expires', 'quota'].includes(key) && (value === 'none' || value === '0')
+    const parse = parsers[key] ?? ((text: string) => (text === '' ? undefined : Number(text)))
+    const found = isNone ? null : parse(value)
     if (found === undefined || Number.isNaN(found))
       throw fail('BAD_USAGE', { reason: `${word} is none of ${policyWords}` })
     policy[names[key] ?? key] = found

@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs'
 import { type BatchLine, type Client, encodePath } from '../api/client.ts'
 import { factHeaders } from '../api/fact-headers.ts'
 import { frameBytes } from '../api/frame-bytes.ts'
-import { asPeerStorError, fail, isCode } from '../base/errors.ts'
+import { type PeerStorError, asPeerStorError, fail, isCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { FileInfo, ListedEntry, PutResult } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
@@ -51,7 +51,18 @@ async function put(context: Context, files: string[], options: Options): Promise
   const job = new Put(context, client, options)
   if (files.includes('-')) await job.standardInput(files)
   else await job.files(files)
+  // What is stored already is not sent again.
+  const isFull = job.full !== undefined && !files.includes('-')
+  if (isFull && (await makeRoom(context, client, job.full!))) return put(context, files, options)
   job.finish()
+}
+
+/** On a terminal a person may choose what goes instead; standard input is read once only. */
+async function makeRoom(context: Context, client: Client, error: PeerStorError): Promise<boolean> {
+  const { canAsk, offerToFree } = await import('./free-space.ts')
+  if (!canAsk(context)) return false
+  const folder = /^the quota of folder (.*) of \d+ bytes is full: /.exec(error.message)?.[1]
+  return offerToFree(context, client, folder)
 }
 
 /** One run of the command: what was stored, what failed. */
@@ -64,6 +75,8 @@ class Put {
   readonly #caches: StatCache[] = []
   #listed = new Map<string, ListedEntry>()
   #failures = 0
+  /** A file met a full quota. */
+  full: PeerStorError | undefined
   #unchanged = 0
   #sentBytes = 0
   #savedBytes = 0
@@ -266,6 +279,7 @@ class Put {
 
   #failed(thrown: unknown): void {
     this.#failures += 1
+    if (isCode(thrown, 'QUOTA_FULL')) this.full = asPeerStorError(thrown)
     this.#progress.end()
     this.#context.out.problem(thrown)
   }

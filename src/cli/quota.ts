@@ -1,19 +1,41 @@
-/** `quota`: how much this device keeps for the pool. */
+/** `quota`: how much this device keeps for the pool, folders may hold, and what could go. */
 import { fail } from '../base/errors.ts'
 import type { Peer } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
+import { canAsk, couldGo, numbered, offerToFree } from './free-space.ts'
 import { sizeText } from './words.ts'
 
 type Quota = Awaited<ReturnType<Peer['quota']>>
 
 export const build: BuildCommand = (command, act) => {
-  command.addHelpText('after', examples('quota', 'quota set 50GB')).action(act(show))
+  command
+    .addHelpText('after', examples('quota', 'quota set 50GB', 'quota free', 'folder set photos quota=20GB'))
+    .action(act(show))
   command
     .command('set')
     .argument('<size>', 'such as 50GB')
     .description('keep at most this much')
     .action(act(set))
+  command
+    .command('free')
+    .argument('[folder]', 'what counts for the quota of this folder; without it for the space of this device')
+    .description('list what could go, the largest and oldest first, and choose on a terminal')
+    .action(act(free))
+}
+
+async function free(context: Context, folder: string | undefined): Promise<void> {
+  const client = await context.client()
+  if (canAsk(context)) {
+    const went = await offerToFree(context, client, folder)
+    if (went && folder === undefined) context.out.note('the space comes back with the next collection')
+    return
+  }
+  const found = await couldGo(context, client, folder)
+  context.out.answer(found, () => {
+    for (const text of numbered(found.entries)) context.out.line(text)
+    if (found.entries.length === 0) context.out.line('there is nothing')
+  })
 }
 
 async function show(context: Context): Promise<void> {
@@ -38,6 +60,7 @@ function print({ out }: Context, quota: Quota): void {
     out.line(
       `${sizeText(quota.used)} of ${sizeText(quota.contributed)} used, ${sizeText(quota.free)} free on the disk`,
     )
-    for (const { folder, bytes } of quota.perFolder) out.line(`  ${folder}  ${sizeText(bytes)}`)
+    for (const { folder, bytes, quota: limit } of quota.perFolder)
+      out.line(`  ${folder}  ${sizeText(bytes)}${limit === undefined ? '' : ` of ${sizeText(limit)}`}`)
   })
 }

@@ -19,7 +19,7 @@ export async function carryOver(
   options: CallOptions,
 ): Promise<void> {
   const fileForFile = steps.length === 1 && isFile(steps[0]?.entry) && replaced.every(isFile)
-  if (!fileForFile && replaced.length > 0) await parts.catalogue.write(replaced.map(tombstone))
+  if (!fileForFile && replaced.length > 0) await parts.write(replaced.map(tombstone))
   for (const step of steps) await carryOne(parts, place, step, options)
 }
 
@@ -29,7 +29,7 @@ async function carryOne(
   { entry, path }: Step,
   options: CallOptions,
 ): Promise<void> {
-  if (entry.kind === 'folder') await parts.catalogue.write([newFolder(parts, place.id, path)])
+  if (entry.kind === 'folder') await parts.write([newFolder(parts, place.id, path)])
   else await carryFile(parts, pathText({ folder: place.folder, path }), entry, options)
   const made = parts.store.read.entryAt(place.id, path)
   if (made !== undefined) await copyProperties(parts, entry, made)

@@ -24,7 +24,7 @@ async function changeNow(parts: FilesParts, place: Place, changes: Changes): Pro
   const facts = Object.entries({ modified, created, mode, type, tags }).filter(
     ([name, value]) => value !== undefined && !isDeepStrictEqual(entry[name as 'mode'], value),
   )
-  if (facts.length > 0) await parts.catalogue.write([changed(parts, entry, Object.fromEntries(facts))])
+  if (facts.length > 0) await parts.write([changed(parts, entry, Object.fromEntries(facts))])
   if (entry.kind === 'folder') await changeProperties(parts, place.id, entry.entry, properties)
   else await forgetProperties(parts, entry)
 }
@@ -42,6 +42,6 @@ async function entryToChange(parts: FilesParts, place: Place): Promise<EntryRow>
   const entry = read.entryAt(place.id, place.path)
   if (entry !== undefined) return entry
   if (!isFolder(parts, place)) throw fail('NOT_FOUND', { what: 'path', name: place.text })
-  await parts.catalogue.write([newFolder(parts, place.id, place.path)])
+  await parts.write([newFolder(parts, place.id, place.path)])
   return read.entryAt(place.id, place.path) as EntryRow
 }

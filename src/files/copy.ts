@@ -29,7 +29,7 @@ export async function copy(
 
 async function again(parts: FilesParts, { place, replaced }: Target, steps: readonly Step[]): Promise<void> {
   const copies = steps.map((step) => copyOf(parts, step))
-  const written = await parts.catalogue.write([...copies, ...replaced.map(tombstone)])
+  const written = await parts.write([...copies, ...replaced.map(tombstone)])
   for (const [index, { entry }] of steps.entries()) {
     const made = written[index]
     if (made !== undefined) await copyProperties(parts, entry, { folder: place.id, entry: made.entry })
@@ -52,10 +52,7 @@ async function copyFolderAlone(
   { place, replaced }: Target,
 ): Promise<{ copied: number }> {
   const entry = parts.store.read.entryAt(source.id, source.path)
-  const [made] = await parts.catalogue.write([
-    newFolder(parts, place.id, place.path),
-    ...replaced.map(tombstone),
-  ])
+  const [made] = await parts.write([newFolder(parts, place.id, place.path), ...replaced.map(tombstone)])
   if (entry?.kind === 'folder' && made !== undefined)
     await copyProperties(parts, entry, { folder: place.id, entry: made.entry })
   return { copied: 1 }

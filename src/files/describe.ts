@@ -29,7 +29,7 @@ async function sayNow(parts: FilesParts, path: string, description: Description)
   requireFits(body)
   // A conflicting version stays one: what a file is called says nothing about its content.
   const version = { ...changed(parts, entry, body), parents: [entry.version] }
-  if (!isSame(entry, body)) await parts.catalogue.write([version])
+  if (!isSame(entry, body)) await parts.write([version])
   return info(parts, path)
 }
 

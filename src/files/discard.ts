@@ -26,7 +26,7 @@ export async function discardVersions(
   const replacing = [...ending.values()].map((entry) =>
     entry.shadowed ? tombstone(entry) : changed(parts, entry, {}),
   )
-  if (replacing.length > 0) await parts.catalogue.write(replacing)
+  if (replacing.length > 0) await parts.write(replacing)
   await discard(
     parts,
     place,

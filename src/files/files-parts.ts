@@ -8,6 +8,7 @@ import type { Budget } from '../codec/budget.ts'
 import type { Codec, CompressionLevel } from '../codec/codec.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Store } from '../store/store.ts'
+import type { FolderQuotas } from './folder-quotas.ts'
 import type { ManifestNodes } from './manifest-nodes.ts'
 import type { SmallFiles } from './small-files.ts'
 import type { Unfinished } from './unfinished.ts'
@@ -36,6 +37,9 @@ export interface Room {
 export interface FilesParts {
   store: Store
   catalogue: Catalogue
+  /** `catalogue.write`, within the quotas of folders. */
+  write: Catalogue['write']
+  quotas: Pick<FolderQuotas, 'claim' | 'require'>
   pool: Pick<
     Pool,
     | 'get'

@@ -312,6 +312,15 @@ export interface TreeRestored {
   undo?: string
 }
 
+/** Something that could go when there is no room: a file that shows, an old version, or what lies in the trash. */
+export interface Candidate {
+  path: string
+  what: 'file' | 'version' | 'trash'
+  size: number
+  written: string
+  version: RecordHash
+}
+
 export interface Files {
   put(path: string, source: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult>
   get(path: string, options?: GetOptions): Promise<Download>
@@ -323,6 +332,11 @@ export interface Files {
   list(path: string, options?: ListOptions): Promise<Page<ListedEntry>>
   /** Files in all folders by words and facts, best first. */
   find(query: FindQuery): Promise<Page<ListedEntry>>
+  /** What could go, the largest and then the oldest first; of one folder only what counts for its quota. */
+  large(options?: {
+    folder?: string | undefined
+    limit?: number | undefined
+  }): Promise<{ entries: Candidate[] }>
   /** Files and bytes of each category, of one folder or all. */
   categories(folder?: string): Promise<{ entries: CategoryTotal[] }>
   /** Tags, description, type and category, as a new version with the same content. */

@@ -16,7 +16,7 @@ async function makeNow(parts: FilesParts, place: Place): Promise<void> {
   const taken = isFolder(parts, place) || parts.store.read.entryAt(place.id, place.path) !== undefined
   if (taken) throw fail('ALREADY_EXISTS', { what: 'path', name: place.text })
   requireFoldersAbove(parts, place)
-  await parts.catalogue.write([newFolder(parts, place.id, place.path)])
+  await parts.write([newFolder(parts, place.id, place.path)])
 }
 
 /** The first version of a folder that is an entry of its own. */

@@ -22,7 +22,7 @@ export async function move(
   else {
     await carryOver(parts, target, steps, options)
     const gone = [...steps.map(({ entry }) => entry), ...hiddenAt(parts, source)]
-    await parts.catalogue.write(gone.map(tombstone))
+    await parts.write(gone.map(tombstone))
   }
   return { moved: steps.length }
 }
@@ -34,8 +34,5 @@ async function rename(
   steps: readonly Step[],
 ): Promise<void> {
   const removed = [...replaced, ...hiddenAt(parts, source)].map(tombstone)
-  await parts.catalogue.write([
-    ...removed,
-    ...steps.map(({ entry, path }) => changed(parts, entry, { path })),
-  ])
+  await parts.write([...removed, ...steps.map(({ entry, path }) => changed(parts, entry, { path }))])
 }

@@ -8,6 +8,7 @@ import type { FilesParts } from './files-parts.ts'
 import type { Files } from './files.ts'
 import { categories, find } from './find.ts'
 import { info } from './info.ts'
+import { largeFiles } from './large-files.ts'
 import { list, look } from './list.ts'
 import { makeFolder } from './make-folder.ts'
 import { move } from './move.ts'
@@ -30,6 +31,7 @@ export function openFiles(parts: FilesParts): Files {
     info: (path, options) => info(parts, path, options),
     list: (path, options) => list(parts, path, options),
     find: (query) => find(parts, query),
+    large: (options) => largeFiles(parts, options),
     categories: (folder) => categories(parts, folder),
     describe: (path, description) => describe(parts, path, description),
     has: (path) => has(parts, path),

@@ -66,6 +66,7 @@ async function put(
   if (!Number.isSafeInteger(number) || number < 1 || number > limits.multipartParts)
     throw fail('BAD_INPUT', { what: 'the part number', reason: `it must be 1 to ${limits.multipartParts}` })
   const { place } = openRow(parts, named)
+  parts.quotas.require(place.id, place.text, size ?? 0)
   await requireRoom(parts, place, size)
   const writing = parts.uploads.enter(named.id)
   try {
@@ -149,6 +150,7 @@ async function complete(
     await parts.uploads.stopWriters(named.id)
     const { row, place } = openRow(parts, named)
     const chosen = choose(named.id, latest(parts, named.id), wanted)
+    parts.uploads.settle(named.id)
     const kept = await keep(parts, place, row, chosen, options)
     await letGo(parts, named.id, row, { result: kept })
     return kept

@@ -26,8 +26,10 @@ export function openUploads(parts: FilesParts): Uploads {
 
 async function begin(parts: FilesParts, upload: NewUpload): Promise<UploadState> {
   const place = openPlace(parts, 'write', upload.path)
-  if (upload.part === true) await requireRoom(parts, place, upload.size)
-  else await requireUploadable(parts, place, upload)
+  if (upload.part === true) {
+    parts.quotas.require(place.id, place.text, upload.size ?? 0)
+    await requireRoom(parts, place, upload.size)
+  } else await requireUploadable(parts, place, upload)
   const row = newRow(place, upload)
   const id = await parts.uploads.begin(row)
   if (upload.size !== 0) return parts.uploads.stateOf(id, parts.uploads.open(id))
@@ -184,7 +186,9 @@ async function finish(parts: FilesParts, id: string, row: UploadRow): Promise<Up
       await writer.adopt(stored)
       ids.push(stored.ref.id)
     }
-    return keepStored(parts, place, await writer.end(), upload)
+    const content = await writer.end()
+    parts.uploads.settle(id)
+    return keepStored(parts, place, content, upload)
   })
   const result: PutResult = { ...kept, sentBytes, savedBytes }
   return end(parts, id, row, { result }, ids)
@@ -226,6 +230,7 @@ async function join(
   const leases = ids.map((id) => parts.uploads.lease(id))
   try {
     const size = rows.reduce((sum, { offset }) => sum + offset, 0)
+    for (const id of ids) parts.uploads.settle(id)
     const result = await uploadWhole(parts, upload.path, contentOf(parts, rows), {
       ...upload,
       size,

@@ -23,6 +23,6 @@ export async function remove(
   const others = place.path === '' || entries.some((entry) => entry.path !== place.path)
   if (others && options.recursive !== true) throw fail('IS_FOLDER', { path: place.text })
   options.signal?.throwIfAborted()
-  if (entries.length > 0) await parts.catalogue.write(entries.map(tombstone))
+  if (entries.length > 0) await parts.write(entries.map(tombstone))
   return { removed: entries.length }
 }

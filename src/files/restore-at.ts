@@ -205,7 +205,7 @@ async function carryOut(
   for (let done = 0; done < steps.length; done += stepRows) {
     signal?.throwIfAborted()
     const versions = steps.slice(done, done + stepRows).flatMap((step) => versionFor(parts, place, step))
-    if (versions.length > 0) await parts.catalogue.write(versions)
+    if (versions.length > 0) await parts.write(versions)
     onProgress?.({ done: Math.min(done + stepRows, steps.length), total: steps.length })
   }
 }

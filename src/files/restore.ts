@@ -28,7 +28,7 @@ export async function restore(
     options.version === undefined ? lastRemoved(parts, place) : versionAt(parts, place, options.version)
   if (row === undefined) return restoreBelow(parts, place)
   if (row.kind === 'removed') throw fail('NOT_FOUND', { what: 'content in version', name: row.version })
-  const [written] = await parts.catalogue.write([again(parts, place, row)])
+  const [written] = await parts.write([again(parts, place, row)])
   const version = written?.version as RecordHash
   return {
     path: place.text,
@@ -76,7 +76,7 @@ async function restoreBelow(parts: FilesParts, place: Place, since = 0): Promise
     size += row.size
   }
   if (again.size === 0) throw fail('NOT_FOUND', { what: 'removed file', name: place.text })
-  const written = await parts.catalogue.write([...again.values()])
+  const written = await parts.write([...again.values()])
   const version = written[0]!.version
   const facts = { hash: '', version, copies: 0, sentBytes: 0, savedBytes: size }
   return { path: place.text, size, ...facts, restored: written.length }

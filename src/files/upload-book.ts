@@ -77,6 +77,8 @@ export class UploadBook {
   readonly #writers = new Map<string, Map<AbortController, Promise<void>>>()
   #lastOrder = 0
   readonly #leases = new Map<string, { released: Promise<void>; isEnding: boolean }>()
+  /** What uploads under way will add to their folders. */
+  #open: Map<string, { folder: FolderId; bytes: number }> | undefined
   /** Rows that a former run of this peer may have been writing. */
   #former: Set<string> | undefined
 
@@ -94,6 +96,18 @@ export class UploadBook {
     if (row === undefined || row.removed === true) throw fail('UPLOAD_UNKNOWN', { id: shown(id) })
     if (row.expires <= this.#clock.now()) throw fail('UPLOAD_EXPIRED', { id })
     return row
+  }
+
+  /** Bytes that uploads under way will bring to a folder, as far as is known. */
+  openBytes(folder: FolderId): number {
+    let sum = 0
+    for (const open of this.#knowOpen().values()) if (open.folder === folder) sum += open.bytes
+    return sum
+  }
+
+  /** Its bytes are about to be those of a file: they count no more as under way. */
+  settle(id: string): void {
+    this.#knowOpen().delete(id)
   }
 
   /** All rows, also of uploads that ended. */
@@ -120,12 +134,14 @@ export class UploadBook {
     const expires = this.#clock.now() + (ended ? limits.uploadEndedMs : limits.uploadLifeMs)
     const unclean = row.unclean === true || this.#knowFormer().has(id)
     const written = { ...row, expires, ...(unclean ? { unclean } : {}) }
+    this.#count(id, written)
     await this.#own().put('upload', id, written)
     if (ended && unclean) this.#onUnclean()
     return written
   }
 
   async forget(id: string): Promise<void> {
+    this.#open?.delete(id)
     await this.forgetParts(id)
     await this.#own().remove('upload', id)
     this.#former?.delete(id)
@@ -158,6 +174,8 @@ export class UploadBook {
   async putPart(id: string, part: Omit<PartRow, 'order'>): Promise<void> {
     const order = Math.max(this.#clock.now(), this.#lastOrder + 1)
     this.#lastOrder = order
+    const open = this.#knowOpen().get(id)
+    if (open !== undefined) open.bytes += part.size
     await this.#own().put('part', `${id}/${part.number}/${order}`, { ...part, order })
   }
 
@@ -222,6 +240,24 @@ export class UploadBook {
   stateOf(id: string, { upload, offset, expires, of, result }: UploadRow): UploadState {
     const { path, part = false, size, modified } = upload
     return { id, path, part, size, modified, offset, expires, of, result }
+  }
+
+  #knowOpen(): Map<string, { folder: FolderId; bytes: number }> {
+    if (this.#open !== undefined) return this.#open
+    this.#open = new Map()
+    for (const { id, row } of this.rows()) this.#count(id, row)
+    return this.#open
+  }
+
+  /** One in numbered parts grows with them. */
+  #count(id: string, { upload, folder, offset, result, removed, of }: UploadRow): void {
+    const open = this.#knowOpen()
+    if (result !== undefined || removed === true || of !== undefined) open.delete(id)
+    else if (upload.started === undefined) open.set(id, { folder, bytes: upload.size ?? offset })
+    else if (!open.has(id)) {
+      const parts = new Map(this.partsOf(id).map(({ number, size }) => [number, size]))
+      open.set(id, { folder, bytes: [...parts.values()].reduce((sum, size) => sum + size, 0) })
+    }
   }
 
   #knowFormer(): Set<string> {

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { NewVersion } from '../access/catalogue.ts'
-import { fail } from '../base/errors.ts'
+import { contributionFull, fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { RecordHash } from '../base/words.ts'
 import type { FolderKeys } from '../codec/codec.ts'
@@ -15,7 +15,8 @@ import { ContentWriter, type StoredContent } from './content-writer.ts'
 import { copiesOf } from './copies.ts'
 import { withExpiry } from './expiry.ts'
 import type { FilesParts } from './files-parts.ts'
-import type { PutOptions, PutResult } from './files.ts'
+import type { PutOptions, PutProgress, PutResult } from './files.ts'
+import type { Claim } from './folder-quotas.ts'
 import { inOrder } from './in-order.ts'
 import { typeOf } from './mime.ts'
 import { baseName } from './paths.ts'
@@ -36,12 +37,34 @@ export async function upload(
   const before = whatIsThere(parts, place, options)
   if (before === undefined) requireFilePlace(parts, place)
   options.onFound?.(before !== undefined)
-  await requireRoom(parts, place, options.size)
+  const claim = parts.quotas.claim(place.id, place.text, before?.shown)
+  try {
+    claim.grow(options.size ?? 0)
+    return await uploadWithin(parts, place, before, claim, source, options)
+  } finally {
+    claim.end()
+  }
+}
 
+async function uploadWithin(
+  parts: FilesParts,
+  place: Place,
+  before: Before | undefined,
+  claim: Claim,
+  source: AsyncIterable<Uint8Array>,
+  options: PutOptions,
+): Promise<PutResult> {
+  await requireRoom(parts, place, options.size)
+  const onProgress = (event: PutProgress): void => {
+    claim.grow(event.bytes)
+    options.onProgress?.(event)
+  }
   const keys = await parts.catalogue.writeKeys(place.id)
   const writer = new ContentWriter(parts, keys)
   return writer.keeping(async () => {
-    const content = await storeContent(parts, keys, writer, source, options)
+    const content = await storeContent(parts, keys, writer, source, { ...options, onProgress })
+    // From here to the write, which asks anew, nothing waits.
+    claim.end()
     return keepContent(parts, place, before, content, options)
   })
 }
@@ -88,7 +111,9 @@ export async function requireUploadable(
   place: Place,
   options: Pick<PutOptions, 'replaces' | 'size'>,
 ): Promise<void> {
-  if (whatIsThere(parts, place, options) === undefined) requireFilePlace(parts, place)
+  const before = whatIsThere(parts, place, options)
+  if (before === undefined) requireFilePlace(parts, place)
+  parts.quotas.require(place.id, place.text, (options.size ?? 0) - (before?.shown.size ?? 0))
   await requireRoom(parts, place, options.size)
 }
 
@@ -99,7 +124,7 @@ async function writeVersion(
   content: StoredContent,
   options: PutOptions,
 ): Promise<RecordHash> {
-  const [written] = await parts.catalogue.write([
+  const [written] = await parts.write([
     newVersion(parts, place, before?.shown, content, options),
     ...(before?.shadowed ?? []).map(tombstone),
   ])
@@ -169,7 +194,7 @@ function whatIsThere(parts: FilesParts, place: Place, { replaces }: PutOptions):
 export async function requireRoom(parts: FilesParts, place: Place, size: number | undefined): Promise<void> {
   if (size === undefined || size <= limits.chunkMin) return
   const { contributed, limit, disk, storage } = await parts.room()
-  if (size > contributed) throw fail('QUOTA_FULL', { limit, what: place.text, needed: size })
+  if (size > contributed) throw contributionFull(limit, place.text, size)
   if (size > disk) throw fail('DISK_FULL', { path: storage })
 }
 

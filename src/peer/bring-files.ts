@@ -12,6 +12,7 @@ import type { CallOptions, ChunkId } from '../base/words.ts'
 import type { Codec, VerifiedBytes } from '../codec/codec.ts'
 import { Thumbnails } from '../files/thumbnails.ts'
 import { UploadBook } from '../files/upload-book.ts'
+import { FolderQuotas } from '../files/folder-quotas.ts'
 import type { FilesParts } from '../files/files-parts.ts'
 import type { Files, ListedEntry } from '../files/files.ts'
 import { ManifestNodes } from '../files/manifest-nodes.ts'
@@ -170,10 +171,13 @@ function readingParts(
   catalogue: FilesParts['catalogue'],
 ): FilesParts {
   const get = (id: ChunkId): Promise<VerifiedBytes> => localChunk(store, parts.codec, id)
+  const uploads = new UploadBook(() => store.own, parts.clock, parts.random)
   return {
     ...parts,
     store,
     catalogue,
+    write: (versions) => catalogue.write(versions),
+    quotas: new FolderQuotas({ store, catalogue, uploads }),
     pool: {
       get,
       getAll: async function* (ids) {
@@ -190,7 +194,7 @@ function readingParts(
     },
     budget: { take: () => Promise.resolve(() => undefined) },
     thumbnails: new Thumbnails(undefined),
-    uploads: new UploadBook(() => store.own, parts.clock, parts.random),
+    uploads,
     smallFiles: new SmallFiles(),
     manifestNodes: new ManifestNodes(),
     unfinished: {

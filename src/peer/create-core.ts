@@ -35,6 +35,7 @@ import { Thumbnails } from '../files/thumbnails.ts'
 import { UploadBook } from '../files/upload-book.ts'
 import { UploadKeeper } from '../files/upload-keeper.ts'
 import { Rekey } from '../files/rekey.ts'
+import { FolderQuotas } from '../files/folder-quotas.ts'
 import { Deletions } from '../files/deletions.ts'
 import { Expire } from '../files/expire.ts'
 import { Retention } from '../files/retention.ts'
@@ -308,15 +309,19 @@ class OpenCore implements Core {
     this.pool = parts.pool
     this.membership = parts.membership
     this.workers = parts.workers
+    const uploads = new UploadBook(
+      () => parts.store.own,
+      parts.clock,
+      parts.random,
+      () => parts.workers.wake('uploads'),
+    )
+    const quotas = new FolderQuotas({ ...parts, uploads })
     this.#filesParts = {
       ...parts,
+      quotas,
+      write: quotas.guard((versions) => parts.catalogue.write(versions)),
       thumbnails: new Thumbnails(parts.thumbnailer),
-      uploads: new UploadBook(
-        () => parts.store.own,
-        parts.clock,
-        parts.random,
-        () => parts.workers.wake('uploads'),
-      ),
+      uploads,
       smallFiles: new SmallFiles(),
       manifestNodes: new ManifestNodes(),
       require: () => undefined,

@@ -5,10 +5,6 @@ import type { Core } from './create-core.ts'
 import { nameOf } from './devices.ts'
 import type { PeerStatus, Problem } from './peer.ts'
 
-/** Shares of the contributed space at which it is worth a word. */
-const fullShare = 0.95
-const filledShare = 0.8
-
 /** The worst first; `warnings` as `status` shows them. */
 export function problemsOf(core: Core, status: PeerStatus, warnings: readonly Problem[]): Problem[] {
   return [
@@ -99,14 +95,6 @@ function deviceProblems({ pool, catalogue, store }: Core): Problem[] {
 
 function spaceProblems({ storage }: PeerStatus): Problem[] {
   const problems: Problem[] = []
-  const share = storage.contributed === 0 ? 0 : storage.used / storage.contributed
-  if (share >= filledShare)
-    problems.push({
-      kind: 'space-used',
-      what: `${Math.floor(share * 100)} % of the contributed space is used`,
-      severity: share >= fullShare ? 'warning' : 'hint',
-      next: 'peerstor quota set SIZE',
-    })
   if (storage.free < limits.reserveBytes + limits.segmentBytes)
     problems.push({
       kind: 'disk-full',

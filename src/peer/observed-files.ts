@@ -57,6 +57,7 @@ export class FilesObserver {
       info: (path, options) => counted(() => files().info(path, options)),
       list: (path, options) => counted(() => files().list(path, options)),
       find: (query) => counted(() => files().find(query)),
+      large: (options) => counted(() => files().large(options)),
       categories: (folder) => counted(() => files().categories(folder)),
       describe: (path, description) => counted(() => files().describe(path, description)),
       has: (path) => files().has(path),

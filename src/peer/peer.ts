@@ -26,6 +26,7 @@ export type { NewToken, S3Signer, Scope, SessionLine, Subject, TokenLine, Tokens
 export { categories, typeOf } from '../files/mime.ts'
 export { searchOrders } from '../store/index-reader.ts'
 export type {
+  Candidate,
   Changes,
   Description,
   Download,
@@ -371,7 +372,8 @@ export interface Peer {
     contributed: number
     free: number
     perUser: unknown[]
-    perFolder: { folder: string; bytes: number }[]
+    /** `quota` where the folder has one. */
+    perFolder: { folder: string; bytes: number; quota?: number | undefined }[]
   }>
   workers(): WorkerState[]
   /** Everything that is not as it should be, the worst first. */

@@ -89,8 +89,10 @@ function files(count: number): string {
 /** contract.md `quota`. */
 export async function quotaOf(core: Core): ReturnType<Peer['quota']> {
   const { usedBytes, freeBytes } = await core.store.use()
-  const perFolder = core.catalogue
-    .folders()
-    .map(({ id, name }) => ({ folder: name ?? id, bytes: core.store.read.totals(id).bytes }))
+  const perFolder = core.catalogue.folders().map(({ id, name, policy: { quota } }) => ({
+    folder: name ?? id,
+    bytes: core.store.read.totals(id).bytes,
+    ...(quota === undefined ? {} : { quota }),
+  }))
   return { used: usedBytes, contributed: core.contributed(), free: freeBytes, perUser: [], perFolder }
 }

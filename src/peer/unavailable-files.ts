@@ -17,6 +17,7 @@ export function unavailableFiles(reason: Error): Files {
     thumbnail: refuse,
     scan: refuse,
     find: refuse,
+    large: refuse,
     categories: refuse,
     describe: refuse,
     makeFolder: refuse,

@@ -32,10 +32,11 @@ interface Around {
 }
 
 export async function allWarnings(core: Core, around: Around): Promise<Problem[]> {
-  const { away } = await core.store.use()
+  const { away, usedBytes } = await core.store.use()
   return [
     ...awayWarning(around.problem, away ? around.storage : undefined),
     ...warningsOf(core),
+    ...fullnessWarnings(core, usedBytes),
     ...(around.settled ? loneWarning(core) : []),
     ...pausedWarning(core),
     ...damageWarning(core),
@@ -141,6 +142,35 @@ function nothingKeptWarning(core: Core): Problem[] {
   if (core.contributed() !== 0) return []
   const what = 'this device keeps nothing'
   return [{ kind: 'keeps-nothing', what, severity: 'warning', next: 'peerstor quota set SIZE' }]
+}
+
+/** Shares at which it is worth a word, and a warning. */
+const filledShare = 0.8
+const fullShare = 0.95
+
+/** This device, and folders with a quota, that have little room left. */
+function fullnessWarnings(core: Core, usedBytes: number): Problem[] {
+  const device = fullness('space-used', 'the contributed space', usedBytes, core.contributed())
+  const folders = core.catalogue.folders().flatMap(({ id, name = id, policy }) => {
+    if (policy.quota === undefined) return []
+    const { bytes } = core.store.read.totals(id)
+    return fullness('folder-full', `the quota of folder ${name}`, bytes, policy.quota, name)
+  })
+  return [...device, ...folders]
+}
+
+function fullness(kind: string, of: string, used: number, limit: number, subject?: string): Problem[] {
+  const share = limit === 0 ? 0 : used / limit
+  if (share < filledShare) return []
+  return [
+    {
+      kind,
+      ...(subject === undefined ? {} : { subject }),
+      what: `${Math.floor(share * 100)} % of ${of} is used; to see what could go`,
+      severity: share >= fullShare ? 'warning' : 'hint',
+      next: 'peerstor quota free',
+    },
+  ]
 }
 
 function deletionWarnings(core: Core): Problem[] {

@@ -3,7 +3,7 @@
  * (`serve-chunks.ts` there and here) and answers once they are durable. What it sends is unverified;
  * an answer out of form ends the exchange with `PEER_MISBEHAVED`.
  */
-import { fail } from '../base/errors.ts'
+import { contributionFull, fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { CallOptions, ChunkId, PeerId } from '../base/words.ts'
 import { Budget } from '../codec/budget.ts'
@@ -224,8 +224,7 @@ export class RemoteStore implements ChunkStore {
     for (const chunk of chunks) this.#outbox.add(chunk)
     try {
       for await (const { id, outcome } of this.offer(chunks, options)) {
-        if (outcome === 'full')
-          throw fail('QUOTA_FULL', { limit: 0, what: `chunk ${id} on ${this.peer}`, needed: 0 })
+        if (outcome === 'full') throw contributionFull(0, `chunk ${id} on ${this.peer}`, 0)
         if (outcome === 'kept') left.delete(id)
       }
     } finally {

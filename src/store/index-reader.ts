@@ -104,6 +104,16 @@ export interface PinnedChunk {
   devices: DeviceId[]
 }
 
+/** A file's version whose content is kept: it shows, it is an older one, or its file lies in the trash. */
+export interface SizedVersion {
+  version: RecordHash
+  path: string
+  what: 'file' | 'version' | 'trash'
+  size: number
+  /** Wall milliseconds. */
+  written: number
+}
+
 export interface CategoryTotal {
   category: string
   files: number
@@ -303,6 +313,8 @@ export interface IndexReader {
    * even when it found none. `BAD_INPUT` for a cursor that no search of this order gave.
    */
   find(search: Search, cursor: string | undefined, limit: number): Page<EntryRow>
+  /** Versions of files that hold bytes and are kept, in steps of up to `limit`; `next` is where to go on. */
+  sizedVersions(folder: FolderId, after: number, limit: number): { entries: SizedVersion[]; next?: number }
   /** Files and bytes of each category that has any. */
   categories(folder: FolderId): CategoryTotal[]
   /** Entries whose words are not in the index of groups yet; a search looks through them one by one. */

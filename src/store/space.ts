@@ -1,7 +1,7 @@
 /** Room for chunks: the contributed space is a hard limit, and the disk keeps a reserve for metadata and deletes. */
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
-import { fail } from '../base/errors.ts'
+import { contributionFull, fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 
 /** How long an answer of the file system about its free space is used. */
@@ -107,7 +107,7 @@ export class Space {
   /** Takes `bytes` of the contributed space, or fails with `QUOTA_FULL`. */
   reserve(bytes: number, chunks: number, what: string): void {
     if (bytes > 0 && this.#used + bytes > this.#contributed)
-      throw fail('QUOTA_FULL', { limit: this.#contributed, what, needed: bytes })
+      throw contributionFull(this.#contributed, what, bytes)
     this.#used += bytes
     this.#chunks += chunks
   }

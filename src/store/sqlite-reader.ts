@@ -14,7 +14,7 @@ import {
 import type { ChunkRef } from '../codec/codec.ts'
 import { recordKinds, type RecordHead, type RecordKind } from '../codec/record.ts'
 import type { Pin } from './chunk-store.ts'
-import type { IndexReader, LooseChunk, PinnedChunk } from './index-reader.ts'
+import type { IndexReader, LooseChunk, PinnedChunk, SizedVersion } from './index-reader.ts'
 import type { Location } from './segment-format.ts'
 import { changeKinds } from './sqlite-index.ts'
 import { blob, idIn, num, splitIds, text, type Row } from './sqlite.ts'
@@ -369,6 +369,22 @@ export class SqliteReader extends SqliteShardReader implements IndexReader {
     return [...holders].map(([id, all]) => ({ id, holders: all.filter((peer) => among.has(peer)) }))
   }
 
+  sizedVersions(folder: FolderId, after: number, limit: number): { entries: SizedVersion[]; next?: number } {
+    const n = this.numbers.folder(folder) ?? -1
+    const sql = `SELECT v.n, v.path, v.size, v.kind, v.gone, v.replaced, r.hash record_hash, r.ms, e.removed
+      FROM (SELECT * FROM versions WHERE +folder = ? AND n > ? ORDER BY n LIMIT ?) v
+      JOIN records r ON r.n = v.n JOIN entries e ON e.folder = v.folder AND e.entry = v.entry`
+    const rows = this.sql.all(sql, n, after, limit)
+    const kept = rows.filter(
+      (row) =>
+        row['kind'] === 'file' &&
+        num(row['size']) > 0 &&
+        (num(row['gone']) === 0 || num(row['replaced']) === 0),
+    )
+    const last = rows.length < limit ? undefined : num(rows.at(-1)!['n'])
+    return { entries: kept.map(sizedVersion), ...(last === undefined ? {} : { next: last }) }
+  }
+
   priorities(folder: FolderId): number {
     const sql = `SELECT count(*) count FROM versions WHERE folder = ? AND instr(tags, '"${priorityTag}"') > 0 AND replaced = 0 AND listed = 1`
     return num(this.sql.get(sql, this.numbers.folder(folder) ?? -1)!['count'])
@@ -537,5 +553,16 @@ function recordOf(row: Row): IndexedRecord {
     head,
     batch: idIn<RecordHash>(row['batch_last']),
     position: num(row['position']),
+  }
+}
+
+function sizedVersion(row: Row): SizedVersion {
+  const old = row['removed'] === 1 ? 'trash' : 'version'
+  return {
+    version: idIn<RecordHash>(row['record_hash']),
+    path: text(row['path']),
+    what: num(row['replaced']) === 0 ? 'file' : old,
+    size: num(row['size']),
+    written: num(row['ms']),
   }
 }

@@ -95,8 +95,8 @@ test('doctor tells when the contributed space is nearly used', async (t) => {
   const home = join(await temporaryFolder(t), 'home')
   const peer = await startPeer(t, { home, settings: { contribute: 1_000_000 } })
   await peer.files.put('files/large', sourceOf(randomBytes(850_000)))
-  const found = (await peer.doctor()).find(({ next }) => next === 'peerstor quota set SIZE')
-  assert.match(found?.what ?? '', /^[89]\d % of the contributed space is used$/)
+  const found = (await peer.doctor()).find(({ kind }) => kind === 'space-used')
+  assert.match(found?.what ?? '', /^[89]\d % of the contributed space is used;/)
 })
 
 test('what doctor finds reaches the events and the webhook, once, and its end too', async (t) => {

@@ -7,7 +7,7 @@ import {
   type PeerId,
   type RecordHash,
 } from '../../src/base/words.ts'
-import { fail } from '../../src/base/errors.ts'
+import { contributionFull, fail } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { Batch } from '../../src/codec/record.ts'
 import type { ChunkToPut, FoundChunk, ListOptions, OwnChunkStore, Pin } from '../../src/store/chunk-store.ts'
@@ -89,7 +89,7 @@ export class MemoryStore implements PoolStore, OwnChunkStore {
     await Promise.resolve()
     const growth = chunks.reduce((sum, { id, bytes }) => sum + (this.bytes.has(id) ? 0 : bytes.byteLength), 0)
     if (this.usedBytes + growth > this.contributed)
-      throw fail('QUOTA_FULL', { limit: this.contributed, what: 'a chunk', needed: growth })
+      throw contributionFull(this.contributed, 'a chunk', growth)
     for (const { id, bytes, pins } of chunks) {
       this.#quarantine.delete(id)
       if (!this.bytes.has(id)) this.writtenBytes += bytes.byteLength
