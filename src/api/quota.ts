@@ -61,15 +61,18 @@ export async function withCandidates(call: Call, error: PeerStorError): Promise<
 
 function look(files: Files, folder: string | undefined, clock: Clock): Looked {
   const began = clock.monotonicMs()
-  const found: Looked = {
-    entries: files.large({ folder, limit: candidatesTold }).then(
-      ({ entries }) => entries,
-      () => [],
-    ),
+  const lookNow = async (): Promise<Candidate[]> => {
+    try {
+      return (await files.large({ folder, limit: candidatesTold })).entries
+    } catch {
+      // What could go is a help beside the refusal, nothing more.
+      return []
+    } finally {
+      const now = clock.monotonicMs()
+      found.until = now + freshTimes * (now - began)
+    }
   }
-  void found.entries.then(() => {
-    const now = clock.monotonicMs()
-    found.until = now + freshTimes * (now - began)
-  })
+  const found: Looked = { entries: Promise.resolve([]) }
+  found.entries = lookNow()
   return found
 }

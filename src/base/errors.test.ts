@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { asPeerStorError, catalogue, type ErrorCode, fail, isCode } from './errors.ts'
+import { asPeerStorError, catalogue, type ErrorCode, contributionFull, fail, isCode } from './errors.ts'
 
 const codes = Object.keys(catalogue) as ErrorCode[]
 
@@ -18,7 +18,7 @@ test('text and next step are filled from the data, lists with commas', () => {
     'correct it: peerstor config set port VALUE',
   )
   assert.equal(
-    fail('QUOTA_FULL', { limit: 5, what: 'a.txt', needed: 7 }).message,
+    contributionFull(5, 'a.txt', 7).message,
     'the contributed space of 5 bytes is full: a.txt needs 7 bytes',
   )
 })
