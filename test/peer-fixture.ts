@@ -14,7 +14,7 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
   return folder
 }
 
-export interface TestPeerOptions extends Pick<PeerOptions, 'join' | 'settings' | 'onLog'> {
+export interface TestPeerOptions extends Pick<PeerOptions, 'join' | 'restore' | 'settings' | 'onLog'> {
   home: string
 }
 

@@ -131,6 +131,11 @@ export function lockedKeys({ pool, secrets, poolSecret, genesis }: PoolKeys): Po
 
 /** Makes these the keys of the home, in one rename: a crash leaves what was there, or this. */
 export async function savePoolKeys(home: string, keys: PoolKeys, random: Random): Promise<void> {
+  await writeSecret(join(home, 'keys', 'pool.json'), poolFileBytes(keys, random))
+}
+
+/** The file that holds these keys, sealed when they have a lock. */
+export function poolFileBytes(keys: PoolKeys, random: Random): Buffer {
   if (keys.locked === true) throw fail('PEER_LOCKED')
   const { secrets, recoverySeed, lock } = keys
   const seeds = {
@@ -143,7 +148,7 @@ export async function savePoolKeys(home: string, keys: PoolKeys, random: Random)
     lock === undefined
       ? { format, pool: keys.pool, ...seeds, ...shared }
       : { format: lockedFormat, pool: keys.pool, ...shared, ...sealedSeeds(keys, lock, seeds, random) }
-  await writeSecret(join(home, 'keys', 'pool.json'), Buffer.from(`${JSON.stringify(file, null, 2)}\n`))
+  return Buffer.from(`${JSON.stringify(file, null, 2)}\n`)
 }
 
 function sealedSeeds(

@@ -127,6 +127,12 @@ export class Client {
     return this.#ok(this.#send('GET', `/files/${encodePath(path)}`, { ...parts, headers }))
   }
 
+  /** One call with a JSON body whose answer is a stream. */
+  async stream(method: string, path: string, { body, ...parts }: CallParts): Promise<IncomingMessage> {
+    const headers = { 'content-type': 'application/json' }
+    return this.#ok(this.#send(method, path, { ...parts, headers }, JSON.stringify(body ?? {})))
+  }
+
   /** `GET /api/v1/chunks/PATH`: one chunk as a stream, like a download. */
   async chunk(path: string, number: number, { query, ...parts }: CallParts = {}): Promise<IncomingMessage> {
     const address = `/api/v1/chunks/${encodePath(path)}`

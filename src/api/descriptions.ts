@@ -193,6 +193,12 @@ const described: Record<string, Description> = {
     body: confirmBody,
     answer: answers.devices,
   },
+  'POST /api/v1/export': {
+    summary:
+      'Keys, settings and all records as the file that `start --restore` takes; a secret seals its keys',
+    body: lockBody,
+    answer: anyBytes,
+  },
   'GET /api/v1/quota': { summary: 'The contributed space', answer: answers.quota },
   'PUT /api/v1/quota': { summary: 'Change the contributed space', body: quotaBody, answer: answers.quota },
   'GET /api/v1/quota/free': {

@@ -24,29 +24,29 @@ const secret = {
 
 export const lockBody = z.strictObject(secret)
 export const unlockBody = lockBody.refine(
-  (given) => secretOf(given) !== undefined,
+  (given) => keySecret(given) !== undefined,
   'a passphrase or a key file',
 )
 export const changeLockBody = z.strictObject({ present: unlockBody, next: unlockBody })
 
 async function lock(call: Call): Promise<unknown> {
-  return call.peer.lock.lock(secretOf(await jsonBody(call, lockBody)))
+  return call.peer.lock.lock(keySecret(await jsonBody(call, lockBody)))
 }
 
 async function unlock(call: Call): Promise<unknown> {
-  return call.peer.lock.unlock(secretOf(await jsonBody(call, unlockBody))!)
+  return call.peer.lock.unlock(keySecret(await jsonBody(call, unlockBody))!)
 }
 
 async function change(call: Call): Promise<unknown> {
   const { present, next } = await jsonBody(call, changeLockBody)
-  return call.peer.lock.change(secretOf(present)!, secretOf(next)!)
+  return call.peer.lock.change(keySecret(present)!, keySecret(next)!)
 }
 
 async function remove(call: Call): Promise<unknown> {
-  return call.peer.lock.remove(secretOf(await jsonBody(call, unlockBody))!)
+  return call.peer.lock.remove(keySecret(await jsonBody(call, unlockBody))!)
 }
 
-function secretOf({ passphrase, keyFile }: z.output<typeof lockBody>): LockSecret | undefined {
+export function keySecret({ passphrase, keyFile }: z.output<typeof lockBody>): LockSecret | undefined {
   if (passphrase !== undefined) return { passphrase }
   return keyFile === undefined ? undefined : { keyFile: Buffer.from(keyFile, 'base64') }
 }

@@ -8,6 +8,7 @@ import { docsRoutes } from './docs.ts'
 import { doctorRoutes } from './doctor.ts'
 import { entriesRoutes } from './entries.ts'
 import { eventsRoutes } from './events.ts'
+import { exportRoutes } from './export.ts'
 import { filesRoutes } from './files.ts'
 import { foldersRoutes } from './folders.ts'
 import { metricsRoutes } from './metrics.ts'
@@ -55,6 +56,7 @@ export const routes: readonly Route[] = [
   ...sessionsRoutes,
   ...passwordRoutes,
   ...lockRoutes,
+  ...exportRoutes,
   ...eventsRoutes,
   ...metricsRoutes,
   ...docsRoutes(() => routes),

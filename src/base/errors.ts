@@ -276,6 +276,12 @@ export const catalogue = {
     'this cannot be done while the keys of this peer have a lock',
     'remove it first: peerstor lock --remove',
   ),
+  EXPORT_INVALID: row(400, '{path} cannot be restored: {reason}', 'use another export'),
+  HOME_NOT_EMPTY: row(
+    409,
+    '{home} has keys already: a device is restored into an empty home only',
+    'choose another --home',
+  ),
   PORT_BUSY: row(500, 'no free port from {port} on {host}', 'choose another with --port'),
   SETTING_UNKNOWN: row(400, 'no setting is named {key}{hint}', 'list them: peerstor config', 2),
   SETTING_LATER: row(

@@ -60,6 +60,7 @@ export const commands: Record<string, CommandEntry> = {
     load: () => import('./lock.ts'),
   },
   unlock: { summary: 'open the files of a locked device again', load: () => import('./unlock.ts') },
+  export: { summary: 'write keys, settings and records to a file', load: () => import('./export.ts') },
   config: { summary: 'show and change settings', load: () => import('./config.ts') },
   metrics: { summary: 'show the numbers of this device', load: () => import('./metrics.ts') },
   url: { summary: 'print the link to the web page', load: () => import('./url.ts') },

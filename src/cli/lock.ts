@@ -69,7 +69,7 @@ async function remove(context: Context, { keyFile }: Options): Promise<void> {
   context.out.answer(state, () => context.out.line('the keys have no lock any more'))
 }
 
-async function newOne(keyFile: string | undefined, { signal }: Context): Promise<Secret> {
+export async function newOne(keyFile: string | undefined, { signal }: Context): Promise<Secret> {
   return keyFile === undefined ? { passphrase: await newSecret('passphrase', signal) } : fileSecret(keyFile)
 }
 

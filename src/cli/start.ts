@@ -30,6 +30,7 @@ export const build: BuildCommand = (command, act) => {
       '--recover <CODE...>',
       'become a device of the pool of a recovery key; - reads it from standard input',
     )
+    .option('--restore <FILE>', 'become the device of an export, in an empty home')
     .option('--verbose', 'log more: --log debug')
     .option('--debug', 'log everything: --log debug')
     .addHelpText(
@@ -63,6 +64,7 @@ async function start(context: Context, options: Options): Promise<void> {
     settings: flagsOf(options),
     join: await codeOf(options['join'] as string | undefined),
     recover: await codeOf((options['recover'] as string[] | undefined)?.join(' ')),
+    restore: options['restore'] as string | undefined,
   })
   try {
     await serve(context, peer, signal)

@@ -46,8 +46,8 @@ import { openPool } from '../pool/open-pool.ts'
 import type { Membership, Pool } from '../pool/pool.ts'
 import { Compaction } from '../store/compaction.ts'
 import { openIndexOnly, openStore } from '../store/open-store.ts'
-import { removeIndex } from '../store/remove-index.ts'
 import type { Store } from '../store/store.ts'
+import { openForgetful, recallOthers } from './forget-opened.ts'
 import { serveInvites } from './join.ts'
 import { membershipOf } from './membership.ts'
 import { serveRecovery } from './recover.ts'
@@ -154,8 +154,9 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
     contributed: parts.contributed() ?? 0,
   }
   const open = (): Promise<Store> => (away === undefined ? openStore(options) : openIndexOnly(options, away))
-  const store = await (keys.locked === true ? openClosedMouthed(open, parts.database) : open())
+  const store = await (keys.locked === true ? openForgetful(open, parts.database) : open())
   try {
+    if (away === undefined) await recallOthers(store)
     const space = await SpaceWatch.over(store, parts.contributed)
     const catalogue = await openCatalogue({ ...parts, store, naming: { checkPath, categoryOf } })
     if (parts.welcome !== undefined)
@@ -212,15 +213,6 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
     await store.close()
     throw thrown
   }
-}
-
-/** What an unlocked run left in the index, names and keys of chunks, is not for a locked one. */
-async function openClosedMouthed(open: () => Promise<Store>, database: string): Promise<Store> {
-  const store = await open()
-  if (!store.read.hasOpened()) return store
-  await store.close()
-  await removeIndex(database)
-  return open()
 }
 
 /** A device's first name; storage-only devices can not write one. */

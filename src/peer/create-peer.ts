@@ -22,6 +22,7 @@ import { openSettings } from './open-settings.ts'
 import type { Peer, PeerOptions } from './peer.ts'
 import { RunningPeer, type RunningParts } from './running-peer.ts'
 import { defaultHome } from './run-file.ts'
+import { beginRestore, endRestore } from './restore.ts'
 import type { Settings } from './settings.ts'
 import { programVersion } from './version.ts'
 
@@ -29,18 +30,27 @@ import { programVersion } from './version.ts'
 export async function createPeer(options: PeerOptions = {}): Promise<Peer> {
   const home = await openHome(options.home ?? defaultHome())
   try {
+    const restoring = options.restore === undefined ? undefined : await beginRestore(home, options.restore)
     const settings = await openSettings({
       flags: options.settings ?? {},
       environment: process.env,
       file: home.config,
     })
     const log = openLog({ level: settings.get('log'), file: settings.get('log-file'), onLog: options.onLog })
+    if (restoring !== undefined) {
+      const storage = storageOf(home, settings)
+      const real = { disk: realDisk, clock: realClock, random: systemRandom, log: log.log }
+      await endRestore({ ...real, home, storage }, restoring)
+    }
     return new RunningPeer(await realParts(home, settings, log), options)
   } catch (thrown) {
     await home.discard()
     throw thrown
   }
 }
+
+const storageOf = (home: Home, settings: Settings): string =>
+  settings.get('storage') ?? join(home.folder, 'segments')
 
 async function realParts(home: Home, settings: Settings, { log, setLevel }: PeerLog): Promise<RunningParts> {
   const peerKey = await loadPeerKey(home.folder, systemRandom)
@@ -74,7 +84,7 @@ async function realParts(home: Home, settings: Settings, { log, setLevel }: Peer
     log,
     codec: new WorkerCodec(),
     thumbnailer: new ThumbnailProcess(realClock),
-    storage: settings.get('storage') ?? join(home.folder, 'segments'),
+    storage: storageOf(home, settings),
     database: home.database,
     threaded: true,
     self: {

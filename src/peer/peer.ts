@@ -164,6 +164,8 @@ export interface RecoveryVerbs {
   print(options: { renew: boolean }): Promise<{ code: string; devices: DeviceLine[] }>
   /** The paper is in safe hands (`code`: as read from it): the key is removed from this device. */
   confirm(code: string | undefined): Promise<{ devices: DeviceLine[] }>
+  /** Keys, settings and all records as the bytes of one file; `secret` seals its keys. */
+  export(secret?: LockSecret): Promise<AsyncIterable<Uint8Array>>
 }
 
 /** `kind` null: the private keys lie on the disk as they are, readable by their owner alone. */
@@ -412,4 +414,6 @@ export interface PeerOptions {
   join?: string | undefined
   /** The code of a recovery paper: a home without a pool becomes a device of that one before `start` resolves. */
   recover?: string | undefined
+  /** A file of `export`: a home without keys becomes that device before `createPeer` resolves. */
+  restore?: string | undefined
 }

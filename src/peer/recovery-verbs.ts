@@ -3,20 +3,17 @@ import type { PoolKeys } from '../access/device-keys.ts'
 import { addRecoveryKey, paperText, parsePaper, recoveryDeviceOf, type Paper } from '../access/recovery.ts'
 import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { Random } from '../base/random.ts'
 import type { PeerId } from '../base/words.ts'
 import type { Core } from './create-core.ts'
 import { deviceLine } from './devices.ts'
+import { exportOf, type ExportParts } from './export.ts'
 import type { DeviceLine, RecoveryVerbs } from './peer.ts'
 
-export interface RecoveryParts {
-  core: () => Core
-  keys: () => PoolKeys
+export interface RecoveryParts extends ExportParts {
   /** Durable when it resolves. */
   saveKeys: (keys: PoolKeys) => Promise<void>
   /** Where this device may be dialled. */
   addresses: () => readonly string[]
-  random: Random
 }
 
 /** `changes` runs one change of the keys at a time. */
@@ -27,6 +24,7 @@ export function recoveryVerbs(
   return {
     print: ({ renew }) => changes(() => print(parts, renew)),
     confirm: (code) => changes(() => confirm(parts, code)),
+    export: (secret) => changes(() => exportOf(parts, secret)),
   }
 }
 

@@ -21,7 +21,7 @@ import { EventLog } from './events.ts'
 import { sayFarewell } from './farewell.ts'
 import { folderVerbs } from './folder-verbs.ts'
 import { forwardEvents } from './forward-events.ts'
-import { removeIndex } from '../store/remove-index.ts'
+import { closeCore } from './forget-opened.ts'
 import { FormerPool, requireMayBring } from './former-pool.ts'
 import type { Home } from './home.ts'
 import { join, type Joined, type JoinParts } from './join.ts'
@@ -390,15 +390,14 @@ export class RunningPeer implements Peer {
   }
 
   #recoveryVerbs(core: () => Core): RecoveryVerbs {
-    const { network, random } = this.#parts
+    const { network, random, clock } = this.#parts
     const saveKeys = async (keys: PoolKeys): Promise<void> => {
       await savePoolKeys(this.home, keys, random)
       this.#keys = keys
     }
-    return recoveryVerbs(
-      { core, random, saveKeys, keys: () => this.#keys as PoolKeys, addresses: () => network.addresses() },
-      (run) => this.#inTurn(run),
-    )
+    const around = { home: this.home, random, addresses: () => network.addresses(), now: () => clock.now() }
+    const parts = { ...around, core, saveKeys, keys: () => this.#keys as PoolKeys }
+    return recoveryVerbs(parts, (run) => this.#inTurn(run))
   }
 
   #lockVerbs(): LockVerbs {
@@ -520,9 +519,7 @@ export class RunningPeer implements Peer {
     await this.#changing
     this.#shared.leave()
     await this.#former.pause()
-    await this.#core?.stop()
-    // Where keys are sealed, what they opened is not to lie there either while nothing runs.
-    if (this.#keys?.lock !== undefined) await removeIndex(this.#parts.database)
+    await closeCore(this.#core, this.#keys, this.#parts.database)
     await network.stop()
     await thumbnailer?.close()
     await codec.close()

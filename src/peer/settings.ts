@@ -173,7 +173,6 @@ export const laterSettings: Readonly<Record<string, Pick<Setting, 'value' | 'fla
   'limit-up': { value: 'RATE' },
   'limit-down': { value: 'RATE' },
   interactive: {},
-  restore: { value: 'FILE' },
   'versions.keep': { flagless: true },
   'gc.first': { flagless: true },
   'gc.every': { flagless: true },
