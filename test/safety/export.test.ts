@@ -20,10 +20,12 @@ async function copies(peer: Peer, path: string): Promise<number> {
   return peer.files.has(path) ? (await peer.files.info(path)).copies.have : 0
 }
 
-const contents = async (peer: Peer, path: string): Promise<string[]> => {
-  const versions = await peer.files.versions(path)
-  const read = versions.map(async ({ version }) => (await contentOf(peer, path, { version })).toString())
-  return (await Promise.all(read)).sort()
+/** What all versions of a file hold, as far as it is to be had now. */
+const contents = async (peer: Peer, path: string): Promise<string> => {
+  const read = (await peer.files.versions(path)).map(async ({ version }) =>
+    contentOf(peer, path, { version }).then(String, () => 'not yet'),
+  )
+  return (await Promise.all(read)).sort().join()
 }
 
 test('a device is made again from its export; a copy that goes on beside it loses nothing and is seen', async (t) => {
@@ -33,6 +35,7 @@ test('a device is made again from its export; a copy that goes on beside it lose
   const { code } = await a.pool.invite({ storageOnly: false })
   const b = await startPeer(t, { home: home('b'), join: code })
   const content = Buffer.alloc(700_000, 'z')
+  const { peer: peerId } = await a.status()
   await a.files.put('files/large', sourceOf(content))
   await a.files.put('files/note', text('at first'))
   await a.settings.set('zone', 'home')
@@ -51,10 +54,7 @@ test('a device is made again from its export; a copy that goes on beside it lose
   const c = await startPeer(t, { home: home('c'), restore: file })
   assert.equal((await c.status()).locked, true, 'its keys are sealed')
   await c.lock.unlock(secret)
-  assert.deepEqual(
-    [(await c.status()).peer, c.settings.get('zone')],
-    [(await a.status().catch(() => c.status())).peer, 'home'],
-  )
+  assert.deepEqual([(await c.status()).peer, c.settings.get('zone')], [peerId, 'home'])
   await c.files.put('files/note', text('from the copy'))
   await c.stop()
 
@@ -78,12 +78,12 @@ test('a device is made again from its export; a copy that goes on beside it lose
         (await peer.files.versions('files/note')).filter(({ state }) => state !== 'old').length === 2,
       waitMs,
     )
+  const all = 'at first,from the copy,from the first'
   await eventually(
     'everything can be read on b',
-    async () => (await contents(b2, 'files/note')).length === 3,
+    async () => (await contents(b2, 'files/note')) === all,
     waitMs,
   )
-  assert.deepEqual(await contents(b2, 'files/note'), ['at first', 'from the copy', 'from the first'])
   assert.deepEqual(await contentOf(c2, 'files/large'), content, 'the content comes from the other device')
   for (const peer of [b2, c2]) {
     const { devices } = await peer.pool.devices()
@@ -116,10 +116,7 @@ test('an export that was changed anywhere, or is not whole, makes no device', as
   await refused(Buffer.concat([whole, Buffer.alloc(1)]), 'something behind')
   // Whoever makes a new sum cannot make new signatures.
   const forged = Buffer.from(whole)
-  const name = forged.lastIndexOf(Buffer.from((await a.status()).pool.id.slice(0, 64), 'hex'))
-  const inRecords = forged.length - 2000
-  assert.ok(name < forged.length)
-  forged[inRecords]! ^= 1
+  forged[forged.length - 2000]! ^= 1
   new RunningHash()
     .add(forged.subarray(0, -32))
     .digest()
