@@ -51,6 +51,7 @@ class Scene {
   readonly outlets = new Map<Outlet, Deliver>()
   readonly told: string[] = []
   problems: Problem[] = []
+  found = (): Promise<Problem[]> => Promise.resolve(this.problems)
   alerts = this.start()
 
   /** As after a restart: all that is left is the rows. */
@@ -63,7 +64,7 @@ class Scene {
       random: systemRandom,
       log: silentLog,
       device: () => device,
-      problems: () => Promise.resolve(this.problems),
+      problems: () => this.found(),
       outlets: () => outlets,
       publish: ({ state, kind, subject }) => told.push([state, kind, subject ?? ''].join(' ').trim()),
       wake: () => undefined,
@@ -136,6 +137,21 @@ test('a round that somebody asks for tells at once', async () => {
   assert.deepEqual(scene.takeTold(), ['raised degraded'])
 })
 
+test('a round that is asked for while one is under way comes after it', async () => {
+  const scene = new Scene()
+  const looking = Promise.withResolvers<Problem[]>()
+  const { problems } = scene
+  scene.found = () => looking.promise
+  scene.alerts.hurry()
+  const first = scene.alerts.work(never)
+  scene.alerts.hurry()
+  looking.resolve(problems)
+  await first
+  scene.found = () => Promise.resolve([short])
+  await scene.alerts.work(never)
+  assert.deepEqual(scene.takeTold(), ['raised degraded'])
+})
+
 test('what happens again and again is told of once an hour', async () => {
   const scene = new Scene()
   const healed: Problem = { ...damage, kind: 'damage-healed' }
@@ -189,7 +205,7 @@ test('few wait, and none for ever', async () => {
     await scene.alerts.notice({ ...damage, subject: String(count) })
   assert.match(scene.alerts.status(), new RegExp(`; ${limits.alertsKept} wait`))
   assert.equal(scene.alerts.recent().length, limits.alertsKept)
-  await scene.run(limits.alertLifeMs + limits.alertsKept * 2 * limits.alertRetryMs)
+  await scene.run(limits.alertLifeMs + 2 * limits.alertRetryMs)
   assert.equal(scene.alerts.status(), 'nothing is wrong')
 })
 

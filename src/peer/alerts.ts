@@ -49,6 +49,9 @@ interface Attempts {
 
 const row = ['alert', 'kept'] as const
 const lookEveryMs = 30_000
+/** Where there are very many files, a look counts for long: it comes the more seldom. */
+const restFactor = 100
+const lookSeldomMs = 10 * 60_000
 const retryFirstMs = 5_000
 
 export class Alerts implements Worker {
@@ -126,19 +129,24 @@ export class Alerts implements Worker {
 
   async #look(): Promise<void> {
     const { clock, problems } = this.#parts
-    this.#lookAt = clock.monotonicMs() + lookEveryMs
+    const beganAt = clock.monotonicMs()
+    const hurried = this.#hurried
+    this.#hurried = false
+    this.#lookAt = beganAt + lookEveryMs
+    const all = await problems()
+    const now = clock.monotonicMs()
+    // Who asks for a round meanwhile gets another one.
+    if (!this.#hurried)
+      this.#lookAt = now + Math.min(lookSeldomMs, Math.max(lookEveryMs, restFactor * (now - beganAt)))
     const found = new Map(
-      (await problems())
-        .filter(({ severity }) => severity !== 'hint')
-        .map((problem) => [keyOf(problem), problem]),
+      all.filter(({ severity }) => severity !== 'hint').map((problem) => [keyOf(problem), problem]),
     )
     const { standing } = this.#state()
     const raised = [...found].filter(([key]) => !(key in standing))
     const over = Object.entries(standing).filter(([key]) => !found.has(key))
     this.#forgetOthers([...raised, ...over].map(([key]) => key))
-    const news = raised.filter(([key, { severity }]) => this.#isFor(key, waitsMs[severity]))
-    const ended = over.filter(([key]) => this.#isFor(key, limits.alertClearMs))
-    this.#hurried = false
+    const news = raised.filter(([key, { severity }]) => this.#isFor(key, hurried ? 0 : waitsMs[severity]))
+    const ended = over.filter(([key]) => this.#isFor(key, hurried ? 0 : limits.alertClearMs))
     if (news.length + ended.length === 0) return
     const ends = new Set(ended.map(([key]) => key))
     const stay = Object.entries(standing).filter(([key]) => !ends.has(key))
@@ -154,7 +162,7 @@ export class Alerts implements Worker {
     const now = this.#parts.clock.monotonicMs()
     const since = this.#since.get(key) ?? now
     this.#since.set(key, since)
-    if (!this.#hurried && now - since < ms) return false
+    if (now - since < ms) return false
     this.#since.delete(key)
     return true
   }
@@ -197,7 +205,7 @@ export class Alerts implements Worker {
     try {
       await deliver(alert, signal)
       this.#attempts.set(outlet, { failures: 0, nextAt: 0 })
-      await this.#take(outlet, alert)
+      await this.#keep(outlet, ({ id }) => id !== alert.id)
     } catch (thrown) {
       signal.throwIfAborted()
       const trouble = asPeerStorError(thrown).message
@@ -205,13 +213,15 @@ export class Alerts implements Worker {
       const nextAt = clock.monotonicMs() + waitMs * (0.75 + this.#parts.random.number() / 2)
       this.#attempts.set(outlet, { failures: attempts.failures + 1, nextAt, trouble })
       log.warn('an alert could not be delivered', { outlet, reason: trouble, attempt: attempts.failures + 1 })
-      if (clock.now() - Date.parse(alert.time) > limits.alertLifeMs) await this.#take(outlet, alert)
+      await this.#keep(outlet, ({ time }) => clock.now() - Date.parse(time) <= limits.alertLifeMs)
     }
   }
 
-  async #take(outlet: Outlet, { id }: Alert): Promise<void> {
+  /** What goes on waiting. */
+  async #keep(outlet: Outlet, waits: (alert: Alert) => boolean): Promise<void> {
+    if (this.#state().waiting[outlet]?.every(waits) === true) return
     await this.#change((kept) => {
-      const left = kept.waiting[outlet]?.filter((alert) => alert.id !== id) ?? []
+      const left = kept.waiting[outlet]?.filter(waits) ?? []
       return { ...kept, waiting: { ...kept.waiting, [outlet]: left } }
     })
   }
