@@ -66,24 +66,26 @@ function idsIn(hex: string): RecordHash[] {
 
 /** A row of `lineSelect`. */
 export function listedRow(row: SQLOutputValue[]): ListedRow {
-  const [version, entry, kind, path, mode, modified, created, size, hash, type, tags, target, conflicts] = row
+  const [joined, kind, path, mode, modified, created, size, type, tags, target, conflicts, copies] = row
+  // Of 32 and 16 bytes; what follows is the content's.
+  const ids = (joined as string).toLowerCase()
   return {
-    version: version as RecordHash,
-    entry: entry as EntryId,
+    version: ids.slice(0, 64) as RecordHash,
+    entry: ids.slice(64, 96) as EntryId,
     kind: kind as EntryKind,
     path: path as string,
     mode: mode as number,
     modified: modified as number,
     created: created as number,
     size: size as number,
-    hash: hash as string,
+    hash: ids.slice(96),
     type: type as string,
     tags: tagsIn(tags),
     target: (target as string | null) ?? undefined,
-    conflicts: conflicts === '' ? noConflicts : idsIn(conflicts as string),
-    copies: row[13] as number,
-    hides: row[14] === 1,
-    time: { ms: row[15] as number },
+    conflicts: conflicts === '' ? noConflicts : idsIn((conflicts as string).toLowerCase()),
+    copies: copies as number,
+    hides: row[12] === 1,
+    time: { ms: row[13] as number },
   }
 }
 
