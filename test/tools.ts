@@ -24,6 +24,7 @@ const tools = {
     ],
   },
   ip: { names: ['ip', '/usr/sbin/ip', '/sbin/ip'], platforms: ['linux'] },
+  tc: { names: ['tc', '/usr/sbin/tc', '/sbin/tc'], platforms: ['linux'] },
   'mkfs.ext4': { names: ['mkfs.ext4', '/usr/sbin/mkfs.ext4', '/sbin/mkfs.ext4'], platforms: ['linux'] },
   strace: { names: ['strace'], platforms: ['linux'] },
   curl: { names: ['curl', 'curl.exe'] },
