@@ -168,6 +168,26 @@ test('a write that fails leaves nothing behind, and writing goes on when there i
   await store.close()
 })
 
+test('what is written while the store closes is refused, and does not look like a failed disk', async (t) => {
+  const { home } = await faultyHome(t)
+  const store = await home.open()
+  await store.chunks.put([chunkOf(304, pinOf('a'))])
+  let open = true
+  const closed = store.close().then(() => (open = false))
+  const refusals: unknown[] = []
+  while (open) {
+    store.chunks.put([chunkOf(304, pinOf('a'))]).catch((thrown: unknown) => refusals.push(thrown))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await closed
+  assert(refusals.length > 0)
+  for (const thrown of refusals) assert(isCode(thrown, 'INTERNAL'), String(thrown))
+  assert.deepEqual(
+    home.lines.filter(({ level }) => level === 'error'),
+    [],
+  )
+})
+
 test('the reserve is larger than what compaction of one segment needs', () => {
   assert(limits.reserveBytes >= limits.segmentBytes * limits.segmentLiveMin)
 })

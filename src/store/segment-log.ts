@@ -108,6 +108,8 @@ export class SegmentLog {
   #lock: Promise<unknown> = Promise.resolve()
   #failedSyncs = 0
   #failed: PeerStorError | undefined
+  /** What is appended from now on is refused with this. */
+  #closed: PeerStorError | undefined
 
   /** Goes on in `segment`, or begins segment `nextNumber`. */
   constructor(options: SegmentLogOptions, segment: OpenSegment | undefined, nextNumber: number) {
@@ -127,7 +129,8 @@ export class SegmentLog {
   }
 
   append(append: Append): Promise<void> {
-    if (this.#failed !== undefined) return Promise.reject(this.#failed)
+    const refused = this.#failed ?? this.#closed
+    if (refused !== undefined) return Promise.reject(refused)
     return new Promise((resolve, reject) => {
       this.#queue.push({ append, written: [], resolve, reject })
       if (!this.#writerRuns) void this.#writeQueue()
@@ -137,7 +140,10 @@ export class SegmentLog {
   /** Resolves when everything appended before is written and synced. */
   async close(): Promise<void> {
     try {
-      if (this.#failed === undefined) await this.append({ entries: [], durable: true, ops: [] })
+      const last = this.#failed === undefined && this.append({ entries: [], durable: true, ops: [] })
+      // What comes later would meet a closed file, and look like a disk that fails.
+      this.#closed = fail('INTERNAL', { reason: 'the store is closed' })
+      await last
     } catch (thrown) {
       // Whoever waits for something was told; what is on the disk is indexed at the next start.
       this.#options.log.warn('the store closes before the index has all of it', {
@@ -146,7 +152,6 @@ export class SegmentLog {
     }
     await this.#segment?.file.close()
     this.#segment = undefined
-    this.#failed ??= fail('INTERNAL', { reason: 'the store is closed' })
   }
 
   async #writeQueue(): Promise<void> {
