@@ -172,10 +172,10 @@ test('what is written while the store closes is refused, and does not look like 
   const { home } = await faultyHome(t)
   const store = await home.open()
   await store.chunks.put([chunkOf(304, pinOf('a'))])
-  let open = true
-  const closed = store.close().then(() => (open = false))
+  const closing = { over: false }
+  const closed = store.close().then(() => (closing.over = true))
   const refusals: unknown[] = []
-  while (open) {
+  while (!closing.over) {
     store.chunks.put([chunkOf(304, pinOf('a'))]).catch((thrown: unknown) => refusals.push(thrown))
     await new Promise((resolve) => setImmediate(resolve))
   }

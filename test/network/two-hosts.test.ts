@@ -16,9 +16,9 @@ test(
     if (reason !== undefined) return t.skip(reason)
     const folder = await mkdtemp(join(tmpdir(), 'peerstor-hosts-'))
     t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
-    const { hosts, close } = await hostsOnOneBridge({ names: ['a', 'b'], folder })
-    t.after(close)
-    const [a, b] = hosts as [Host, Host]
+    const bridge = await hostsOnOneBridge({ names: ['a', 'b'], folder })
+    t.after(() => bridge.close())
+    const [a, b] = bridge.hosts as [Host, Host]
     await a.start('--peer-port', '9001')
     const { code } = await a.json<{ code: string }>('invite')
     await a.stop()
