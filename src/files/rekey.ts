@@ -248,6 +248,7 @@ export class Rekey implements Worker {
         writers.push(writer)
         const content = await this.#seal(row, keys, writer, signal)
         if (content !== undefined) sealed.push({ row, content })
+        else await giveUp(writers.pop()!)
       }
       await this.#spread(folder, sealed, signal)
       await catalogue.reseal(
@@ -256,7 +257,7 @@ export class Rekey implements Worker {
       )
       for (const writer of writers) await writer.keeping(async () => undefined)
     } catch (thrown) {
-      for (const writer of writers) await writer.keeping(() => Promise.reject(thrown)).catch(() => undefined)
+      for (const writer of writers) await giveUp(writer)
       throw thrown
     }
     return { files: sealed.length, bytes: sealed.reduce((sum, { row }) => sum + row.size, 0) }
@@ -295,19 +296,28 @@ export class Rekey implements Worker {
     const { store, pool } = this.#parts
     const contents = sealed.map(({ content }) => content)
     await store.commit({
+      chunks: contents.flatMap(({ held }) => held),
       index: contents.flatMap(({ index }) => index),
       pins: contents.flatMap(({ pins }) => pins),
     })
+    for (const { written } of contents) written()
+    const chunks = contents.flatMap(({ chunks }) => chunks)
+    // The record that follows takes the old chunks out of use: none of the new ones may be missing.
+    if (!chunks.every((id) => store.has(id))) throw new NotYet('new chunks are not on this disk')
     pool.replicate(
       folder,
       contents.flatMap(({ notReplicated }) => notReplicated),
     )
     const copies = Math.max(1, ...sealed.map(({ row }) => this.#copiesFor(row)))
-    const chunks = contents.flatMap(({ chunks }) => chunks)
     if (copies < 2 || chunks.length === 0) return
     const have = await pool.durable(chunks, copies, durableMs, { signal })
     if (have < copies) throw new NotYet(`${copies} devices are to keep the new chunks, ${have} do so far`)
   }
+}
+
+/** What was sealed for nothing leaves nothing here. */
+async function giveUp(writer: ContentWriter): Promise<void> {
+  await writer.keeping(() => Promise.reject(new NotYet('given up'))).catch(() => undefined)
 }
 
 const newRound = (folder: FolderId, keys: FolderKeys): Round => ({

@@ -100,6 +100,12 @@ test('everything is sealed anew, old versions and trash too; nothing else change
   )
   assert.equal((await b.files.info('files/d/large')).hash, (await a.files.info('files/d/large')).hash)
   assert.deepEqual(await contentOf(b, 'files/d/large'), large)
+  for (const path of paths)
+    await eventually(
+      `${path} has its copies`,
+      async () => (await b.files.info(path)).copies.have === 2,
+      waitMs,
+    )
   // Equal content is found equal again, under the new keys alone.
   const again = await a.files.put('files/again', sourceOf(large))
   assert.equal(again.sentBytes, 0)
@@ -136,6 +142,11 @@ test('an upload from before the fresh secret goes on, and what is moved or seale
   await finished(again)
   assert.deepEqual(await contentOf(again, 'files/d/large'), content)
   assert.equal((await contentOf(again, 'files/moved')).toString(), 'small')
+  assert.equal(
+    (await again.files.info('files/moved')).copies.have,
+    1,
+    'small files have their new chunks too',
+  )
   assert.equal((await again.files.put('files/copy', sourceOf(content))).sentBytes, 0)
   assert.deepEqual(alarms, [])
 })
