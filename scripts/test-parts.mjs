@@ -40,6 +40,7 @@ export const parts = {
       'test/peer-authorisation.test.ts',
       'test/sim/seeds-1.test.ts',
       'test/sim/retire.test.ts',
+      'test/sim/collect.test.ts',
     ],
   },
   faces: { owns: ['src/api/', 'src/cli/', 'test/faces/', 'ui/', 'bench/'], alone: true },

@@ -155,7 +155,7 @@ export function versionRow(record: SignedRecord, path: string, more: Partial<Ver
 }
 
 /** Takes search and what came later out of an index database: what is left has `user_version` 4. */
-export const withoutSearch = `DROP TABLE codings; DROP TABLE shards; DROP INDEX versions_expiring; DROP TABLE reseals; DROP INDEX records_unopened_reseals;
+export const withoutSearch = `DROP TABLE compared; DROP TABLE codings; DROP TABLE shards; DROP INDEX versions_expiring; DROP TABLE reseals; DROP INDEX records_unopened_reseals;
   ALTER TABLE versions DROP COLUMN sealed; ALTER TABLE versions DROP COLUMN own_hash;
   ALTER TABLE versions DROP COLUMN own_content; ALTER TABLE versions DROP COLUMN own_sealed; ALTER TABLE pins DROP COLUMN falls; DROP TABLE loose; DROP TABLE reconciled; DROP TABLE quarantine; DROP TABLE scars; ALTER TABLE segments DROP COLUMN verified;
   ALTER TABLE segments DROP COLUMN verified_to; DROP INDEX entries_hidden; DROP INDEX versions_priority; DROP TABLE search; DROP TABLE search_new; DROP TABLE search_gone; DROP TABLE search_words;
@@ -165,7 +165,7 @@ export const withoutSearch = `DROP TABLE codings; DROP TABLE shards; DROP INDEX 
   DROP INDEX contents_by_chunk; DROP INDEX changes_dropped; DROP INDEX records_begin;`
 
 /** Takes the facts of search out of an index database: what is left has `user_version` 16. */
-export const withoutFacts = `DROP TABLE codings; DROP TABLE shards; DROP TABLE search_terms; DROP TABLE search_classes; DROP TABLE search_facts;
+export const withoutFacts = `DROP TABLE compared; DROP TABLE codings; DROP TABLE shards; DROP TABLE search_terms; DROP TABLE search_classes; DROP TABLE search_facts;
   DROP TABLE search_sizes; DROP TABLE search_names; DROP TABLE search_gone; DROP TABLE search_words;
   CREATE TABLE search_gone (at INTEGER PRIMARY KEY, words TEXT NOT NULL);
   CREATE VIRTUAL TABLE search_words USING fts5 (words, content = '', detail = none, tokenize = 'trigram case_sensitive 1');

@@ -21,6 +21,7 @@ import type {
 import type { FolderKeys } from '../codec/codec.ts'
 import type { Coding } from '../codec/coding.ts'
 import type { ShardScheme } from '../codec/shards.ts'
+import type { Release } from '../codec/release.ts'
 import type { Fork } from './forks.ts'
 import type { VersionBody, VersionContent } from '../codec/version-body.ts'
 import type { Pin } from '../store/chunk-store.ts'
@@ -200,6 +201,13 @@ export interface Catalogue {
   /** Says of which shards chunks are made, all of one scheme; `FORBIDDEN` on a storage-only device. */
   code(folder: FolderId, codings: readonly Coding[]): Promise<void>
 
+  /** Signs a release of pins by this device. */
+  signRelease(release: Release): Uint8Array
+  /**
+   * A release of pins here by the device of `from`, with all devices of its user. `FORBIDDEN` unless it is a device
+   * of the folder's members that counts, and `RECORD_INVALID` when its signature is wrong.
+   */
+  readRelease(bytes: Uint8Array, from: PeerId): Release & { devices: DeviceId[] }
   /** Signs this device's changing state; `statement.ts`. */
   makeStatement(state: DeviceState): Uint8Array
   /** Checks another device's statement; stores and returns it when it is newer. */

@@ -18,6 +18,7 @@ import type { FolderKeys } from '../codec/codec.ts'
 import { encodeCodings, type Coding } from '../codec/coding.ts'
 import { isOneSecret } from '../codec/folder-keys.ts'
 import type { Batch } from '../codec/record.ts'
+import { readRelease, signRelease, type Release } from '../codec/release.ts'
 import { isScheme } from '../codec/shards.ts'
 import {
   decodeVersionBody,
@@ -312,6 +313,26 @@ export class OpenedCatalogue implements Catalogue {
   /** Says that the paper of this user's recovery key is in safe hands. */
   async confirmRecovery(device: DeviceId): Promise<void> {
     await this.append([{ kind: 'printed', body: encode(printedBody, { device }) }])
+  }
+
+  // Releases
+
+  signRelease(release: Release): Uint8Array {
+    const { pool, device } = this
+    return signRelease(release, { pool, device, key: this.#parts.keys.secrets.record })
+  }
+
+  readRelease(bytes: Uint8Array, from: PeerId): Release & { devices: DeviceId[] } {
+    const { authority, book } = this.state
+    const release = readRelease(bytes, this.pool, (device) => authority.recordKeyOf(device))
+    const signer = this.deviceOf(from)
+    const counts = signer?.device === release.device && !signer.revoked && signer.kind === 'device'
+    if (!counts || !book.isMember(release.folder, signer.user))
+      throw fail('FORBIDDEN', { role: this.roleOf(from), action: 'release pins of this folder' })
+    if (release.holder !== this.device)
+      throw fail('BAD_INPUT', { what: 'the release', reason: 'it is for another device' })
+    const own = this.devices().filter(({ user }) => user === signer.user)
+    return { ...release, devices: own.map(({ device }) => device) }
   }
 
   // Statements

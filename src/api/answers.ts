@@ -153,6 +153,7 @@ const quota = z.looseObject({
   used: bytes,
   contributed: bytes,
   free: bytes,
+  quarantined: bytes,
   perFolder: z.array(z.looseObject({ folder: z.string(), bytes, quota: bytes.optional() })),
 })
 const candidate = z.looseObject({
@@ -182,7 +183,7 @@ const status = z.looseObject({
   addresses: z.array(z.string()),
   version: z.string(),
   pool,
-  storage: z.looseObject({ used: bytes, contributed: bytes, free: bytes }),
+  storage: z.looseObject({ used: bytes, contributed: bytes, free: bytes, quarantined: bytes }),
   files: z.looseObject({ count, bytes }),
   safety: z.looseObject({ safe: count, degraded: count, lost: count }),
   transfers: count,
@@ -259,6 +260,13 @@ const scrubbed = z.looseObject({
   healed: count,
   left: z.array(z.string()),
 })
+const collected = z.looseObject({
+  removed: count,
+  bytes,
+  held: z.array(z.looseObject({ id: z.string(), reason: z.string(), chunks: count, bytes })),
+  quarantined: z.looseObject({ chunks: count, bytes }),
+  waiting: z.array(z.string()),
+})
 const steeredWorkers = workers
 const health = z.looseObject({
   status: z.enum(['healthy', 'unhealthy']),
@@ -321,6 +329,7 @@ export const answers = {
   workers,
   steeredWorkers,
   scrubbed,
+  collected,
   problems,
   alerts,
   signedReport,

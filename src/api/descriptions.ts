@@ -19,6 +19,7 @@ import { restoreBody } from './restore.ts'
 import { reportBody } from './report.ts'
 import type { Route } from './route.ts'
 import { simulateBody } from './doctor.ts'
+import { collectBody } from './gc.ts'
 import { scrubBody } from './scrub.ts'
 import { searchQuery, totalsQuery } from './search.ts'
 import { signInBody } from './sessions.ts'
@@ -246,6 +247,11 @@ const described: Record<string, Description> = {
     summary: 'Whether a report is what a device signed, and who that is',
     body: reportBody,
     answer: answers.checkedReport,
+  },
+  'POST /api/v1/gc': {
+    summary: 'Drop what nothing needs any more, or say what would be dropped',
+    body: collectBody,
+    answer: answers.collected,
   },
   'POST /api/v1/scrub': {
     summary: "Read and compare what lies on this disk, or on another device's, mend what is damaged",

@@ -10,6 +10,7 @@ import { entriesRoutes } from './entries.ts'
 import { eventsRoutes } from './events.ts'
 import { exportRoutes } from './export.ts'
 import { filesRoutes } from './files.ts'
+import { gcRoutes } from './gc.ts'
 import { foldersRoutes } from './folders.ts'
 import { metricsRoutes } from './metrics.ts'
 import { lockRoutes } from './lock.ts'
@@ -51,6 +52,7 @@ export const routes: readonly Route[] = [
   ...doctorRoutes,
   ...reportRoutes,
   ...scrubRoutes,
+  ...gcRoutes,
   ...thumbnailsRoutes,
   ...tokensRoutes,
   ...sessionsRoutes,

@@ -214,6 +214,23 @@ export const limits = {
   alertRetryMs: hour,
   alertLifeMs: day,
 
+  // Collection
+  /** Chunks that one release names. */
+  releaseChunks: 1024,
+  /** After a release the pins of its own user fall after this time; chunks without a pin wait as long. */
+  quarantineMs: 7 * day,
+  /** Shorter is refused: members look daily whether something was released that they need. */
+  quarantineLeastMs: 2 * day,
+  /** Pins of others fall after this. */
+  releaseOthersMs: 30 * day,
+  collectFirstMs: 5 * minute,
+  collectEveryMs: hour,
+  /** A pass that would drop more than this share, and so many chunks, that nobody released stops and asks. */
+  collectShare: 0.1,
+  collectUnasked: 1000,
+  /** Nothing is collected while this clock differs by more from those of the connected devices. */
+  collectClockMs: hour,
+
   // HTTP
   httpHeaderBytes: 32 * KiB,
   httpJsonBytes: 1 * MiB,
@@ -328,6 +345,10 @@ assert(limits.segmentBytes > limits.sealedMax, 'a chunk fits a segment')
 assert(limits.batchBytes >= limits.batchRecords * limits.recordHead, 'the heads of a full batch fit')
 assert(limits.manifestNode >= limits.manifestFanout * 96, 'a full manifest node fits')
 assert(limits.sealedMax > limits.manifestNode, 'a manifest node is an ordinary sealed chunk')
+assert(
+  limits.quarantineMs <= limits.releaseOthersMs,
+  'a release fells the pins of others after those of its own user',
+)
 assert(limits.requestKeepMs < limits.requestIdleMs, 'the asking end closes idle sockets first')
 assert(limits.requestStreams < limits.streamsPerConnection, 'ping and identify find a free stream')
 assert(limits.requestHeadBytes >= 2 * limits.noticeStatements * limits.statementBytes, 'a full notice fits')

@@ -52,6 +52,7 @@ export const commands: Record<string, CommandEntry> = {
     load: () => import('./report.ts'),
   },
   scrub: { summary: 'read and compare what lies on this disk', load: () => import('./scrub.ts') },
+  gc: { summary: 'drop what nothing needs any more', load: () => import('./gc.ts') },
   workers: { summary: 'show, pause, resume and run background work', load: () => import('./workers.ts') },
   token: { summary: 'make, list and revoke API tokens', load: () => import('./token.ts') },
   password: { summary: 'set the password of the page', load: () => import('./password.ts') },

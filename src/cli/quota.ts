@@ -60,6 +60,10 @@ function print({ out }: Context, quota: Quota): void {
     out.line(
       `${sizeText(quota.used)} of ${sizeText(quota.contributed)} used, ${sizeText(quota.free)} free on the disk`,
     )
+    if (quota.quarantined > 0)
+      out.line(
+        `${sizeText(quota.quarantined)} of it is needed by nothing any more, and goes when its time is over`,
+      )
     for (const { folder, bytes, quota: limit } of quota.perFolder)
       out.line(`  ${folder}  ${sizeText(bytes)}${limit === undefined ? '' : ` of ${sizeText(limit)}`}`)
   })

@@ -25,6 +25,8 @@ function show({ out, home }: Context, status: PeerStatus): void {
   out.line(
     `  storage   ${sizeText(storage.used)} of ${sizeText(storage.contributed)} used, ${sizeText(storage.free)} free on the disk`,
   )
+  if (storage.quarantined > 0)
+    out.line(`            ${sizeText(storage.quarantined)} of it in quarantine: nothing needs it any more`)
   out.line(`  files     ${plural(files.count, 'file')}, ${sizeText(files.bytes)}`)
   out.line(`  safety    ${safety.safe} safe, ${safety.degraded} degraded, ${safety.lost} lost`)
   out.line(

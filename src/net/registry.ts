@@ -51,6 +51,11 @@ export const registry = {
   'chunks.list': rule(devices, limits.requestHeadBytes, 0, false),
   /** "Keep these": the holder fetches what it lacks and answers when durable. */
   'chunks.offer': rule(devices, limits.requestBodyBytes, 0, false),
+  /** Digests of a folder's pins at the asked holder, by the beginning of the chunks' ids; and those ids. */
+  'pins.digests': rule(['member', 'admin'], limits.requestHeadBytes, 0, false),
+  'pins.list': rule(['member', 'admin'], limits.requestHeadBytes, 0, false),
+  /** A signed release. Storage-only devices release nothing. */
+  'pins.release': rule(['member', 'admin'], limits.requestBodyBytes, 0, false),
   /** `keyed(nonce, sealed chunk)`: proof that a holder has the bytes now. */
   'chunks.challenge': rule(devices, limits.requestHeadBytes, 0, false),
   /** When chunks were last read from the disk and compared. */

@@ -42,12 +42,15 @@ import { Retention } from '../files/retention.ts'
 import { chunksAt } from '../files/scrub.ts'
 import { SearchIndex } from '../files/search-index.ts'
 import type { Network } from '../net/network.ts'
+import type { CollectionTimes } from '../pool/collection.ts'
+import type { Collection } from '../pool/open-collection.ts'
 import { openPool } from '../pool/open-pool.ts'
 import type { Membership, Pool } from '../pool/pool.ts'
 import { Compaction } from '../store/compaction.ts'
 import { openIndexOnly, openStore } from '../store/open-store.ts'
 import type { Store } from '../store/store.ts'
 import { openForgetful, recallOthers } from './forget-opened.ts'
+import { collectionOf, needsOf } from './collection-of.ts'
 import { serveInvites } from './join.ts'
 import { membershipOf } from './membership.ts'
 import { serveRecovery } from './recover.ts'
@@ -89,6 +92,8 @@ export interface CoreParts {
   repairGraceMs?: number | undefined
   scrubCycleMs?: (() => number) | undefined
   sourcesAtOnce?: (() => number) | undefined
+  /** When collection works, and how long what nothing needs is kept; default `limits`. */
+  collectionTimes?: (() => CollectionTimes) | undefined
 }
 
 /** What this device says of itself; asked anew each time. */
@@ -104,6 +109,8 @@ export interface Core {
   readonly store: Store
   readonly catalogue: OpenedCatalogue
   readonly pool: Pool
+  /** What leaves this disk. */
+  readonly collection: Collection
   readonly membership: Membership
   readonly workers: WorkerRunner
   /** How many files have all their copies. */
@@ -174,18 +181,14 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
       wake('compact')
     }
     const unfinished = new Unfinished({ store, catalogue, log, onDropped, wake })
-    const unwanted: Unfinished['unwanted'] = (offered) => unfinished.unwanted(offered)
+    const shared = { store, membership, budget, wake, ...needsOf(unfinished) }
     const pool = openPool({
       ...parts,
-      store,
-      membership,
-      budget,
-      wake,
-      unwanted,
-      inUse: (id) => unfinished.isUsed(id),
+      ...shared,
       overBytes: () => space.overBytes(),
       onDropped: () => wake('compact'),
     })
+    const collection = collectionOf(parts, { ...shared, pool, catalogue, onDropped })
     const retirement = new Retirement(
       { store, catalogue, membership, pool, clock, wake, onChange: () => ownChanged() },
       retireSwitch,
@@ -203,6 +206,7 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
       workers,
       unfinished,
       pool,
+      collection,
       retireSwitch,
       retirement,
       ownChanged,
@@ -270,6 +274,7 @@ interface OpenCoreParts extends CoreParts {
   workers: WorkerRunner
   unfinished: Unfinished
   pool: Pool
+  collection: Collection
   retireSwitch: RetireSwitch
   retirement: Retirement
   /** What this device says of itself decides otherwise now: here at once, and others are told. */
@@ -281,6 +286,7 @@ class OpenCore implements Core {
   readonly store: Store
   readonly catalogue: OpenedCatalogue
   readonly pool: Pool
+  readonly collection: Collection
   readonly membership: Membership
   readonly workers: WorkerRunner
   readonly files: Files
@@ -299,6 +305,7 @@ class OpenCore implements Core {
     this.store = parts.store
     this.catalogue = parts.catalogue
     this.pool = parts.pool
+    this.collection = parts.collection
     this.membership = parts.membership
     this.workers = parts.workers
     const uploads = new UploadBook(
@@ -401,6 +408,7 @@ class OpenCore implements Core {
     workers.add(this.deletions)
     workers.add(new Expire({ ...this.#filesParts, isClockWrong: () => clockOff({ pool }) !== undefined }))
     workers.add(unfinished)
+    for (const worker of this.collection.workers()) workers.add(worker)
   }
 
   async quiesce(): Promise<void> {

@@ -98,6 +98,11 @@ async function realParts(home: Home, settings: Settings, { log, setLevel }: Peer
     repairGraceMs: settings.get('repair.grace'),
     scrubCycleMs: () => settings.get('scrub.cycle'),
     sourcesAtOnce: () => settings.get('transfer.parallel'),
+    collectionTimes: () => ({
+      firstMs: settings.get('gc.first'),
+      everyMs: settings.get('gc.every'),
+      quarantineMs: settings.get('gc.quarantine'),
+    }),
     budget: new Budget(limits.bulkBytes),
   }
 }

@@ -15,6 +15,10 @@ export interface Measured {
   scrubbed: { checkedBytes: number; found: number; healed: number }
   /** Chunks with wrong bytes that no good copy has replaced. */
   damaged: number
+  /** Passes of collection since the start, what they dropped, and seconds they took. */
+  collected: { passes: number; chunks: number; bytes: number; seconds: number }
+  /** Bytes of chunks that nothing needs. */
+  quarantinedBytes: number
   uptimeSeconds: number
   /** Wall milliseconds. */
   startedAt: number
@@ -32,6 +36,8 @@ export function measured(
     totalBytes: core?.contributed() ?? 0,
     scrubbed: core?.pool.scrubbed() ?? { checkedBytes: 0, found: 0, healed: 0 },
     damaged: core?.store.verifier.quarantined().length ?? 0,
+    collected: core?.collection.total ?? { passes: 0, chunks: 0, bytes: 0, seconds: 0 },
+    quarantinedBytes: core?.store.read.looseChunks().bytes ?? 0,
     uptimeSeconds: since.uptime(),
     startedAt: since.startedAt,
   }
@@ -89,7 +95,7 @@ export class Metrics {
 
   prometheus(measured: Measured): string {
     const { files, network, storage, system } = this.json(measured)
-    const { scrubbed, damaged } = measured
+    const { scrubbed, damaged, collected, quarantinedBytes } = measured
     const errors = (Object.keys(catalogue) as ErrorCode[]).map(
       (code) => `peerstor_errors_total{code="${code}"} ${this.#errors.get(code) ?? 0}`,
     )
@@ -107,6 +113,11 @@ export class Metrics {
       ...series('scrub_damaged_total', 'counter', 'Damage found on this disk', scrubbed.found),
       ...series('scrub_healed_total', 'counter', 'Damage that was mended', scrubbed.healed),
       ...series('chunks_damaged', 'gauge', 'Damaged chunks without a good copy', damaged),
+      ...series('collect_passes_total', 'counter', 'Passes of collection', collected.passes),
+      ...series('collect_chunks_total', 'counter', 'Chunks dropped that nothing needed', collected.chunks),
+      ...series('collect_bytes_total', 'counter', 'Bytes of them', collected.bytes),
+      ...series('collect_seconds_total', 'counter', 'Time that collection took', collected.seconds),
+      ...series('quarantined_bytes', 'gauge', 'Bytes of chunks that nothing needs', quarantinedBytes),
       ...series('uptime_seconds', 'gauge', 'Seconds since the start', system.uptime_seconds),
       '# HELP peerstor_errors_total Errors by code',
       '# TYPE peerstor_errors_total counter',

@@ -53,7 +53,8 @@ export interface PeerStatus {
   addresses: string[]
   version: string
   pool: { id: string; role: string; peers: number }
-  storage: { used: number; contributed: number; free: number }
+  /** `quarantined`: of what is used, what nothing needs any more. */
+  storage: { used: number; contributed: number; free: number; quarantined: number }
   files: { count: number; bytes: number }
   /** `needs`: why no file is safe yet, a second device or a second place of the keys. */
   safety: {
@@ -344,6 +345,18 @@ export interface ScrubAnswer {
   left: string[]
 }
 
+/** contract.md `gc`. */
+export interface CollectAnswer {
+  removed: number
+  bytes: number
+  /** What waits for a word: `gc --confirm ID`. */
+  held: { id: string; reason: string; chunks: number; bytes: number }[]
+  /** Chunks here that nothing needs, and that can still come back. */
+  quarantined: { chunks: number; bytes: number }
+  /** Why something could not be decided now. */
+  waiting: string[]
+}
+
 export type WorkerAction = 'pause' | 'resume' | 'run'
 
 export interface NumberedEvent {
@@ -373,6 +386,8 @@ export interface Peer {
     used: number
     contributed: number
     free: number
+    /** Of what is used: chunks that nothing needs, dropped when their time is over. */
+    quarantined: number
     perUser: unknown[]
     /** `quota` where the folder has one. */
     perFolder: { folder: string; bytes: number; quota?: number | undefined }[]
@@ -393,6 +408,11 @@ export interface Peer {
   scrub(path?: string, options?: CallOptions): Promise<ScrubAnswer>
   /** Has another device of the pool read all that lies on its disk, and mend it. */
   scrubDevice(device: string, options?: CallOptions): Promise<ScrubAnswer>
+  /** Compares what folders need with what lies here and at connected devices, then drops what nothing needs any more. */
+  collect(
+    options?: { dryRun?: boolean | undefined; confirm?: string | undefined },
+    call?: CallOptions,
+  ): Promise<CollectAnswer>
   /** Pauses a worker, lets it go on, or asks for a round now; answers all of them. */
   steerWorker(name: string, action: WorkerAction): Promise<WorkerState[]>
   health(): { healthy: boolean; uptimeSeconds: number }

@@ -46,7 +46,6 @@ import type {
   RecoveryVerbs,
   ScrubAnswer,
   SignedReport,
-  WorkerAction,
 } from './peer.ts'
 import { noticeAlarm, openAlerts } from './open-alerts.ts'
 import { poolVerbs } from './pool-verbs.ts'
@@ -57,7 +56,8 @@ import { scrub, scrubDevice } from './scrub-verb.ts'
 import type { Settings, SettingKey } from './settings.ts'
 import { simulateLoss } from './simulate.ts'
 import { SharedNetwork } from './shared-network.ts'
-import { countFilesOnlyHere, filesOf, movesOf, quotaOf, safetyOf } from './status.ts'
+import { collect } from './collect-verb.ts'
+import { countFilesOnlyHere, filesOf, movesOf, quotaOf, safetyOf, storageOf } from './status.ts'
 import { unavailableFiles } from './unavailable-files.ts'
 import { steerWorker } from './worker-verbs.ts'
 import { openWebCertificate } from './web-certificate.ts'
@@ -184,8 +184,7 @@ export class RunningPeer implements Peer {
 
   async status(): Promise<PeerStatus> {
     const core = this.#coreNow()
-    const { catalogue, store } = core
-    const { usedBytes, freeBytes } = await store.use()
+    const { catalogue } = core
     return {
       peer: catalogue.peer,
       name: this.#parts.self.name(),
@@ -197,7 +196,7 @@ export class RunningPeer implements Peer {
         role: isShutOut(core) ? 'ex-member' : catalogue.roleOf(catalogue.peer),
         peers: core.membership.members().length,
       },
-      storage: { used: usedBytes, contributed: core.contributed(), free: freeBytes },
+      storage: await storageOf(core),
       files: filesOf(core),
       safety: await safetyOf(core),
       ...movesOf(core),
@@ -261,9 +260,9 @@ export class RunningPeer implements Peer {
     return checkReport(this.#coreNow(), report)
   }
 
-  steerWorker(name: string, action: WorkerAction): Promise<WorkerState[]> {
-    return steerWorker(this.#coreNow(), name, action)
-  }
+  readonly collect: Peer['collect'] = async (...asked) => collect(this.#wholeCore(), ...asked)
+
+  readonly steerWorker: Peer['steerWorker'] = async (...asked) => steerWorker(this.#coreNow(), ...asked)
 
   health(): { healthy: boolean; uptimeSeconds: number } {
     return {

@@ -155,6 +155,25 @@ export const settingsTable = {
     'program, with arguments, that gets each alert as JSON on its standard input',
     { flagless: true, live: true, local: true },
   ),
+  'gc.first': setting(
+    duration.default(limits.collectFirstMs),
+    'time from the start to the first collection',
+    {
+      flagless: true,
+      live: true,
+    },
+  ),
+  'gc.every': setting(duration.default(limits.collectEveryMs), 'time between two collections', {
+    flagless: true,
+    live: true,
+  }),
+  'gc.quarantine': setting(
+    duration
+      .refine((ms) => ms >= limits.quarantineLeastMs, 'must be at least 2d')
+      .default(limits.quarantineMs),
+    'how long chunks that nothing needs are kept',
+    { flagless: true, live: true },
+  ),
   'repair.grace': setting(duration.default(limits.graceMs), 'absence before a device counts as lost', {
     flagless: true,
   }),
@@ -174,9 +193,6 @@ export const laterSettings: Readonly<Record<string, Pick<Setting, 'value' | 'fla
   'limit-down': { value: 'RATE' },
   interactive: {},
   'versions.keep': { flagless: true },
-  'gc.first': { flagless: true },
-  'gc.every': { flagless: true },
-  'gc.quarantine': { flagless: true },
 }
 
 export type SettingKey = keyof typeof settingsTable

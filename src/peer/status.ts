@@ -86,13 +86,18 @@ function files(count: number): string {
   return count === 1 ? '1 file' : `${count} files`
 }
 
+/** What lies on this disk, and may. */
+export async function storageOf(core: Core): Promise<PeerStatus['storage']> {
+  const { usedBytes: used, freeBytes: free } = await core.store.use()
+  return { used, contributed: core.contributed(), free, quarantined: core.store.read.looseChunks().bytes }
+}
+
 /** contract.md `quota`. */
 export async function quotaOf(core: Core): ReturnType<Peer['quota']> {
-  const { usedBytes, freeBytes } = await core.store.use()
   const perFolder = core.catalogue.folders().map(({ id, name, policy: { quota } }) => ({
     folder: name ?? id,
     bytes: core.store.read.totals(id).bytes,
     ...(quota === undefined ? {} : { quota }),
   }))
-  return { used: usedBytes, contributed: core.contributed(), free: freeBytes, perUser: [], perFolder }
+  return { ...(await storageOf(core)), perUser: [], perFolder }
 }

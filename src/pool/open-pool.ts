@@ -250,6 +250,10 @@ class OpenPool implements Pool {
     return this.#roster.counted()
   }
 
+  isCaughtUp(peer: PeerId): boolean {
+    return this.#feed.isCaughtUp(peer)
+  }
+
   announce(): void {
     this.#feed.announce()
   }
@@ -272,6 +276,15 @@ class OpenPool implements Pool {
 
   storeOf(peer: PeerId): RemoteStore {
     return this.#remote(peer)
+  }
+
+  async *offer(
+    peer: PeerId,
+    chunks: Parameters<Pool['offer']>[1],
+    options: CallOptions = {},
+  ): ReturnType<RemoteStore['offer']> {
+    for (let at = 0; at < chunks.length; at += limits.offerChunks)
+      yield* this.#remote(peer).offer(chunks.slice(at, at + limits.offerChunks), options)
   }
 
   health(): ReturnType<Pool['health']> {

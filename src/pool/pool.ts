@@ -199,6 +199,8 @@ export interface Pool {
   mending(): Mending | undefined
   /** Copies being moved to where they belong. */
   moving(): Mending | undefined
+  /** Whether the feed of a peer was read up to its newest change. */
+  isCaughtUp(peer: PeerId): boolean
   /** New records here: connected peers are told. */
   announce(): void
   /** What this device says of itself was changed by a person: others are told at once. */
@@ -207,6 +209,12 @@ export interface Pool {
   storeOf(peer: PeerId): ChunkStore
   /** When a device last read these from its disk and compared them, wall milliseconds; undefined: not all, or not known. */
   verifiedAt(peer: PeerId, ids: readonly ChunkId[], options?: CallOptions): Promise<number | undefined>
+  /** Offers chunks to a peer; where they lie already they only get their pins. Yields what became of each. */
+  offer(
+    peer: PeerId,
+    chunks: readonly { id: ChunkId; pins: readonly Pin[] }[],
+    options?: CallOptions,
+  ): AsyncIterable<{ id: ChunkId; outcome: 'kept' | 'full' | 'failed' }>
   /** What this peer has seen of each member. */
   health(): PeerHealth[]
   /** Reads everything on this disk, or those of `ids` that are here, and mends what is damaged. */

@@ -24,6 +24,7 @@ import {
 } from '../codec/cbor-schema.ts'
 import { ByteReader, lengthPrefix } from '../net/framing.ts'
 import type { RequestName } from '../net/registry.ts'
+import { digestsBytes, mostPrefix } from './pin-digests.ts'
 
 /** Spoken by this program. A peer with another number is answered in this one while it understands it. */
 export const protocol = 1
@@ -132,6 +133,31 @@ export const hold = fields({
 })
 /** The proof of a chunk that will stay; empty where none is promised; one byte where it is not here but not missed. */
 export const holdAnswer = fields({ proofs: field(0, list(bytes(0, 32), limits.getChunks)) })
+
+const pinsPrefix: Schema<string> = {
+  write: (value) => value,
+  read: (value, path) => {
+    const prefix = hexPrefix.read(value, path)
+    return prefix.length % 2 === 0 && prefix.length <= mostPrefix
+      ? prefix
+      : refuse(path, 'has a wrong length')
+  },
+}
+export const digestsAsked = fields({ folder: field(0, id<FolderId>()), prefix: field(1, pinsPrefix) })
+/** `change`: the holder's newest when it began to look; `digests`: `pin-digests.ts`. */
+export const digestsAnswer = fields({
+  database: field(0, shortId<DatabaseId>()),
+  change: field(1, uint()),
+  digests: field(2, bytes(digestsBytes)),
+})
+export const pinsAsked = fields({
+  folder: field(0, id<FolderId>()),
+  prefix: field(1, pinsPrefix),
+  after: optional(2, id<ChunkId>()),
+})
+export const pinsHead = fields({ database: field(0, shortId<DatabaseId>()), change: field(1, uint()) })
+export const pinsBody = listBody
+export const pinsBodyBytes = listBodyBytes
 
 export const nothing = fields({}, { open: true })
 

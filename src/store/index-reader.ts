@@ -98,12 +98,6 @@ export interface LooseChunk {
   released: boolean
 }
 
-export interface PinnedChunk {
-  id: ChunkId
-  /** Devices of its standing pins for the folder. */
-  devices: DeviceId[]
-}
-
 /** A file's version whose content is kept: it shows, it is an older one, or its file lies in the trash. */
 export interface SizedVersion {
   version: RecordHash
@@ -138,7 +132,7 @@ export interface IndexReader {
   /** Chunks here by id, behind `after` and up to `until`, that no standing pin holds and that are not known to be loose. */
   unpinned(after: ChunkId | undefined, until: ChunkId, limit: number): ChunkId[]
   /** Chunks here by id, behind `after` and up to `until`, with a standing pin of `folder`. */
-  pinnedFor(folder: FolderId, after: ChunkId | undefined, until: ChunkId, limit: number): PinnedChunk[]
+  pinnedFor(folder: FolderId, after: ChunkId | undefined, until: ChunkId, limit: number): ChunkId[]
   /** Chunks by id, behind `after` and up to `until`, that `peer` holds and a version of `folder` needs. */
   neededOf(
     peer: PeerId,
@@ -151,6 +145,10 @@ export interface IndexReader {
   needed(folder: FolderId, ids: readonly ChunkId[]): ChunkId[]
   /** Whether all versions of a folder whose records are here are open, and the lists of their chunks are known. */
   isWhole(folder: FolderId): boolean
+  /** Whether any version needs a chunk, as `needed` says it, in whatever folder. */
+  isNeeded(id: ChunkId): boolean
+  /** When and at which of the peer's changes this device last compared a folder's pins there. */
+  compared(folder: FolderId, peer: PeerId): { database: DatabaseId; change: number; at: number } | undefined
   /** Folders whose pins here were compared with what their members need, since this index was made. */
   reconciled(): FolderId[]
   /** Those of `ids` on this disk that `device` alone has pinned, for `folders` alone, and that no version's list names. */

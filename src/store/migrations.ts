@@ -213,6 +213,12 @@ CREATE TABLE shards (coding INTEGER NOT NULL, place INTEGER NOT NULL, chunk INTE
 CREATE INDEX shards_by_chunk ON shards (chunk);
 `
 
+/** When this device last compared a folder's pins at a peer with what the folder needs. */
+const comparedPins = `
+CREATE TABLE compared (folder INTEGER NOT NULL, peer INTEGER NOT NULL, database BLOB NOT NULL, change INTEGER NOT NULL,
+  at INTEGER NOT NULL, PRIMARY KEY (folder, peer)) WITHOUT ROWID;
+`
+
 export const indexMigrations: readonly string[] = [
   indexTables,
   headsTable,
@@ -232,6 +238,7 @@ export const indexMigrations: readonly string[] = [
   expiringVersions,
   searchFacts,
   codings,
+  comparedPins,
 ]
 
 export const ownMigrations: readonly string[] = [

@@ -208,12 +208,8 @@ export class SqliteIndex {
       case 'loose':
         return op.ids.forEach((id) => this.#loosen(this.#numbers.makeChunk(id), op.at, 0))
       case 'reconciled':
-        this.sql.run(
-          'INSERT OR REPLACE INTO reconciled (folder, at) VALUES (?, ?)',
-          this.#numbers.makeFolder(op.folder),
-          op.at,
-        )
-        return
+      case 'compared':
+        return this.#compared(op)
       case 'known':
         return this.#know(op)
       case 'not-coded':
@@ -330,6 +326,16 @@ export class SqliteIndex {
       // A pin that compaction moved may be one that falls.
       if (!moved) this.#hold(n)
     }
+  }
+
+  #compared(op: IndexOp & { op: 'reconciled' | 'compared' }): void {
+    const folder = this.#numbers.makeFolder(op.folder)
+    if (op.op === 'reconciled') {
+      this.sql.run('INSERT OR REPLACE INTO reconciled (folder, at) VALUES (?, ?)', folder, op.at)
+      return
+    }
+    const sql = 'INSERT OR REPLACE INTO compared (folder, peer, database, change, at) VALUES (?, ?, ?, ?, ?)'
+    this.sql.run(sql, folder, this.#numbers.makePeer(op.peer), idBytes(op.database), op.change, op.at)
   }
 
   /** A chunk is not loose, or not here, any more. */

@@ -14,7 +14,7 @@ import {
 import type { ChunkRef } from '../codec/codec.ts'
 import { recordKinds, type RecordHead, type RecordKind } from '../codec/record.ts'
 import type { Pin } from './chunk-store.ts'
-import type { IndexReader, LooseChunk, PinnedChunk, SizedVersion } from './index-reader.ts'
+import type { IndexReader, LooseChunk, SizedVersion } from './index-reader.ts'
 import type { Location } from './segment-format.ts'
 import { changeKinds } from './sqlite-index.ts'
 import { blob, idIn, num, splitIds, text, type Row } from './sqlite.ts'
@@ -38,9 +38,14 @@ const looseSql = `
 FROM loose l JOIN chunks c ON c.n = l.chunk WHERE c.segment IS NOT NULL AND l.since <= ?
 AND NOT EXISTS (SELECT 1 FROM pins p WHERE p.chunk = l.chunk AND (p.falls IS NULL OR p.falls > ?))`
 
-/** Of chunks `c`: those that a version of a folder needs, unless it was replaced and its time is over. */
-const neededSql = `EXISTS (SELECT 1 FROM contents t JOIN versions v ON v.n = t.version
-  WHERE t.chunk = c.n AND v.folder = ? AND NOT (v.replaced = 1 AND v.gone <> 0))`
+/** Of chunks `c`: those that a version needs, itself or the shards of its chunks, unless it was replaced and its time is over. */
+const neededSql = (
+  folder: string,
+): string => `(EXISTS (SELECT 1 FROM contents t JOIN versions v ON v.n = t.version
+    WHERE t.chunk = c.n AND ${folder} AND NOT (v.replaced = 1 AND v.gone <> 0))
+  OR EXISTS (SELECT 1 FROM shards s JOIN codings g ON g.n = s.coding JOIN contents t ON t.chunk = g.chunk
+    JOIN versions v ON v.n = t.version
+    WHERE s.chunk = c.n AND ${folder} AND NOT (v.replaced = 1 AND v.gone <> 0)))`
 
 /** Of chunks `c`: those that a version which shows, and asks for the most copies, names. */
 const ofPriority = `AND EXISTS (SELECT 1 FROM contents t JOIN versions v ON v.n = t.version
@@ -138,18 +143,12 @@ export class SqliteReader extends SqliteShardReader implements IndexReader {
     return this.sql.all(sql, bytesAfter(after), idBytes(until), limit).map((row) => idIn<ChunkId>(row['id']))
   }
 
-  pinnedFor(folder: FolderId, after: ChunkId | undefined, until: ChunkId, limit: number): PinnedChunk[] {
-    const sql = `SELECT c.id, group_concat(hex(d.id)) devices FROM
-        (SELECT n, id FROM chunks WHERE id > ?1 AND id <= ?2 AND segment IS NOT NULL
-         AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = n AND p.folder = ?3 AND p.falls IS NULL) ORDER BY id LIMIT ?4) c
-      JOIN pins p ON p.chunk = c.n AND p.folder = ?3 AND p.falls IS NULL JOIN devices d ON d.n = p.device
-      GROUP BY c.id ORDER BY c.id`
+  pinnedFor(folder: FolderId, after: ChunkId | undefined, until: ChunkId, limit: number): ChunkId[] {
+    const sql = `SELECT c.id FROM chunks c WHERE c.id > ? AND c.id <= ? AND c.segment IS NOT NULL
+      AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n AND p.folder = ? AND p.falls IS NULL) ORDER BY c.id LIMIT ?`
     return this.sql
       .all(sql, bytesAfter(after), idBytes(until), this.numbers.folder(folder) ?? -1, limit)
-      .map((row) => ({
-        id: idIn<ChunkId>(row['id']),
-        devices: text(row['devices']).toLowerCase().split(',') as DeviceId[],
-      }))
+      .map((row) => idIn<ChunkId>(row['id']))
   }
 
   neededOf(
@@ -159,8 +158,8 @@ export class SqliteReader extends SqliteShardReader implements IndexReader {
     until: ChunkId,
     limit: number,
   ): ChunkId[] {
-    const sql = `SELECT c.id FROM chunks c WHERE c.id > ? AND c.id <= ? AND ${neededSql}
-      AND EXISTS (SELECT 1 FROM holdings h WHERE h.chunk = c.n AND h.peer = ?) ORDER BY c.id LIMIT ?`
+    const sql = `SELECT c.id FROM chunks c WHERE c.id > ?1 AND c.id <= ?2 AND ${neededSql('v.folder = ?3')}
+      AND EXISTS (SELECT 1 FROM holdings h WHERE h.chunk = c.n AND h.peer = ?4) ORDER BY c.id LIMIT ?5`
     const folderNumber = this.numbers.folder(folder) ?? -1
     const peerNumber = this.numbers.peer(peer) ?? -1
     return this.sql
@@ -169,14 +168,27 @@ export class SqliteReader extends SqliteShardReader implements IndexReader {
   }
 
   needed(folder: FolderId, ids: readonly ChunkId[]): ChunkId[] {
-    const sql = `SELECT 1 FROM chunks c WHERE c.id = ? AND ${neededSql}`
+    const sql = `SELECT 1 FROM chunks c WHERE c.id = ?1 AND ${neededSql('v.folder = ?2')}`
     const folderNumber = this.numbers.folder(folder) ?? -1
     return ids.filter((id) => this.sql.get(sql, idBytes(id), folderNumber) !== undefined)
   }
 
+  isNeeded(id: ChunkId): boolean {
+    const sql = `SELECT 1 FROM chunks c WHERE c.id = ? AND ${neededSql('v.n IS NOT NULL')}`
+    return this.sql.get(sql, idBytes(id)) !== undefined
+  }
+
+  compared(folder: FolderId, peer: PeerId): { database: DatabaseId; change: number; at: number } | undefined {
+    const sql = 'SELECT database, change, at FROM compared WHERE folder = ? AND peer = ?'
+    const row = this.sql.get(sql, this.numbers.folder(folder) ?? -1, this.numbers.peer(peer) ?? -1)
+    if (row === undefined) return undefined
+    return { database: idIn<DatabaseId>(row['database']), change: num(row['change']), at: num(row['at']) }
+  }
+
   isWhole(folder: FolderId): boolean {
     const n = this.numbers.folder(folder) ?? -1
-    const unlisted = 'SELECT 1 FROM versions WHERE listed = 0 AND folder = ?'
+    const unlisted =
+      'SELECT 1 FROM versions WHERE listed = 0 AND folder = ? AND NOT (replaced = 1 AND gone <> 0)'
     const unopened = 'SELECT 1 FROM records WHERE kind = 11 AND opened = 0 AND folder = ?'
     return [unlisted, unopened].every((sql) => this.sql.get(`${sql} LIMIT 1`, n) === undefined)
   }

@@ -81,6 +81,8 @@ export type IndexWrite =
   | { op: 'loose'; ids: readonly ChunkId[]; at: number }
   /** A folder's pins here were compared with what its members need. */
   | { op: 'reconciled'; folder: FolderId; at: number }
+  /** This device compared a folder's pins at a peer with what it needs, at that change number of the peer's. */
+  | { op: 'compared'; folder: FolderId; peer: PeerId; database: DatabaseId; change: number; at: number }
   /** How far a peer's feed was read. */
   | { op: 'feed'; peer: PeerId; database: DatabaseId; change: number }
   /** The latest signed statement of a device, as received. */

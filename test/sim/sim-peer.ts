@@ -8,6 +8,7 @@ import { Invites } from '../../src/access/invite.ts'
 import type { OpenedCatalogue } from '../../src/access/opened-catalogue.ts'
 import { peerIdOf } from '../../src/access/peer-id.ts'
 import type { Disk } from '../../src/base/disk.ts'
+import { limits } from '../../src/base/limits.ts'
 import { createLog, type Log } from '../../src/base/log.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { ChunkId, DeviceId, PeerId, RecordHash } from '../../src/base/words.ts'
@@ -170,6 +171,8 @@ export class SimPeer {
       self: { name: () => `offen ${name}`, zone: () => undefined, client: () => false, version: '1' },
       contributed: () => this.contributed,
       compression: () => 1,
+      // An hour of a whole pool costs a second: what happens hourly happens oftener here.
+      collectionTimes: () => ({ firstMs: 300_000, everyMs: 600_000, quarantineMs: limits.quarantineMs }),
     })
   }
 

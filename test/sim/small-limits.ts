@@ -23,6 +23,7 @@ Object.assign(limits, {
   feedBatches: 8,
   offerChunks: 32,
   getChunks: 16,
+  releaseChunks: 16,
   graceMs: 10 * minute,
   graceLastCopyMs: 2 * minute,
   promiseMs: 40_000,
