@@ -93,6 +93,9 @@ export const limits = {
   /** Opened manifest nodes kept in memory, about 300 KB each. */
   manifestNodesKept: 16,
 
+  /** How long other devices may take to make durable what cannot stay here (`ContentWriter`, passing). */
+  passOnMs: 2 * minute,
+
   // Versions
   keepMs: 30 * day,
   /** Deleting within an hour more than so many files, or so many and this share, is told for some days. */

@@ -158,7 +158,13 @@ class Put {
       return this.#send(path, readLarge(local, stats), stats.size, factHeaders(facts))
     const { durability } = this.#options
     const file = { path, local, stats, facts, durability }
-    this.#stored(await putResumable(this.#context, this.#client, file, this.#progress), 0)
+    try {
+      this.#stored(await putResumable(this.#context, this.#client, file, this.#progress), 0)
+    } catch (thrown) {
+      // An upload that can go on lies here until its end; one in one go may pass on what does not fit.
+      if (!isCode(thrown, 'QUOTA_FULL')) throw thrown
+      await this.#send(path, readLarge(local, stats), stats.size, factHeaders(facts))
+    }
   }
 
   /** Says how it went; a failure of any file is one of the command. */

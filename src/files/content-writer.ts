@@ -56,9 +56,21 @@ export interface StoredContent {
   savedBytes: number
 }
 
+/** Of content that is larger than the space here: it goes on to other devices, piece by piece. */
+export interface Passing {
+  /** Sealed bytes that may lie here at once. */
+  windowBytes: number
+  /** Devices, this one included, that must have made a piece durable before it leaves this disk. */
+  copies: number
+  /** What to fail with when they do not. */
+  refused: () => Error
+  signal?: AbortSignal | undefined
+}
+
 export class ContentWriter {
   readonly #parts: FilesParts
   readonly #keys: FolderKeys
+  readonly #passing: Passing | undefined
   readonly #pin: Pin
   readonly #uses: UploadChunks
   readonly #hash = new ContentHash()
@@ -84,8 +96,9 @@ export class ContentWriter {
   #sentBytes = 0
   #savedBytes = 0
 
-  constructor(parts: FilesParts, keys: FolderKeys) {
+  constructor(parts: FilesParts, keys: FolderKeys, passing?: Passing) {
     this.#parts = parts
+    this.#passing = passing
     this.#keys = keys
     this.#pin = { folder: keys.folder, device: parts.catalogue.device }
     this.#uses = parts.unfinished.begin()
@@ -135,7 +148,8 @@ export class ContentWriter {
       for (const first of this.#first ?? []) await this.#manifest.add(first)
       this.#first = undefined
     } else if (this.#first === undefined) await this.#manifest.add(ref)
-    if (this.#stagedBytes >= checkpointBytes) this.#checkpoint()
+    if (this.#passing !== undefined) await this.#passOn(this.#passing, this.#passing.windowBytes)
+    else if (this.#stagedBytes >= checkpointBytes) this.#checkpoint()
   }
 
   /** Adds the next chunk of content that was stored before, under other pins; unknown to others until now. */
@@ -154,6 +168,7 @@ export class ContentWriter {
         ? { form: 'manifest', root: await this.#manifest.end() }
         : { form: 'inline', chunks: this.#first }
     await this.#saving
+    if (this.#passing !== undefined) await this.#passOn(this.#passing, 0)
     return {
       content,
       hash: this.#hash.digest(),
@@ -262,6 +277,21 @@ export class ContentWriter {
     this.#pins.set(id, { id, pin: this.#pin })
   }
 
+  /** Waits until others have what was written so far, when that is enough; then it leaves this disk. */
+  async #passOn({ copies, refused, signal }: Passing, enough: number): Promise<void> {
+    if (this.#staged.length === 0 || this.#stagedBytes < enough) return
+    const { store, pool } = this.#parts
+    const [index, staged] = [this.#index, this.#staged]
+    this.#index = []
+    this.#staged = []
+    this.#stagedBytes = 0
+    await store.commit({ index })
+    pool.replicate(this.#keys.folder, staged)
+    const held = await pool.durable(staged, copies, limits.passOnMs, { signal })
+    if (held < copies) throw refused()
+    await this.#uses.passed(staged)
+  }
+
   /** Makes what was written so far durable, then lets it be copied; the upload goes on meanwhile. */
   #checkpoint(): void {
     const index = this.#index
@@ -279,7 +309,7 @@ export class ContentWriter {
 }
 
 /** Sealed bytes between two syncs of one upload. */
-const checkpointBytes = 32 * 2 ** 20
+export const checkpointBytes = 32 * 2 ** 20
 /** More than two checkpoints have; a repeated chunk of before is found in the index. */
 const rememberedChunks = 4096
 

@@ -37,6 +37,8 @@ export interface UnfinishedParts {
 export interface UploadChunks {
   /** This upload relies on a chunk; `wrote`: it was not here before. */
   use(id: ChunkId, wrote: boolean): void
+  /** Others keep these: what nothing else here needs goes from this disk. */
+  passed(ids: readonly ChunkId[]): Promise<void>
   /** A version names all of them. */
   kept(): void
   /** There will be no version: what nothing else needs is dropped when it resolves, or soon. */
@@ -85,6 +87,7 @@ export class Unfinished implements Worker {
         use.wrote ||= wrote
         used.add(id)
       },
+      passed: (ids) => this.#pass(ids),
       kept: () => this.#end(upload, used, true),
       failed: async () => {
         this.#end(upload, used, false)
@@ -184,6 +187,22 @@ export class Unfinished implements Worker {
       if (use.wrote && !use.kept) this.#left.add(id)
     }
     used.clear()
+  }
+
+  /** What one upload alone brought and uses, no version names, and other devices have. */
+  async #pass(ids: readonly ChunkId[]): Promise<void> {
+    const { store, onDropped } = this.#parts
+    await store.commit({})
+    const isOnly = (id: ChunkId): boolean => {
+      const use = this.#uses.get(id)
+      return use?.uploads === 1 && use.wrote && !use.kept
+    }
+    for (let first = 0; first < ids.length; first += pageChunks) {
+      // From here to the commit's append nothing waits: no upload can begin to rely on them between.
+      const drops = this.#leftovers(ids.slice(first, first + pageChunks)).filter(isOnly)
+      if (drops.length > 0) await store.commit({ drops })
+    }
+    onDropped()
   }
 
   /** Drops what is left and nothing needs; one run at a time. */

@@ -11,7 +11,7 @@ import type { FolderKeys } from '../codec/codec.ts'
 import { hash } from '../codec/hash.ts'
 import type { VersionBody } from '../codec/version-body.ts'
 import type { EntryRow } from '../store/view.ts'
-import { ContentWriter, type StoredContent } from './content-writer.ts'
+import { checkpointBytes, ContentWriter, type Passing, type StoredContent } from './content-writer.ts'
 import { copiesOf } from './copies.ts'
 import { withExpiry } from './expiry.ts'
 import type { FilesParts } from './files-parts.ts'
@@ -54,15 +54,19 @@ async function uploadWithin(
   source: AsyncIterable<Uint8Array>,
   options: PutOptions,
 ): Promise<PutResult> {
-  await requireRoom(parts, place, options.size)
+  const passing = await wayOf(parts, place, options)
   const onProgress = (event: PutProgress): void => {
     claim.grow(event.bytes)
     options.onProgress?.(event)
   }
   const keys = await parts.catalogue.writeKeys(place.id)
-  const writer = new ContentWriter(parts, keys)
+  const writer = new ContentWriter(parts, keys, passing)
   return writer.keeping(async () => {
-    const content = await storeContent(parts, keys, writer, source, { ...options, onProgress })
+    const content = await storeContent(parts, keys, writer, source, {
+      ...options,
+      onProgress,
+      atOnce: passing === undefined ? chunksInFlight : 1,
+    })
     // From here to the write, which asks anew, nothing waits.
     claim.end()
     return keepContent(parts, place, before, content, options)
@@ -158,13 +162,19 @@ export async function storeContent(
   keys: FolderKeys,
   writer: ContentWriter,
   source: AsyncIterable<Uint8Array>,
-  { size, link, signal, onProgress }: Pick<PutOptions, 'size' | 'link' | 'signal' | 'onProgress'>,
+  {
+    size,
+    link,
+    signal,
+    onProgress,
+    atOnce = chunksInFlight,
+  }: Pick<PutOptions, 'size' | 'link' | 'signal' | 'onProgress'> & { atOnce?: number },
 ): Promise<StoredContent> {
   if (link !== undefined) return { ...(await writer.end()), hash: hash(Buffer.from(link)) }
   const chunks = writer.cut(source, { size, signal })
   let bytes = 0
   let count = 0
-  for await (const stored of inOrder(chunks, chunksInFlight, (chunk) => writer.store(chunk))) {
+  for await (const stored of inOrder(chunks, atOnce, (chunk) => writer.store(chunk))) {
     await writer.add(stored)
     onProgress?.({ bytes: (bytes += stored.ref.length), total: size, chunks: ++count })
   }
@@ -197,6 +207,31 @@ export async function requireRoom(parts: FilesParts, place: Place, size: number 
   if (size > contributed) throw contributionFull(limit, place.text, size)
   if (size > disk) throw fail('DISK_FULL', { path: storage })
 }
+
+/** What is larger than the space here goes on to other devices, piece by piece, where there are any. */
+async function wayOf(
+  parts: FilesParts,
+  place: Place,
+  { size, signal }: PutOptions,
+): Promise<Passing | undefined> {
+  if (size !== undefined && size <= limits.chunkMin) return undefined
+  const { pool, catalogue, presence } = parts
+  const takers = pool
+    .countedPeers()
+    .filter((peer) => peer !== catalogue.peer && presence(peer).online && presence(peer).hasRoom)
+  const { contributed, limit } = takers.length === 0 ? {} : await parts.room()
+  const small = contributed !== undefined && (size ?? 2 * checkpointBytes) > contributed
+  if (!small || contributed < smallestWindow) return requireRoom(parts, place, size).then(() => undefined)
+  return {
+    windowBytes: Math.min(checkpointBytes, contributed / 2),
+    copies: 1 + Math.min(2, takers.length),
+    refused: () => contributionFull(limit ?? 0, place.text, size ?? contributed),
+    signal,
+  }
+}
+
+/** Less space is of no use for passing on. */
+const smallestWindow = 4 * limits.chunkMax
 
 function requireSize(place: Place, found: number, expected: number | undefined): void {
   if (expected !== undefined && found !== expected) throw fail('SOURCE_CHANGED', { path: place.text })

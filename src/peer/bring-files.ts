@@ -198,7 +198,12 @@ function readingParts(
     smallFiles: new SmallFiles(),
     manifestNodes: new ManifestNodes(),
     unfinished: {
-      begin: () => ({ use: () => undefined, kept: () => undefined, failed: () => Promise.resolve() }),
+      begin: () => ({
+        use: () => undefined,
+        passed: () => Promise.resolve(),
+        kept: () => undefined,
+        failed: () => Promise.resolve(),
+      }),
     },
     require: () => undefined,
     room: () => Promise.resolve({ limit: 0, contributed: 0, disk: 0, storage: '' }),
