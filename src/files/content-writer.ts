@@ -90,6 +90,8 @@ export class ContentWriter {
   /** Gives back the memory that held chunks were counted for. */
   readonly #releases: (() => void)[] = []
   #index: IndexWrite[] = []
+  /** Whether some of it has left this disk. */
+  #hasPassed = false
   #staged: ChunkId[] = []
   #stagedBytes = 0
   #saving: Promise<void> = Promise.resolve()
@@ -168,7 +170,8 @@ export class ContentWriter {
         ? { form: 'manifest', root: await this.#manifest.end() }
         : { form: 'inline', chunks: this.#first }
     await this.#saving
-    if (this.#passing !== undefined) await this.#passOn(this.#passing, 0)
+    // What turned out to fit stays.
+    if (this.#passing !== undefined && this.#hasPassed) await this.#passOn(this.#passing, 0)
     return {
       content,
       hash: this.#hash.digest(),
@@ -280,6 +283,7 @@ export class ContentWriter {
   /** Waits until others have what was written so far, when that is enough; then it leaves this disk. */
   async #passOn({ copies, refused, signal }: Passing, enough: number): Promise<void> {
     if (this.#staged.length === 0 || this.#stagedBytes < enough) return
+    this.#hasPassed = true
     const { store, pool } = this.#parts
     const [index, staged] = [this.#index, this.#staged]
     this.#index = []
