@@ -78,7 +78,9 @@ export function wordsQuery(
   pairs?: GroupsOfPair,
 ): string | undefined {
   const tagged = tags.map((tag) => allOf(threes(` ${wordsOf(tagMark(tag))} `)))
-  const folder = allOf(threes(inRest(` ${wordsOf(fold(below))} `)))
+  // The last word alone: each further list costs all that the longest one does.
+  const [last = ''] = wordsOf(fold(below)).split(' ').slice(-1)
+  const folder = allOf(threes(inRest(` ${last} `)))
   return together([...stageQueries(stage, sought, pairs), ...tagged, below === '' ? undefined : folder])
 }
 
