@@ -146,6 +146,25 @@ test('back to copies, then to other shards: never less safe on the way', async (
   await all.close()
 })
 
+test('a shard pinned for its folder, as what it needs, is no chunk to be copied or coded', async () => {
+  const { all, peers } = await peersOf(108, 'a b c d')
+  const ids = [...(await peers[0]!.upload(4, chunkBytes)), ...(await peers[0]!.upload(4, 2 * chunkBytes))]
+  await all.advance(30_000)
+  assertSharded(all, ids, 3)
+  const shards = ids.flatMap((id) => peers[0]!.backing.read.codingsOf(id)[0]!.shards)
+  for (const peer of peers) {
+    const here = shards.filter((id) => peer.backing.read.hasChunk(id))
+    await peer.backing.commit({ pins: here.map((id) => ({ id, pin: peers[0]!.pin })) })
+  }
+  all.changed()
+  await all.advance(120_000)
+  for (const shard of shards) {
+    assert.equal(all.holders(shard).length, 1)
+    assert.deepEqual(peers[0]!.backing.read.codingsOf(shard), [])
+  }
+  await all.close()
+})
+
 test('a damaged shard is mended from the others', async () => {
   const { all, peers } = await peersOf(106, 'a b c')
   const ids = await peers[0]!.upload(4, chunkBytes)

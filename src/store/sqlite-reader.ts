@@ -369,7 +369,7 @@ export class SqliteReader extends SqliteShardReader implements IndexReader {
     const rows = this.sql.all(
       `SELECT c.id FROM chunks c WHERE c.id > ? AND c.id <= ? AND c.segment IS NOT NULL
          AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n AND p.folder = ? AND p.falls IS NULL)
-         AND c.length < ? AND ${strength} < ? ${priority ? ofPriority : ''}
+         AND c.length < ? AND ${strength} < ? AND NOT EXISTS (SELECT 1 FROM shards s WHERE s.chunk = c.n) ${priority ? ofPriority : ''}
        ORDER BY c.id LIMIT ?`,
       after === undefined ? Buffer.alloc(0) : idBytes(after),
       until === undefined ? Buffer.alloc(32, 0xff) : idBytes(until),

@@ -26,6 +26,7 @@ export class SqliteShardReader extends SqliteViewReader {
   ): ChunkId[] {
     const sql = `SELECT c.id FROM chunks c WHERE c.id > ? AND c.segment IS NOT NULL AND c.length >= ?
         AND EXISTS (SELECT 1 FROM pins p WHERE p.chunk = c.n AND p.folder = ? AND p.falls IS NULL)
+        AND NOT EXISTS (SELECT 1 FROM shards s WHERE s.chunk = c.n)
         AND NOT EXISTS (SELECT 1 FROM codings g WHERE g.chunk = c.n AND g.k = ? AND g.m = ? AND g.state = 0)
       ORDER BY c.id LIMIT ?`
     const from = after === undefined ? Buffer.alloc(0) : idBytes(after)
