@@ -56,6 +56,8 @@ export interface Profile {
   delayMs: [number, number]
   /** Every so manieth peer gives little space. */
   smallEvery: number
+  /** At the end months pass, and what nothing needs goes. */
+  growsOld: boolean
 }
 
 const usual: Record<OperationKind, number> = {
@@ -87,6 +89,7 @@ export interface Asked {
   /** These operations are many times as frequent as usual. */
   often?: readonly OperationKind[] | undefined
   smallEvery?: number | undefined
+  growsOld?: boolean | undefined
 }
 
 /** How much more frequent. */
@@ -107,6 +110,7 @@ export function drawProfile(random: SeededRandom, asked: Asked): Profile {
     faults: drawFaults(random, operations, asked),
     delayMs: [1, random.pick([2, 20, 200])],
     smallEvery: asked.smallEvery ?? random.pick([0, 0, 3]),
+    growsOld: asked.growsOld ?? false,
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * `npm run sim -- [--seeds N] [--from SEED] [--peers N] [--operations N] [--faults A,B] [--threads N] [--verbose]`:
- * exit 1 when a property did not hold. With `--verbose` every operation, fault and log line is printed.
+ * `npm run sim -- [--seeds N] [--from SEED] [--peers N] [--operations N] [--faults A,B] [--old] [--threads N] [--verbose]`:
+ * exit 1 when a property did not hold. With `--verbose` every operation, fault and log line is printed;
+ * with `--old` months pass at the end, and what nothing needs must be gone.
  */
 import { parseArgs } from 'node:util'
 import { faultKinds, type FaultKind } from './profile.ts'
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     peers: { type: 'string' },
     operations: { type: 'string' },
+    old: { type: 'boolean' },
     faults: { type: 'string' },
     threads: { type: 'string' },
     verbose: { type: 'boolean', default: false },
@@ -26,7 +28,12 @@ const seeds = Array.from({ length: Number(values.seeds) }, (_, index) => from + 
 const faults = values.faults?.split(',') as FaultKind[] | undefined
 for (const name of faults ?? [])
   if (!faultKinds.includes(name)) throw new Error(`${name}: not one of ${faultKinds.join(', ')}`)
-const asked = { peers: number(values.peers), operations: number(values.operations), faults }
+const asked = {
+  peers: number(values.peers),
+  operations: number(values.operations),
+  faults,
+  growsOld: values.old,
+}
 const tally = new Tally()
 const since = performance.now()
 let failed = 0

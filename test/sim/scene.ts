@@ -42,6 +42,8 @@ export class Scene {
   readonly counts = new Map<string, number>()
   /** The first thing that went wrong; the simulation ends with it. */
   broken: Error | undefined
+  /** Versions end with their time by now. */
+  isOld = false
   /** Grows with everything that disturbs: what began before and ended after it may have failed by it. */
   disturbances = 0
   readonly #trace = createHash('sha256')
@@ -140,6 +142,7 @@ export class Scene {
   /** A copy of what people rely on is given up only when so many others lie on disks as are wanted. */
   #checkDrop(peer: SimPeer, id: ChunkId): void {
     if (!this.ledger.readable().some(({ chunks }) => chunks.includes(id))) return
+    if (this.isOld && !this.running(this.members()).some(({ core }) => core!.store.read.isNeeded(id))) return
     this.count('copies given up')
     const now = this.clock.monotonicMs()
     // A disk that was lost a moment ago had been read before.

@@ -3,6 +3,7 @@
  * the same trace, message for message.
  */
 import './small-limits.ts'
+import { growOld } from './ageing.ts'
 import { Faults } from './faults.ts'
 import { Operations } from './operations.ts'
 import { drawOperation, drawProfile, type Asked, type Profile } from './profile.ts'
@@ -59,6 +60,7 @@ async function live(scene: Scene, random: SeededRandom): Promise<void> {
   await scene.clock.until(operations.settled(), answerMs)
   await properties.comeToRest()
   await properties.check()
+  if (scene.profile.growsOld && scene.broken === undefined) await growOld(scene)
 }
 
 async function disturbed(
