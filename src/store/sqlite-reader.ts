@@ -190,7 +190,9 @@ export class SqliteReader extends SqliteShardReader implements IndexReader {
     const unlisted =
       'SELECT 1 FROM versions WHERE listed = 0 AND folder = ? AND NOT (replaced = 1 AND gone <> 0)'
     const unopened = 'SELECT 1 FROM records WHERE kind = 11 AND opened = 0 AND folder = ?'
-    return [unlisted, unopened].every((sql) => this.sql.get(`${sql} LIMIT 1`, n) === undefined)
+    // What versions became when they were sealed anew: their new chunks are not known before these are open.
+    const resealed = 'SELECT 1 FROM records WHERE kind = 16 AND opened = 0 AND folder = ?'
+    return [unlisted, unopened, resealed].every((sql) => this.sql.get(`${sql} LIMIT 1`, n) === undefined)
   }
 
   reconciled(): FolderId[] {
