@@ -243,7 +243,14 @@ export class SqliteIndex {
     this.sql.run('INSERT INTO changes (number, kind, ref) VALUES (?, ?, ?)', this.#nextChange(), kind, ref)
   }
 
-  #chunk(id: ChunkId, { segment, offset, length }: Location): void {
+  #chunk(id: ChunkId, location: Location): void {
+    const n = this.#numbers.placeNewChunk(id, location)
+    if (n === undefined) return this.#chunkAgain(id, location)
+    this.#holds(n)
+  }
+
+  /** A chunk that has a row: it moved, came back, or was named before it came. */
+  #chunkAgain(id: ChunkId, { segment, offset, length }: Location): void {
     const n = this.#numbers.makeChunk(id)
     const before = this.sql.get('SELECT segment, length FROM chunks WHERE n = ?', n)!
     this.sql.run(
@@ -255,6 +262,11 @@ export class SqliteIndex {
     )
     if (before['segment'] !== null) return this.#died(num(before['segment']), num(before['length']))
     this.#leaveQuarantine(n, segment, offset)
+    this.#holds(n)
+  }
+
+  /** This peer holds a chunk from now on. */
+  #holds(n: number): void {
     this.sql.run('INSERT OR IGNORE INTO holdings (chunk, peer) VALUES (?, ?)', n, this.#self)
     this.#changed(changeKinds.held, n)
   }

@@ -1,5 +1,6 @@
 /** The integers that stand for ids inside the index database. */
 import { idBytes, type ChunkId, type DeviceId, type FolderId, type PeerId } from '../base/words.ts'
+import type { Location } from './segment-format.ts'
 import { num, type Sqlite } from './sqlite.ts'
 
 const rememberedChunks = 4096
@@ -54,8 +55,19 @@ export class Numbers {
   makeChunk(id: ChunkId): number {
     const made = this.#made.get(id)
     if (made !== undefined) return made
-    const n = this.chunk(id) ?? this.#makeChunk(id)
-    // One group names a new chunk four times: where it lies, its pin, its key, its version.
+    return this.#remember(id, this.chunk(id) ?? this.#makeChunk(id))
+  }
+
+  /** The number of a chunk that nothing has named before, with its place in its row; undefined for any other. */
+  placeNewChunk(id: ChunkId, { segment, offset, length }: Location): number | undefined {
+    const sql = `INSERT INTO chunks (id, segment, offset, length) VALUES (?, ?, ?, ?)
+      ON CONFLICT (id) DO NOTHING RETURNING n`
+    const row = this.#sql.get(sql, idBytes(id), segment, offset, length)
+    return row === undefined ? undefined : this.#remember(id, num(row['n']))
+  }
+
+  /** One group names a new chunk four times: where it lies, its pin, its key, its version. */
+  #remember(id: ChunkId, n: number): number {
     if (this.#made.size >= rememberedChunks) this.#made.clear()
     this.#made.set(id, n)
     return n
