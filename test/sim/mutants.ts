@@ -62,7 +62,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/pool/replicate.ts',
     find: "if (outcome === 'kept') kept.add(id)\n        else if",
     replace: 'kept.add(id)\n        if',
-    asked: { smallEvery: 2, faults: ['full disk'], often: ['put'] },
+    asked: { peers: 3, faults: ['full disk'], often: ['put'] },
   },
   {
     name: 'fetched chunks not verified',
