@@ -350,6 +350,7 @@ test('the lists of devices, peers, folders, tokens and work', async () => {
     'free',
     'perFolder',
     'perUser',
+    'quarantined',
     'used',
   ])
   assert.ok('files' in (await json<object>('metrics')))
