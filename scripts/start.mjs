@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { buildUi } from './build-ui.mjs'
-import { forwardSignals, main, pinnedEnv, pinnedNode, root } from './runtime.mjs'
+import { forwardSignals, main, nodeFlags, pinnedEnv, pinnedNode, root } from './runtime.mjs'
 import { setUp } from './setup.mjs'
 
 /** A stopping peer has 10 s (`limits.stopTimeoutMs`); after this it is killed. */
@@ -14,7 +14,8 @@ const killAfterMs = 12_000
 await main(async () => {
   await setUp()
   await buildUi()
-  const peer = spawn(pinnedNode(), [join(root, 'src/cli/main.ts'), 'start', ...process.argv.slice(2)], {
+  const program = [...nodeFlags, join(root, 'src/cli/main.ts')]
+  const peer = spawn(pinnedNode(), [...program, 'start', ...process.argv.slice(2)], {
     stdio: 'inherit',
     env: { ...pinnedEnv(), PEERSTOR_PARENT: String(process.pid) },
   })

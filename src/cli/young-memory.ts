@@ -10,10 +10,11 @@ export function keepYoungMemorySmall(): void {
 }
 
 /**
- * V8's own way again. And its heap may double before it is collected whole: a peer's is small beside the
- * buffers that pass through it, and V8 counts those, so that it began anew every few hundred milliseconds.
+ * V8's own way again, up to what bin/peerstor allows. And its heap may grow by so many percent before it is
+ * collected whole: a peer's is small beside the buffers that pass through it, and V8 counts those, so that it began
+ * anew every few hundred milliseconds; allowed to double, it grew all through an upload of 10 GiB.
  */
 export function letYoungMemoryGrow(): void {
   setFlagsFromString('--semi-space-growth-factor=2')
-  setFlagsFromString('--heap-growing-percent=100')
+  setFlagsFromString('--heap-growing-percent=40')
 }
