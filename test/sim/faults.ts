@@ -14,6 +14,8 @@ const fullRoom = 140 * 1024
 
 export class Faults {
   readonly #scene: Scene
+  /** From then on nothing goes wrong any more. */
+  #isHealed = false
 
   constructor(scene: Scene) {
     this.#scene = scene
@@ -31,6 +33,7 @@ export class Faults {
   /** Everything is well again; peers that are down come back. */
   async heal(): Promise<void> {
     const { world, peers, profile } = this.#scene
+    this.#isHealed = true
     this.#scene.disturbances += 1
     world.heal()
     world.loss = 0
@@ -162,7 +165,7 @@ export class Faults {
     if (!victim.running || victim.rotten) return this.#kill('crash', victim, forMs)
     const backup = victim.disk.backup(random.fork())
     clock.after(forMs, () => {
-      if (!victim.running || victim.rotten) return
+      if (this.#isHealed || !victim.running || victim.rotten) return
       if (!isHeldElsewhere(victim, this.#scene.dependable(victim))) return
       this.#scene.note(`backup of ${victim.name} restored`)
       this.#scene.count('restored backups')
