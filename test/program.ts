@@ -3,7 +3,4 @@ import { fileURLToPath } from 'node:url'
 import { nodeFlags } from '../scripts/runtime.mjs'
 import type { Program } from '../src/cli/peer-process.ts'
 
-export const program: Program = [
-  ...nodeFlags,
-  fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)),
-]
+export const program: Program = [...nodeFlags, fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))]
