@@ -98,10 +98,10 @@ export const policyBody = fields({
   min: field(1, uint(1000)),
   max: field(2, uint(1000)),
   factor: field(3, uint(1_000_000)),
-  keepMs: field(4, uint(2 ** 48)),
+  keepMs: field(4, uint(limits.policyMs)),
   /** Data and parity shards. */
   erasure: optional(5, tuple<[number, number]>(uint(limits.shardsData), uint(limits.shardsParity))),
-  expireMs: optional(6, uint(2 ** 48)),
+  expireMs: optional(6, uint(limits.policyMs)),
   quota: optional(7, uint()),
 })
 

@@ -20,7 +20,7 @@ test('every way in takes an expiry, and refuses what is none', async (t) => {
   assert.ok(left >= 7 * day && left < 7 * day + 3_600_000)
   await put('header', '', { 'peerstor-expires': at })
   assert.equal(await expires('header'), at)
-  for (const wrong of ['soon', '7', '7w', '1900', '2099-99-99'])
+  for (const wrong of ['soon', '7', '7w', '1900', '2099-99-99', '9999999999d'])
     assert.equal((await put('wrong', `?expires=${wrong}`)).status, 400, wrong)
   assert.equal(web.peer.files.has('files/wrong'), false)
 
@@ -44,6 +44,11 @@ test('every way in takes an expiry, and refuses what is none', async (t) => {
   }
   assert.equal(((await policy(30 * day)) as { expireMs: number }).expireMs, 30 * day)
   assert.ok(String(await say(null)) < '2099')
+  for (const key of ['expireMs', 'keepMs']) {
+    const body = JSON.stringify({ [key]: 2 ** 48 + 1 })
+    const answer = await web.ask({ method: 'PATCH', path: '/api/v1/folders/files', body })
+    assert.equal(answer.status, 400, 'no policy that nobody could read')
+  }
   assert.equal('expireMs' in ((await policy(null)) as object), false)
   assert.equal(await say(null), undefined)
 })

@@ -15,17 +15,18 @@ export const foldersRoutes: Route[] = [
 ]
 
 const copies = z.number().int().min(1).max(64)
+const milliseconds = z.number().int().min(0).max(limits.policyMs)
 
 const policy = {
   copies: copies.optional(),
   min: copies.optional(),
   max: copies.optional(),
   factor: z.number().min(0).max(1).optional(),
-  keepMs: z.number().int().min(0).optional(),
+  keepMs: milliseconds.optional(),
   /** `4+2`, or `off`. */
   erasure: z.string().max(16).optional(),
   /** Null or 0: no longer. */
-  expireMs: z.number().int().min(0).nullish(),
+  expireMs: milliseconds.nullish(),
   /** Bytes; null: without a limit. */
   quota: z.number().int().min(0).nullish(),
 }

@@ -35,7 +35,7 @@ export const expiry = z
 export function expiryAt(text: string, now: number): Expiry | undefined {
   if (text === 'never') return 'never'
   const after = parseDuration(text)
-  if (after !== undefined) return now + after
+  if (after !== undefined) return after <= limits.policyMs ? now + after : undefined
   const at = /^\d{4}-/.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(at) || at < 0 ? undefined : at
 }

@@ -53,6 +53,9 @@ export const limits = {
   /** Epochs that one epoch seals. */
   epochParents: 256,
 
+  /** Longest time that a folder's policy or an expiry may say, ms: some 8,900 years. */
+  policyMs: 2 ** 48,
+
   // Erasure coding
   /** Most data and parity shards of a chunk. */
   shardsData: 16,
