@@ -3,7 +3,7 @@ import type { Alert, Problem } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { style } from './table.ts'
-import { timeText } from './words.ts'
+import { oneLine, timeText } from './words.ts'
 
 const colours = { error: 'red', warning: 'yellow', hint: 'green' } as const
 
@@ -32,8 +32,8 @@ async function doctor(context: Context): Promise<void> {
   out.answer(found, () => {
     if (found.problems.length === 0) out.line(style('green', 'nothing is wrong'))
     for (const { what, severity, next } of found.problems) {
-      out.line(`${style(colours[severity], severity)}  ${what}`)
-      out.line(`         ${next}`)
+      out.line(`${style(colours[severity], severity)}  ${oneLine(what)}`)
+      out.line(`         ${oneLine(next)}`)
     }
   })
 }
@@ -45,7 +45,9 @@ async function alerts(context: Context): Promise<void> {
   out.answer(found, () => {
     if (found.alerts.length === 0) out.line('no alerts yet')
     for (const { time, state, what, severity } of found.alerts)
-      out.line(`${timeText(time)}  ${state.padEnd(7)}  ${style(colours[severity], severity)}  ${what}`)
+      out.line(
+        `${timeText(time)}  ${state.padEnd(7)}  ${style(colours[severity], severity)}  ${oneLine(what)}`,
+      )
   })
 }
 
@@ -60,7 +62,9 @@ async function test(context: Context): Promise<void> {
     if (found.outlets.length === 0)
       out.line('alerts go nowhere yet: peerstor config set alert.webhook URL, or alert.command PROGRAM')
     for (const { outlet, problem } of found.outlets)
-      out.line(`${outlet}: ${problem === undefined ? style('green', 'sent') : style('red', problem)}`)
+      out.line(
+        `${outlet}: ${problem === undefined ? style('green', 'sent') : style('red', oneLine(problem))}`,
+      )
   })
   if (found.outlets.some(({ problem }) => problem !== undefined)) process.exitCode = 1
 }

@@ -57,7 +57,10 @@ export function chosenOf(text: string, most: number): number[] {
   return [...chosen]
 }
 
-/** For a folder's quota a file in the trash counts no more; for the space of this device it must go for good. */
+/**
+ * For a folder's quota a file in the trash counts no more; for the space of this device it must go for good:
+ * the version that was shown, and nothing else that lies or lay at its path.
+ */
 async function letGo(
   { signal }: Context,
   client: Client,
@@ -65,8 +68,7 @@ async function letGo(
   forGood: boolean,
 ): Promise<void> {
   const at = encodePath(path)
-  if (what === 'version')
-    return client.call('DELETE', `/api/v1/versions/${at}`, { query: { version }, signal })
   if (what === 'file') await client.call('DELETE', `/files/${at}`, { signal })
-  if (what === 'trash' || forGood) await client.call('DELETE', `/api/v1/trash/${at}`, { signal })
+  if (what !== 'file' || forGood)
+    await client.call('DELETE', `/api/v1/versions/${at}`, { query: { version }, signal })
 }

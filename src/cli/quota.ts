@@ -4,7 +4,7 @@ import type { Peer } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { canAsk, couldGo, numbered, offerToFree } from './free-space.ts'
-import { sizeText } from './words.ts'
+import { oneLine, sizeText } from './words.ts'
 
 type Quota = Awaited<ReturnType<Peer['quota']>>
 
@@ -28,7 +28,8 @@ async function free(context: Context, folder: string | undefined): Promise<void>
   const client = await context.client()
   if (canAsk(context)) {
     const went = await offerToFree(context, client, folder)
-    if (went && folder === undefined) context.out.note('the space comes back with the next collection')
+    if (went && folder === undefined)
+      context.out.note('the space comes back when its time in quarantine is over: peerstor gc --dry-run')
     return
   }
   const found = await couldGo(context, client, folder)
@@ -65,6 +66,8 @@ function print({ out }: Context, quota: Quota): void {
         `${sizeText(quota.quarantined)} of it is needed by nothing any more, and goes when its time is over`,
       )
     for (const { folder, bytes, quota: limit } of quota.perFolder)
-      out.line(`  ${folder}  ${sizeText(bytes)}${limit === undefined ? '' : ` of ${sizeText(limit)}`}`)
+      out.line(
+        `  ${oneLine(folder)}  ${sizeText(bytes)}${limit === undefined ? '' : ` of ${sizeText(limit)}`}`,
+      )
   })
 }

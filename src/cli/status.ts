@@ -3,7 +3,7 @@ import type { PeerStatus } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
 import { style } from './table.ts'
-import { durationText, plural, sizeText } from './words.ts'
+import { durationText, oneLine, plural, sizeText } from './words.ts'
 
 export const build: BuildCommand = (command, act) => {
   command.addHelpText('after', examples('status', 'status --json')).action(act(status))
@@ -34,7 +34,7 @@ function show({ out, home }: Context, status: PeerStatus): void {
   )
   if (status.mending !== undefined) out.line(`  repair    ${mendingText(status.mending)}`)
   if (status.moving !== undefined) out.line(`  rebalance ${movingText(status.moving)}`)
-  for (const warning of status.warnings) out.line(`  ${style('yellow', 'warning')}   ${warning}`)
+  for (const warning of status.warnings) out.line(`  ${style('yellow', 'warning')}   ${oneLine(warning)}`)
 }
 
 function movingText({ chunks, etaSeconds }: NonNullable<PeerStatus['moving']>): string {
