@@ -143,6 +143,9 @@ test('what starts programs can be set on the device alone, not by an API token',
   const refused = await web.ask({ ...asked, token: admin })
   assert.deepEqual([refused.status, refused.json['code']], [403, 'SETTING_LOCAL'])
   assert.equal((await web.ask(asked)).status, 200)
+  const named = '{"value":"https://me:word@hooks.example/x"}'
+  const webhook = { ...asked, path: '/api/v1/settings/alert.webhook', body: named }
+  assert.equal((await web.ask(webhook)).status, 400)
   const removed = { method: 'DELETE', path: asked.path }
   assert.equal((await web.ask({ ...removed, token: admin })).status, 403)
   assert.equal((await web.ask(removed)).status, 200)

@@ -13,7 +13,7 @@ export const lockRoutes: Route[] = [
   { method: 'POST', path: '/api/v1/unlock', scope: 'admin', handle: unlock },
 ]
 
-/** One of the two; `keyFile` is the content of a file in base64. */
+/** `keyFile` is the content of a file in base64. */
 const secret = {
   passphrase: z.string().min(1).max(limits.passwordBytes).optional(),
   keyFile: z
@@ -22,7 +22,12 @@ const secret = {
     .optional(),
 }
 
-export const lockBody = z.strictObject(secret)
+export const lockBody = z
+  .strictObject(secret)
+  .refine(
+    ({ passphrase, keyFile }) => passphrase === undefined || keyFile === undefined,
+    'a passphrase or a key file, not both',
+  )
 export const unlockBody = lockBody.refine(
   (given) => keySecret(given) !== undefined,
   'a passphrase or a key file',

@@ -28,6 +28,8 @@ export const build: BuildCommand = (command, act) => {
 
 async function exportTo(context: Context, file: string, options: Options): Promise<void> {
   const client = await context.client()
+  if (options.passphrase === true && options.keyFile !== undefined)
+    throw fail('BAD_USAGE', { reason: 'export takes --passphrase or --key-file, not both' })
   const isSealed = options.passphrase === true || options.keyFile !== undefined
   const body = isSealed ? await newOne(options.keyFile, context) : {}
   const bytes = await client.stream('POST', '/api/v1/export', { body, signal: context.signal })

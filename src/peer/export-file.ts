@@ -136,6 +136,11 @@ class Pieces {
 
   /** Undefined at the end of the file; `EXPORT_INVALID` when it ends in between. */
   async take(length: number): Promise<Buffer | undefined> {
+    if (this.#left.length >= length) {
+      const taken = this.#left.subarray(0, length)
+      this.#left = this.#left.subarray(length)
+      return taken
+    }
     const pieces = [this.#left]
     let have = this.#left.length
     while (have < length) {

@@ -60,11 +60,15 @@ async function stateOf({ home, keys }: LockParts): Promise<LockState> {
 }
 
 async function lock(parts: LockParts, secret: LockSecret | undefined): Promise<void> {
-  const { home, keys, random, enter } = parts
+  const { home, keys, random, useKeys, enter } = parts
+  if (keys().locked === true) return
+  if (keys().lock === undefined) {
+    const sealed = await withLock(parts, secret)
+    await savePoolKeys(home, sealed, random)
+    // Should the pool not open again, what is saved later stays sealed.
+    useKeys(sealed)
+  } else if (secret !== undefined) throw fail('LOCK_SET')
   const before = keys()
-  if (before.locked === true) return
-  if (before.lock === undefined) await savePoolKeys(home, await withLock(parts, secret), random)
-  else if (secret !== undefined) throw fail('LOCK_SET')
   await enter(lockedKeys(before))
   for (const { seed } of [before.secrets.record, before.secrets.encryption]) seed.fill(0)
   before.recoverySeed?.fill(0)

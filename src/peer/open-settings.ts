@@ -4,6 +4,7 @@ import { parse, stringify, type TomlTable } from 'smol-toml'
 import { fail } from '../base/errors.ts'
 import {
   environmentName,
+  isLocalSetting,
   laterSettings,
   settingKey,
   settingKeys,
@@ -138,9 +139,20 @@ async function readConfig(file: string): Promise<Map<SettingKey, unknown>> {
     if (cause.code === 'ENOENT') return ''
     throw fail('BAD_INPUT', { what: file, reason: cause.message }, cause)
   })
+  return configOf(file, text)
+}
+
+function configOf(file: string, text: string): Map<SettingKey, unknown> {
   const config = new Map<SettingKey, unknown>()
   for (const [name, value] of flatten(parseToml(file, text))) config.set(settingKey(name), value)
   return config
+}
+
+/** A `config.toml` that came from elsewhere, without the settings that start programs: who brought it may not choose them. */
+export function withoutLocalSettings(file: string, text: string): string {
+  const config = configOf(file, text)
+  const kept = new Map([...config].filter(([key]) => !isLocalSetting(key)))
+  return kept.size === config.size ? text : configText(kept)
 }
 
 function parseToml(file: string, text: string): TomlTable {

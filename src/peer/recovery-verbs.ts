@@ -30,6 +30,7 @@ export function recoveryVerbs(
 
 async function print(parts: RecoveryParts, renew: boolean): ReturnType<RecoveryVerbs['print']> {
   const { core, keys, saveKeys, random } = parts
+  if (keys().locked === true) throw fail('PEER_LOCKED')
   const { catalogue } = core()
   const { pool, user, peer } = catalogue
   const role = catalogue.roleOf(peer)
@@ -48,6 +49,7 @@ async function confirm(
   code: string | undefined,
 ): ReturnType<RecoveryVerbs['confirm']> {
   const { recoverySeed: seed, ...rest } = keys()
+  if (rest.locked === true) throw fail('PEER_LOCKED')
   if (seed === undefined) throw fail('RECOVERY_GONE', { reason: whereItIs(core()) })
   if (code !== undefined && !Buffer.from(parsePaper(code).seed).equals(seed))
     throw fail('RECOVERY_INVALID', { reason: 'it is the code of another paper' })

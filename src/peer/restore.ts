@@ -3,6 +3,7 @@
  * before anything is written, records by their signatures; the file of keys comes last, so what breaks off
  * before it is no device yet, and is begun again. Content comes from the other devices.
  */
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadPoolKeys, lockedKeys, type PoolKeys } from '../access/device-keys.ts'
 import { openCatalogue } from '../access/open-catalogue.ts'
@@ -19,6 +20,7 @@ import { checkPath } from '../files/paths.ts'
 import { openStore } from '../store/open-store.ts'
 import { checkExport, exportedFiles, readExport, type ExportedFile, type ExportHead } from './export-file.ts'
 import type { Home } from './home.ts'
+import { withoutLocalSettings } from './open-settings.ts'
 
 export interface RestoreParts {
   home: Pick<Home, 'folder' | 'database' | 'tmp'>
@@ -52,7 +54,10 @@ export async function beginRestore(home: Pick<Home, 'folder'>, path: string): Pr
     throw fail('HOME_NOT_EMPTY', { home: home.folder })
   const settings = files.get('config.toml')
   if (settings !== undefined && (await readSecret(join(home.folder, 'config.toml'))) === undefined)
-    await writeSecret(join(home.folder, 'config.toml'), settings)
+    await writeSecret(
+      join(home.folder, 'config.toml'),
+      withoutLocalSettings(path, Buffer.from(settings).toString('utf8')),
+    )
   return { path, head, files }
 }
 
@@ -80,6 +85,8 @@ async function keysIn({ home }: RestoreParts, { path, files, head }: Restoring):
   const keys = await loadPoolKeys(place, signingKey(seed)).catch((thrown: unknown) => {
     throw fail('EXPORT_INVALID', { path, reason: asPeerStorError(thrown).message }, thrown)
   })
+  // A lock made later must not leave these keys readable here.
+  await rm(place, { recursive: true })
   if (keys?.pool !== head.pool) throw fail('EXPORT_INVALID', { path, reason: 'its keys are of another pool' })
   return keys
 }

@@ -146,6 +146,10 @@ export const settingsTable = {
     z
       .url({ protocol: /^https?$/, error: 'must be an http or https address' })
       .max(4096)
+      .refine(
+        (address) => /^https?:\/\/[^/?#]*@/i.exec(address) === null,
+        'must have no name and password; put a secret into its path',
+      )
       .optional(),
     'address to which alerts are sent as JSON by POST',
     { flagless: true, live: true },

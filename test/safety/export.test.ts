@@ -1,6 +1,6 @@
 /** `export` and `start --restore`: a device made again from one file, and what happens when the first one still runs. */
 import assert from 'node:assert/strict'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
 import { RunningHash } from '../../src/codec/hash.ts'
@@ -39,6 +39,7 @@ test('a device is made again from its export; a copy that goes on beside it lose
   await a.files.put('files/large', sourceOf(content))
   await a.files.put('files/note', text('at first'))
   await a.settings.set('zone', 'home')
+  await a.settings.set('alert.command', 'never-run-this')
   for (const path of ['files/large', 'files/note'])
     await eventually(`both have ${path}`, async () => (await copies(b, path)) === 2, waitMs)
   const file = await exported(a, join(folder, 'export'), secret)
@@ -55,6 +56,8 @@ test('a device is made again from its export; a copy that goes on beside it lose
   assert.equal((await c.status()).locked, true, 'its keys are sealed')
   await c.lock.unlock(secret)
   assert.deepEqual([(await c.status()).peer, c.settings.get('zone')], [peerId, 'home'])
+  assert.equal(c.settings.get('alert.command'), undefined, 'an export chooses no program')
+  assert.deepEqual(await readdir(join(home('c'), 'tmp')), [], 'no second file of keys')
   await c.files.put('files/note', text('from the copy'))
   await c.stop()
 
