@@ -171,7 +171,10 @@ export class ContentWriter {
         : { form: 'inline', chunks: this.#first }
     await this.#saving
     // What turned out to fit stays.
-    if (this.#passing !== undefined && this.#hasPassed) await this.#passOn(this.#passing, 0)
+    if (this.#passing !== undefined && this.#hasPassed) {
+      await this.#passOn(this.#passing, 0)
+      await this.#requireHeld(this.#passing)
+    }
     return {
       content,
       hash: this.#hash.digest(),
@@ -296,6 +299,18 @@ export class ContentWriter {
     await this.#uses.passed(staged)
   }
 
+  /** Passing on may take days: no version names what a device that took it has lost or given up meanwhile. */
+  async #requireHeld({ refused, signal }: Passing): Promise<void> {
+    const { pool, clock } = this.#parts
+    const held = new Set(this.#held.map(({ id }) => id))
+    const ids = [...this.#chunks].filter((id) => !held.has(id))
+    for (let at = 0; at < ids.length; at += lookedAtOnce) {
+      signal?.throwIfAborted()
+      if ((await pool.durable(ids.slice(at, at + lookedAtOnce), 1, 0)) < 1) throw refused()
+      await clock.sleep(0)
+    }
+  }
+
   /** Makes what was written so far durable, then lets it be copied; the upload goes on meanwhile. */
   #checkpoint(): void {
     const index = this.#index
@@ -314,6 +329,8 @@ export class ContentWriter {
 
 /** Sealed bytes between two syncs of one upload. */
 export const checkpointBytes = 32 * 2 ** 20
+/** Chunks looked up in one step: some milliseconds. */
+const lookedAtOnce = 500
 /** More than two checkpoints have; a repeated chunk of before is found in the index. */
 const rememberedChunks = 4096
 

@@ -69,7 +69,7 @@ export interface FilesParts {
   require: (scope: 'read' | 'write', path: string) => void
   compression: () => CompressionLevel
   /** Told which chunks uploads under way rely on. */
-  unfinished: Pick<Unfinished, 'begin'>
+  unfinished: Pick<Unfinished, 'begin' | 'isUsed'>
   /** Bytes of chunks that may still be kept: as far as the contributed space goes, and the disk. */
   room: () => Promise<Room>
   presence: (peer: PeerId) => PeerPresence

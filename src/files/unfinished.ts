@@ -10,7 +10,7 @@
 import type { Catalogue } from '../access/catalogue.ts'
 import { asPeerStorError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import type { ChunkId, DatabaseId } from '../base/words.ts'
+import type { ChunkId, DatabaseId, FolderId } from '../base/words.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
 import type { Pin } from '../store/chunk-store.ts'
 import type { Store } from '../store/store.ts'
@@ -31,6 +31,8 @@ export interface UnfinishedParts {
   onDropped: () => void
   /** Ends a worker's wait; `WorkerRunner.wake`. */
   wake: (worker: string) => void
+  /** Another device gives its copy up because one is here; `Pool.isPromised`. */
+  isPromised: (id: ChunkId) => boolean
 }
 
 /** The chunks of one upload. */
@@ -197,11 +199,8 @@ export class Unfinished implements Worker {
       const use = this.#uses.get(id)
       return use?.uploads === 1 && use.wrote && !use.kept
     }
-    for (let first = 0; first < ids.length; first += pageChunks) {
-      // From here to the commit's append nothing waits: no upload can begin to rely on them between.
-      const drops = this.#leftovers(ids.slice(first, first + pageChunks)).filter(isOnly)
-      if (drops.length > 0) await store.commit({ drops })
-    }
+    for (let first = 0; first < ids.length; first += pageChunks)
+      await this.#dropFrom(ids.slice(first, first + pageChunks), isOnly)
     onDropped()
   }
 
@@ -222,19 +221,30 @@ export class Unfinished implements Worker {
     const left = [...this.#left]
     for (let first = 0; first < left.length; first += pageChunks) {
       const page = left.slice(first, first + pageChunks)
-      // From here to the commit's append nothing waits: no upload can begin to rely on them between.
-      const drops = this.#leftovers(page).filter((id) => !this.#uses.has(id))
-      if (drops.length > 0) await store.commit({ drops })
+      const dropped = await this.#dropFrom(page, (id) => !this.#uses.has(id))
       const still = new Set(this.#leftovers(page))
       for (const id of page) if (!still.has(id)) this.#left.delete(id)
-      this.#dropped += drops.filter((id) => !still.has(id)).length
+      this.#dropped += dropped.length
     }
     if (this.#dropped > before) onDropped()
   }
 
-  #leftovers(ids: readonly ChunkId[]): ChunkId[] {
+  /** Decided in the step that writes: a pin or an upload that comes while it waits for the disk counts. */
+  #dropFrom(ids: readonly ChunkId[], may: (id: ChunkId) => boolean): Promise<ChunkId[]> {
+    const { store, isPromised } = this.#parts
+    const folders = this.#folders()
+    return store.chunks.drop(
+      ids,
+      (id) => may(id) && !isPromised(id) && this.#leftovers([id], folders).length > 0,
+    )
+  }
+
+  #leftovers(ids: readonly ChunkId[], folders = this.#folders()): ChunkId[] {
     const { store, catalogue } = this.#parts
-    const folders = catalogue.folders().map(({ id }) => id)
     return store.read.leftovers(ids, catalogue.device, folders)
+  }
+
+  #folders(): FolderId[] {
+    return this.#parts.catalogue.folders().map(({ id }) => id)
   }
 }

@@ -222,15 +222,17 @@ export async function* chunksOfUpload(
 
 /** Lets go of chunks that one upload kept; those with another pin stay. Call when they are indexed. */
 export async function giveBack(parts: FilesParts, pin: Pin, ids: readonly ChunkId[]): Promise<void> {
+  const { store, unfinished } = parts
+  const isMine = ({ folder }: Pin): boolean => folder === pin.folder
+  const isPinned = (id: ChunkId): boolean => store.read.pins(id).some(isMine)
   for (let at = 0; at < ids.length; at += idsAtOnce) {
     const slice = [...new Set(ids.slice(at, at + idsAtOnce))]
-    const pinned = slice.map((id) => ({ id, pins: parts.store.read.pins(id) }))
-    const mine = pinned.filter(({ pins }) => pins.some(({ folder }) => folder === pin.folder))
-    const drops = mine.filter(({ pins }) => pins.every(({ folder }) => folder === pin.folder))
-    await parts.store.commit({
-      releases: mine.map(({ id }) => ({ id, pin })),
-      drops: drops.map(({ id }) => id),
-    })
+    // Asked in the step that writes: somebody may come to rely on one while it waits for the disk.
+    const isFree = (id: ChunkId): boolean =>
+      !unfinished.isUsed(id) && isPinned(id) && store.read.pins(id).every(isMine)
+    const dropped = new Set(await store.chunks.drop(slice, isFree))
+    const left = slice.filter((id) => !dropped.has(id) && isPinned(id))
+    await store.commit({ releases: left.map((id) => ({ id, pin })) })
   }
 }
 

@@ -198,6 +198,7 @@ function readingParts(
     smallFiles: new SmallFiles(),
     manifestNodes: new ManifestNodes(),
     unfinished: {
+      isUsed: () => false,
       begin: () => ({
         use: () => undefined,
         passed: () => Promise.resolve(),

@@ -180,7 +180,8 @@ export async function createCore(parts: CoreParts, away?: PeerStorError): Promis
       pool.announce()
       wake('compact')
     }
-    const unfinished = new Unfinished({ store, catalogue, log, onDropped, wake })
+    const isPromised = (id: ChunkId): boolean => pool.isPromised(id)
+    const unfinished = new Unfinished({ store, catalogue, log, onDropped, wake, isPromised })
     const shared = { store, membership, budget, wake, ...needsOf(unfinished) }
     const pool = openPool({
       ...parts,

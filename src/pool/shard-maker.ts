@@ -247,9 +247,8 @@ export class ShardMaker {
     }
     const whole = Map.groupBy(claims, ({ coding }) => coding.chunk)
     return this.#drop(
-      [...whole]
-        .filter(([chunk, some]) => some.every(({ id }) => proved.has(id)) && this.#isOnlyFor(chunk, folder))
-        .map(([chunk]) => chunk),
+      [...whole].filter(([, some]) => some.every(({ id }) => proved.has(id))).map(([chunk]) => chunk),
+      (chunk) => this.#isOnlyFor(chunk, folder),
     )
   }
 
@@ -279,11 +278,12 @@ export class ShardMaker {
     return !inUse(id) && store.read.pins(id).every((pin) => pin.folder === folder)
   }
 
-  async #drop(ids: readonly ChunkId[]): Promise<number> {
+  /** `may` is asked in the step that writes: an upload may have come to rely on a chunk meanwhile. */
+  async #drop(ids: readonly ChunkId[], may?: (id: ChunkId) => boolean): Promise<number> {
     if (ids.length === 0) return 0
-    await this.#parts.store.commit({ drops: ids })
+    const dropped = await this.#parts.store.chunks.drop(ids, may)
     this.#parts.onChanged()
-    return ids.length
+    return dropped.length
   }
 
   /** What a device answers for chunks that it should have, those left out that it has not; undefined: no answer. */
