@@ -1,5 +1,6 @@
 /** `info`: all that is known of a file: where its copies are, its versions. */
 import { encodePath } from '../api/client.ts'
+import { shellWord } from '../base/shell-word.ts'
 import type { FileInfo } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
@@ -28,7 +29,7 @@ async function info(context: Context, path: string, options: Options): Promise<v
 
 function show({ out }: Context, file: FileInfo): void {
   const { copies } = file
-  out.line(file.path)
+  out.line(oneLine(file.path))
   out.line(`  size      ${sizeText(file.size)} (${file.size} bytes)`)
   out.line(`  modified  ${timeText(file.modified)}   created ${timeText(file.created)}`)
   out.line(`  type      ${file.type} (${file.category})`)
@@ -42,7 +43,9 @@ function show({ out }: Context, file: FileInfo): void {
   if (file.sha256 !== undefined) out.line(`  sha256    ${file.sha256}`)
   const conflicts = file.versions.filter((version) => version.state === 'conflict').length
   const conflictText =
-    conflicts === 0 ? '' : `, ${conflicts} written at the same time: peerstor versions ${file.path}`
+    conflicts === 0
+      ? ''
+      : `, ${conflicts} written at the same time: peerstor versions ${shellWord(oneLine(file.path))}`
   out.line(`  versions  ${file.versions.length}${conflictText}`)
   out.line(
     `  copies    ${copies.have} of ${copies.want}${copies.possible < copies.want ? ` (possible now: ${copies.possible})` : ''}`,

@@ -1,6 +1,7 @@
 /** `restore`: an earlier version becomes the newest, or a whole folder what it was at a time. */
 import { type Client, encodePath } from '../api/client.ts'
 import { fail } from '../base/errors.ts'
+import { shellWord } from '../base/shell-word.ts'
 import type { PutResult, TreeRestored, VersionInfo } from '../peer/peer.ts'
 import type { BuildCommand, Context } from './context.ts'
 import { examples } from './options.ts'
@@ -71,7 +72,7 @@ function show({ out }: Context, found: TreeRestored, dryRun: boolean): void {
   if (notKept > 0)
     out.note(`${plural(notKept, 'file')} left as they are: what they were then is no longer kept`)
   if (found.undo !== undefined)
-    out.note(`to undo it: peerstor restore '${oneLine(found.path)}' --at ${found.undo}`)
+    out.note(`to undo it: peerstor restore ${shellWord(oneLine(found.path))} --at ${found.undo}`)
 }
 
 const words = { return: 'comes back', change: 'changes   ', remove: 'to trash  ' }

@@ -5,6 +5,7 @@
  */
 import type { Catalogue, NewVersion } from '../access/catalogue.ts'
 import { fail } from '../base/errors.ts'
+import { shellWord } from '../base/shell-word.ts'
 import type { FolderId } from '../base/words.ts'
 import type { Store } from '../store/store.ts'
 import type { EntryRow } from '../store/view.ts'
@@ -59,7 +60,10 @@ export class FolderQuotas {
     const reserved = (this.#reserved.get(id) ?? 0) + this.#parts.uploads.openBytes(id)
     if (used + reserved + bytes <= limit) return
     const name = folder?.name ?? id
-    const words = { where: `the quota of folder ${name}`, raise: `peerstor folder set ${name} quota=SIZE` }
+    const words = {
+      where: `the quota of folder ${name}`,
+      raise: `peerstor folder set ${shellWord(name)} quota=SIZE`,
+    }
     throw fail('QUOTA_FULL', { ...words, folder: name, limit, what, needed: bytes })
   }
 

@@ -6,6 +6,7 @@ import { recoveryDeviceOf } from '../access/recovery.ts'
 import { timeText } from '../base/clock.ts'
 import { fail, type PeerStorError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import { shellWord } from '../base/shell-word.ts'
 import type { MassDeletion } from '../files/deletions.ts'
 import type { Member } from '../pool/pool.ts'
 import type { Core } from './create-core.ts'
@@ -180,13 +181,12 @@ function deletionWarnings(core: Core): Problem[] {
 export function deletionProblem({ catalogue }: Pick<Core, 'catalogue'>, found: MassDeletion): Problem {
   const { folder: id, files, of, since, until } = found
   const folder = catalogue.folders().find((folder) => folder.id === id)?.name ?? id
-  const quoted = /^[\w.-]+$/.test(folder) ? folder : `'${folder}'`
   return {
     kind: 'mass-deletion',
     subject: folder,
     what: `${files} of ${of} files in ${folder} were deleted within an hour, until ${timeText(until)}; to bring them back`,
     severity: 'warning',
-    next: `peerstor trash restore ${quoted} --since ${timeText(since)}`,
+    next: `peerstor trash restore ${shellWord(folder)} --since ${timeText(since)}`,
   }
 }
 

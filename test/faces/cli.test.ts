@@ -170,7 +170,7 @@ test('a folder as it was: listed, tried, restored, undone', async () => {
   assert.equal((await run('cat', 'files/album/then.txt')).stdout, 'then')
   const undone = await run('restore', 'files/album', '--at', done.undo)
   assert.match(undone.stdout, /^restored files\/album: 0 came back, 1 changed/)
-  assert.match(undone.stderr, /to undo it: peerstor restore 'files\/album' --at /)
+  assert.match(undone.stderr, /to undo it: peerstor restore files\/album --at /)
   assert.equal((await run('cat', 'files/album/then.txt')).stdout, 'since')
   await failure(2, 'BAD_USAGE', 'restore', 'files/album')
   await failure(2, 'BAD_USAGE', 'restore', 'files/album', '--at', 'yesterdayish')
