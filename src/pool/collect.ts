@@ -160,7 +160,8 @@ export class Collect {
     const due = { released: false, before: this.#due() }
     const found = await this.#sweep(due, true, signal)
     if (found.chunks === 0) return this.#hold(undefined, dry)
-    const compared = new Set(store.read.reconciled())
+    // Since the last of them lost its pins: with all members away since then, nobody could pin it again.
+    const compared = new Set(store.read.reconciled(due.before))
     const open = membership.folders().filter(({ id }) => !compared.has(id))
     if (open.length > 0) {
       const folders = open.length === 1 ? '1 folder was' : `${open.length} folders were`

@@ -149,8 +149,8 @@ export interface IndexReader {
   isNeeded(id: ChunkId): boolean
   /** When and at which of the peer's changes this device last compared a folder's pins there. */
   compared(folder: FolderId, peer: PeerId): { database: DatabaseId; change: number; at: number } | undefined
-  /** Folders whose pins here were compared with what their members need, since this index was made. */
-  reconciled(): FolderId[]
+  /** Folders whose pins here were compared with what their members need, since this index was made and this wall time. */
+  reconciled(since?: number): FolderId[]
   /** Those of `ids` on this disk that `device` alone has pinned, for `folders` alone, and that no version's list names. */
   leftovers(ids: readonly ChunkId[], device: DeviceId, folders: readonly FolderId[]): ChunkId[]
   /** Those of `ids` that were dropped from this disk, are not back, and that no version's list names. */

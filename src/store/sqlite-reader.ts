@@ -195,9 +195,9 @@ export class SqliteReader extends SqliteShardReader implements IndexReader {
     return [unlisted, unopened, resealed].every((sql) => this.sql.get(`${sql} LIMIT 1`, n) === undefined)
   }
 
-  reconciled(): FolderId[] {
+  reconciled(since = 0): FolderId[] {
     return this.sql
-      .all('SELECT f.id FROM reconciled r JOIN folders f ON f.n = r.folder')
+      .all('SELECT f.id FROM reconciled r JOIN folders f ON f.n = r.folder WHERE r.at >= ?', since)
       .map((row) => idIn<FolderId>(row['id']))
   }
 
