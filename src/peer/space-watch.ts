@@ -5,6 +5,9 @@ import type { Store } from '../store/store.ts'
 
 /** Without a setting: this share of what is free at the start, what is kept already included. */
 const defaultShare = 0.1
+/** The share of the last start stays while the one of now is within this factor: each change moves chunks of the whole pool. */
+const sameWithin = 1.25
+const row = ['setting', 'contributed'] as const
 const everyMs = 30_000
 
 export class SpaceWatch implements Worker {
@@ -18,8 +21,7 @@ export class SpaceWatch implements Worker {
 
   /** Looks once and sets the store's limit. */
   static async over(store: Store, asked: () => number | undefined): Promise<SpaceWatch> {
-    const { usedBytes, freeBytes } = await store.use()
-    const watch = new SpaceWatch(store, asked, Math.floor((usedBytes + freeBytes) * defaultShare))
+    const watch = new SpaceWatch(store, asked, asked() ?? (await ownLimit(store)))
     await watch.refresh()
     return watch
   }
@@ -81,4 +83,16 @@ export class SpaceWatch implements Worker {
   get #leftOfDisk(): number {
     return Math.max(0, this.#diskFree - limits.reserveBytes)
   }
+}
+
+/** What is given without a setting; kept, so that a disk that other programs fill a little changes nothing. */
+async function ownLimit(store: Store): Promise<number> {
+  const { usedBytes, freeBytes, away } = await store.use()
+  const now = Math.floor((usedBytes + freeBytes) * defaultShare)
+  const last = store.own.get<number>(...row)
+  if (away === true) return last ?? now
+  if (last !== undefined && last <= now * sameWithin && last >= now / sameWithin) return last
+  // A peer whose disk takes nothing now starts all the same.
+  await store.own.put(...row, now).catch(() => undefined)
+  return now
 }
