@@ -90,7 +90,7 @@ async function ownLimit(store: Store): Promise<number> {
   const { usedBytes, freeBytes, away } = await store.use()
   const now = Math.floor((usedBytes + freeBytes) * defaultShare)
   const last = store.own.get<number>(...row)
-  if (away === true) return last ?? now
+  if (away) return last ?? now
   if (last !== undefined && last <= now * sameWithin && last >= now / sameWithin) return last
   // A peer whose disk takes nothing now starts all the same.
   await store.own.put(...row, now).catch(() => undefined)
