@@ -146,6 +146,8 @@ test('what starts programs can be set on the device alone, not by an API token',
   const named = '{"value":"https://me:word@hooks.example/x"}'
   const webhook = { ...asked, path: '/api/v1/settings/alert.webhook', body: named }
   assert.equal((await web.ask(webhook)).status, 400)
+  const logFile = { ...asked, path: '/api/v1/settings/log-file', body: '{"value":"/tmp/x"}' }
+  assert.equal((await web.ask({ ...logFile, token: admin })).json['code'], 'SETTING_LOCAL')
   const removed = { method: 'DELETE', path: asked.path }
   assert.equal((await web.ask({ ...removed, token: admin })).status, 403)
   assert.equal((await web.ask(removed)).status, 200)

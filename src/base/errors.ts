@@ -299,7 +299,7 @@ export const catalogue = {
   ALERT_REFUSED: row(502, '{reason}', 'look at alert.webhook and alert.command: peerstor config'),
   SETTING_LOCAL: row(
     403,
-    'setting {key} starts programs: only a command on the device itself may change it',
+    'setting {key} can start programs: only a command on the device itself may change it',
     'run there: peerstor config set {key} VALUE',
   ),
   TIMED_OUT: row(504, '{what} did not end within {timeoutMs} ms', 'try again'),

@@ -148,7 +148,7 @@ function configOf(file: string, text: string): Map<SettingKey, unknown> {
   return config
 }
 
-/** A `config.toml` that came from elsewhere, without the settings that start programs: who brought it may not choose them. */
+/** A `config.toml` that came from elsewhere, without the settings that can start programs: who brought it may not choose them. */
 export function withoutLocalSettings(file: string, text: string): string {
   const config = configOf(file, text)
   const kept = new Map([...config].filter(([key]) => !isLocalSetting(key)))

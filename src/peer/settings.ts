@@ -69,7 +69,7 @@ interface Setting<Schema extends z.ZodType = z.ZodType> {
   flagless?: true
   /** Takes effect without a restart. */
   live?: true
-  /** Whoever may set it can run programs as this user: with the launch token alone, no session, no API token. */
+  /** Whoever may set it can have programs run as this user: with the launch token alone, no session, no API token. */
   local?: true
   /** A switch that is on by default and has the flag `--no-x`. */
   negated?: true
@@ -122,7 +122,8 @@ export const settingsTable = {
     value: 'LEVEL',
     live: true,
   }),
-  'log-file': setting(text.optional(), 'also write logs to this file', { value: 'FILE' }),
+  // Lines of a log hold names that others gave: written to a start-up file of a shell they would be commands.
+  'log-file': setting(text.optional(), 'also write logs to this file', { value: 'FILE', local: true }),
   'quiet-token': setting(onOff.default(false), 'print no link with a token'),
   cors: setting(list.default([]), 'origins that may call the API', { flagless: true }),
   'net.dial_timeout': setting(duration.default(10_000), 'time to reach a peer', { flagless: true }),
