@@ -116,8 +116,12 @@ export class Holds {
       return takenPins(here, pinsBeside(here, pins), own).map((pin) => ({ id, pin }))
     })
     if (pins.length > 0) await store.commit({ pins })
+    // Asked once more, now that it is promised: a drop may have been on its way before.
+    const here = await store.chunks.has(free.map(({ id }) => id))
     return free
-      .filter(({ id, pins }) => pinsBeside(store.read.standingPins(id), pins).length === 0)
+      .filter(
+        ({ id, pins }, index) => here[index] && pinsBeside(store.read.standingPins(id), pins).length === 0,
+      )
       .map(({ id }) => id)
   }
 
