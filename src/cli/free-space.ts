@@ -29,14 +29,17 @@ export async function offerToFree(
   const { entries } = await couldGo(context, client, folder)
   if (entries.length === 0) return false
   for (const text of numbered(entries)) process.stderr.write(`${text}\n`)
-  const question = 'Which may go? Numbers such as 1,3-5; Enter: none  '
+  const where = folder === undefined ? 'for good' : 'to the trash'
+  const question = `Which may go ${where}? Numbers such as 1,3-5; Enter: none  `
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   const answer = await terminal.question(question, { signal: context.signal }).finally(() => terminal.close())
   const chosen = chosenOf(answer, entries.length).map((number) => entries[number - 1]!)
   for (const one of chosen) await letGo(context, client, one, folder === undefined)
   const bytes = chosen.reduce((sum, { size }) => sum + size, 0)
   if (chosen.length > 0)
-    process.stderr.write(`removed ${plural(chosen.length, 'of them', 'of them')}, ${sizeText(bytes)}\n`)
+    context.out.note(`removed ${plural(chosen.length, 'of them', 'of them')}, ${sizeText(bytes)}`)
+  if (chosen.length > 0 && folder === undefined)
+    context.out.note('the space comes back when its time in quarantine is over: peerstor gc --dry-run')
   return chosen.length > 0
 }
 

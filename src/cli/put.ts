@@ -62,7 +62,8 @@ async function makeRoom(context: Context, client: Client, error: PeerStorError):
   const { canAsk, offerToFree } = await import('./free-space.ts')
   if (!canAsk(context)) return false
   const folder = /^the quota of folder (.*) of \d+ bytes is full: /.exec(error.message)?.[1]
-  return offerToFree(context, client, folder)
+  // The space of this device comes back later: to try again at once would only ask again.
+  return (await offerToFree(context, client, folder)) && folder !== undefined
 }
 
 /** One run of the command: what was stored, what failed. */

@@ -27,9 +27,7 @@ export const build: BuildCommand = (command, act) => {
 async function free(context: Context, folder: string | undefined): Promise<void> {
   const client = await context.client()
   if (canAsk(context)) {
-    const went = await offerToFree(context, client, folder)
-    if (went && folder === undefined)
-      context.out.note('the space comes back when its time in quarantine is over: peerstor gc --dry-run')
+    await offerToFree(context, client, folder)
     return
   }
   const found = await couldGo(context, client, folder)
