@@ -50,6 +50,7 @@ export interface FilesParts {
     | 'asked'
     | 'countedPeers'
     | 'scheme'
+    | 'unproved'
     | 'verifiedAt'
     | 'mending'
   >

@@ -185,6 +185,7 @@ function readingParts(
       },
       replicate: () => undefined,
       durable: () => Promise.resolve(1),
+      unproved: () => Promise.resolve([]),
       want: () => 1,
       countedPeers: () => [catalogue.peer],
       verifiedAt: () => Promise.resolve(undefined),

@@ -57,6 +57,23 @@ test('who has lost a chunk that he was known for proves nothing, and it is copie
   await all.close()
 })
 
+test('of chunks that only go once others prove to have them, those that are not there are named', async () => {
+  const all = new Peers(34)
+  const [a, , c] = await all.addAll(['a', 'b', 'c'])
+  await all.advance(1_000)
+  const ids = await a!.upload(40)
+  await all.advance(10_000)
+  const unproved = (others: number): Promise<ChunkId[]> =>
+    all.clock.until(a!.pool.unproved(ids, others), 60_000)
+  assert.deepEqual(await unproved(2), [])
+  // It says that it keeps them, and does not.
+  c!.store.bytes.delete(ids[3]!)
+  c!.store.bytes.delete(ids[17]!)
+  assert.deepEqual(new Set(await unproved(2)), new Set([ids[3], ids[17]]))
+  assert.deepEqual(await unproved(1), [])
+  await all.close()
+})
+
 test('while others cannot be reached nothing counts as moved', async () => {
   const all = new Peers(33)
   const [a, b, c] = await all.addAll(['a', 'b', 'c'])

@@ -57,7 +57,29 @@ export class Departure {
   /** The same, proved by the devices themselves. */
   async prove(after: ChunkId | undefined, signal: AbortSignal): Promise<Looked> {
     const { ids, next } = await this.#page(after, limits.getChunks)
-    const relied = this.#reliedOn(ids)
+    const failed = await this.#failing(ids, this.#reliedOn(ids), signal)
+    return { chunks: ids.length, lacking: failed.size, ...(next && { next }) }
+  }
+
+  /**
+   * Those of these chunks, which are all here, that fewer than `others` devices prove to have. A device
+   * that says it keeps what it has not is no holder of it from then on.
+   */
+  async unproved(ids: readonly ChunkId[], others: number, signal: AbortSignal): Promise<ChunkId[]> {
+    const unproved: ChunkId[] = []
+    for (let at = 0; at < ids.length; at += limits.getChunks) {
+      const page = ids.slice(at, at + limits.getChunks)
+      unproved.push(...(await this.#failing(page, this.#reliedOn(page, others), signal)))
+    }
+    return unproved
+  }
+
+  /** Chunks that too few devices are relied on for, or that one of these does not prove. */
+  async #failing(
+    ids: readonly ChunkId[],
+    relied: ReadonlyMap<ChunkId, PeerId[] | undefined>,
+    signal: AbortSignal,
+  ): Promise<Set<ChunkId>> {
     const nonce = this.#parts.random.bytes(nonceBytes)
     const proofs = await this.#proofs(nonce, [...relied.keys()], signal)
     const asked = Map.groupBy(
@@ -69,7 +91,7 @@ export class Departure {
       const chunks = questions.map(({ id }) => id)
       for (const id of await this.#unproved(peer, nonce, chunks, proofs, signal)) failed.add(id)
     }
-    return { chunks: ids.length, lacking: failed.size, ...(next && { next }) }
+    return failed
   }
 
   /** Whether another device gives a batch of records back: it has that one, and all that it links to. */
@@ -96,13 +118,13 @@ export class Departure {
   }
 
   /** The devices each chunk would lie on without this one, as many as are wanted; undefined when they are too few. */
-  #reliedOn(ids: readonly ChunkId[]): Map<ChunkId, PeerId[] | undefined> {
+  #reliedOn(ids: readonly ChunkId[], copies?: number): Map<ChunkId, PeerId[] | undefined> {
     const { roster } = this.#parts
     const keepers = new Set(roster.reachable().filter((peer) => peer !== roster.self))
     const holders = roster.holders(ids)
     return new Map(
       ids.map((id) => {
-        const want = this.#want(id)
+        const want = copies ?? this.#want(id)
         const peers = (holders.get(id) ?? []).filter((peer) => keepers.has(peer)).slice(0, want)
         return [id, peers.length < want ? undefined : peers]
       }),

@@ -205,6 +205,10 @@ class OpenPool implements Pool {
     return ids.reduce((lowest, id) => Math.min(lowest, this.#strength(id, counted)), Number.MAX_SAFE_INTEGER)
   }
 
+  unproved(ids: readonly ChunkId[], others: number, { signal }: CallOptions = {}): Promise<ChunkId[]> {
+    return this.departure.unproved(ids, others, signal ?? new AbortController().signal)
+  }
+
   scrub(ids: readonly ChunkId[] | undefined, options: CallOptions<ScrubResult> = {}): Promise<ScrubResult> {
     return this.#scrub.run(ids, options)
   }

@@ -183,6 +183,8 @@ export interface Pool {
   replicate(folder: FolderId, ids: readonly ChunkId[]): void
   /** Waits until every chunk has `copies` holders (this peer included) or `timeoutMs` passed; resolves to the lowest number. */
   durable(ids: readonly ChunkId[], copies: number, timeoutMs: number, options?: CallOptions): Promise<number>
+  /** Of chunks that are here, those that fewer than `others` devices prove to have, each asked now. */
+  unproved(ids: readonly ChunkId[], others: number, options?: CallOptions): Promise<ChunkId[]>
   /** Copies wanted in a folder now, or of its priority files: policy, at most the members that keep chunks. */
   want(folder: FolderId, priority?: boolean): number
   /** How the larger chunks of a folder are kept as shards; undefined: copies, by policy or for want of devices. */
