@@ -19,5 +19,5 @@ if exist "%root%\src\api\assets.generated.ts" goto run
 if errorlevel 1 exit /b 1
 :run
 if not defined NODE_COMPILE_CACHE set "NODE_COMPILE_CACHE=%root%\node_modules\.cache\compile"
-"%node%" "%root%\src\cli\main.ts" %*
+"%node%" --max-semi-space-size=8 "%root%\src\cli\main.ts" %*
 exit /b %errorlevel%

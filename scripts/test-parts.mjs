@@ -6,6 +6,7 @@ import { root, ScriptError } from './runtime.mjs'
 
 /** `alone`: one file at a time, because its tests start many processes. @type {Record<string, {owns: string[], alone?: boolean}>} */
 export const parts = {
+  // The simulator's seeds are shared out: core and files have time left.
   core: {
     owns: [
       'src/base/',
@@ -13,13 +14,13 @@ export const parts = {
       'src/store/',
       'src/access/',
       'test/core/',
+      'test/sim/seeds-1.test.ts',
       'test/sim/seeds-51.test.ts',
       'test/scripts/',
       'test/repository.test.ts',
       'test/manual-clock.test.ts',
     ],
   },
-  // The simulator's seeds are shared out: these parts have time left.
   files: {
     owns: [
       'src/files/',
@@ -38,7 +39,6 @@ export const parts = {
       'src/pool/',
       'test/network/',
       'test/peer-authorisation.test.ts',
-      'test/sim/seeds-1.test.ts',
       'test/sim/retire.test.ts',
       'test/sim/collect.test.ts',
     ],
