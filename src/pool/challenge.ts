@@ -10,9 +10,9 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { ChunkId, PeerId } from '../base/words.ts'
 import type { Worker, WorkResult } from '../base/worker.ts'
-import { hashHex, keyed } from '../codec/hash.ts'
 import type { Health } from './health.ts'
 import type { PoolStore } from './pool.ts'
+import { proofsOf } from './proofs.ts'
 import type { RemoteStore } from './remote-store.ts'
 import type { Roster } from './roster.ts'
 
@@ -133,9 +133,9 @@ export class Challenges {
 
   /** Those of `ids` that the peer could not prove; none when it did not answer. */
   async #ask(peer: PeerId, ids: readonly ChunkId[], signal: AbortSignal): Promise<ChunkId[]> {
-    const { health, remote, random, log } = this.#parts
+    const { store, onDamage, health, remote, random, log } = this.#parts
     const nonce = random.bytes(32)
-    const expected = await this.#proofs(nonce, ids, signal)
+    const expected = await proofsOf(store, nonce, ids, { signal, onDamage })
     const asked = [...expected.keys()]
     if (asked.length === 0) return []
     try {
@@ -146,19 +146,6 @@ export class Challenges {
       log.debug('a challenge was not answered', { peer, reason: asPeerStorError(error).message })
       return []
     }
-  }
-
-  async #proofs(
-    nonce: Uint8Array,
-    ids: readonly ChunkId[],
-    signal: AbortSignal,
-  ): Promise<Map<ChunkId, Uint8Array>> {
-    const { store, onDamage } = this.#parts
-    const proofs = new Map<ChunkId, Uint8Array>()
-    for await (const { id, bytes } of store.chunks.get(ids, { signal }))
-      if (hashHex(bytes) === id) proofs.set(id, keyed(nonce, bytes))
-      else onDamage(id)
-    return proofs
   }
 }
 

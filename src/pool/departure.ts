@@ -9,9 +9,9 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { ChunkId, PeerId, RecordHash } from '../base/words.ts'
 import { encode } from '../codec/cbor-schema.ts'
-import { hashHex, keyed } from '../codec/hash.ts'
 import type { Network } from '../net/network.ts'
 import type { PoolStore } from './pool.ts'
+import { proofsOf } from './proofs.ts'
 import type { RemoteStore } from './remote-store.ts'
 import type { Roster } from './roster.ts'
 import { batchesAsked, readItems } from './wire.ts'
@@ -81,7 +81,8 @@ export class Departure {
     signal: AbortSignal,
   ): Promise<Set<ChunkId>> {
     const nonce = this.#parts.random.bytes(nonceBytes)
-    const proofs = await this.#proofs(nonce, [...relied.keys()], signal)
+    // A chunk that has rotted here is left out: it is no measure for others.
+    const proofs = await proofsOf(this.#parts.store, nonce, [...relied.keys()], { signal })
     const asked = Map.groupBy(
       [...relied].flatMap(([id, peers]) => (peers ?? []).map((peer) => ({ id, peer }))),
       ({ peer }) => peer,
@@ -142,18 +143,6 @@ export class Departure {
     const pins = store.read.standingPins(id).filter(({ folder, device }) => (folder as string) !== device)
     const folders = new Set(pins.map(({ folder }) => folder))
     return Math.max(0, ...[...folders].map((folder) => Math.max(1, roster.want(folder))))
-  }
-
-  /** What holders must answer. A chunk that has rotted here is left out: it is no measure for others. */
-  async #proofs(
-    nonce: Uint8Array,
-    ids: readonly ChunkId[],
-    signal: AbortSignal,
-  ): Promise<Map<ChunkId, Uint8Array>> {
-    const proofs = new Map<ChunkId, Uint8Array>()
-    for await (const { id, bytes } of this.#parts.store.chunks.get(ids, { signal }))
-      if (hashHex(bytes) === id) proofs.set(id, keyed(nonce, bytes))
-    return proofs
   }
 
   /** Chunks that a device could not prove to have. One that it has not is no copy from now on. */

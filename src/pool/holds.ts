@@ -10,11 +10,11 @@ import type { Clock } from '../base/clock.ts'
 import { limits } from '../base/limits.ts'
 import type { ChunkId } from '../base/words.ts'
 import { encode } from '../codec/cbor-schema.ts'
-import { hashHex, keyed } from '../codec/hash.ts'
 import type { Answer, Call } from '../net/network.ts'
 import type { Pin } from '../store/chunk-store.ts'
 import { pinsAt, pinsBeside, takenPins } from './keep.ts'
 import type { PoolStore } from './pool.ts'
+import { proofsOf } from './proofs.ts'
 import type { Roster } from './roster.ts'
 import { readCall } from './serve-chunks.ts'
 import { hold, holdAnswer } from './wire.ts'
@@ -79,7 +79,7 @@ export class Holds {
   /** Answers `chunks.hold`. */
   async answer(call: Call): Promise<Answer> {
     const { nonce, pins, chunks } = readCall(hold, call, 'chunks.hold')
-    const { roster, store } = this.#parts
+    const { roster, store, onDamage } = this.#parts
     const sender = roster.members().find(({ peer }) => peer === call.from)
     const asked = chunks.map(([id, places, want]): Asked => {
       return { id, want, pins: pinsAt(call, pins, places, sender?.device) }
@@ -93,7 +93,7 @@ export class Holds {
       asked.filter((_, index) => here[index] && enough[index]),
       sender?.device,
     )
-    const proofs = await this.#proofs(nonce, kept, call.signal)
+    const proofs = await proofsOf(store, nonce, kept, { signal: call.signal, onDamage })
     const answers = asked.map(({ id }, index) =>
       here[index] ? (proofs.get(id) ?? none) : enough[index] ? fine : none,
     )
@@ -131,18 +131,5 @@ export class Holds {
       if (until > now) return
       this.#promised.delete(id)
     }
-  }
-
-  async #proofs(
-    nonce: Uint8Array,
-    ids: readonly ChunkId[],
-    signal: AbortSignal,
-  ): Promise<Map<ChunkId, Uint8Array>> {
-    const { store, onDamage } = this.#parts
-    const proofs = new Map<ChunkId, Uint8Array>()
-    for await (const { id, bytes } of store.chunks.get(ids, { signal }))
-      if (hashHex(bytes) === id) proofs.set(id, keyed(nonce, bytes))
-      else onDamage(id)
-    return proofs
   }
 }

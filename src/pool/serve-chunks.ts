@@ -6,12 +6,12 @@ import { fail } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { ChunkId, PeerId } from '../base/words.ts'
 import { encode, decode, type Schema } from '../codec/cbor-schema.ts'
-import { hashHex, keyed } from '../codec/hash.ts'
 import type { Answer, Call, Network } from '../net/network.ts'
 import { registry, type RequestName } from '../net/registry.ts'
 import type { Holds } from './holds.ts'
 import type { Keeper } from './keep.ts'
 import type { PoolStore } from './pool.ts'
+import { proofsOf } from './proofs.ts'
 import type { Outbox } from './remote-store.ts'
 import {
   challenge,
@@ -118,13 +118,9 @@ async function answerList({ store }: ServeChunksParts, call: Call): Promise<Answ
   return { head: encode(nothing, {}), body: frameBody(encode(listBody, { ids, more })) }
 }
 
-/** Only who has verified the bytes answers for them: a damaged chunk counts as missing, here too. */
 async function answerChallenge({ store, onDamage }: ServeChunksParts, call: Call): Promise<Answer> {
   const { nonce, ids } = readCall(challenge, call, 'chunks.challenge')
-  const proofs = new Map<string, Uint8Array>()
-  for await (const { id, bytes } of store.chunks.get(ids, { signal: call.signal }))
-    if (hashHex(bytes) === id) proofs.set(id, keyed(nonce, bytes))
-    else onDamage(id)
+  const proofs = await proofsOf(store, nonce, ids, { signal: call.signal, onDamage })
   const answer = ids.slice(0, limits.getChunks).map((id) => proofs.get(id) ?? new Uint8Array(0))
   return { head: encode(challengeAnswer, { proofs: answer }) }
 }

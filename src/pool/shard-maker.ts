@@ -9,13 +9,14 @@ import type { ChunkId, FolderId, PeerId } from '../base/words.ts'
 import type { Budget } from '../codec/budget.ts'
 import type { Codec, Shard, VerifiedBytes } from '../codec/codec.ts'
 import type { Coding } from '../codec/coding.ts'
-import { hashHex, keyed } from '../codec/hash.ts'
+import { keyed } from '../codec/hash.ts'
 import type { ShardScheme } from '../codec/shards.ts'
 import type { Pin } from '../store/chunk-store.ts'
 import type { KnownCoding } from '../store/index-reader.ts'
 import type { Health } from './health.ts'
 import { planShards, shardFolder, type ShardPlan } from './plan-shards.ts'
 import type { Membership, PoolParts, PoolStore } from './pool.ts'
+import { proofsOf } from './proofs.ts'
 import type { RemoteStore } from './remote-store.ts'
 import type { Roster } from './roster.ts'
 
@@ -293,8 +294,8 @@ export class ShardMaker {
     ids: readonly ChunkId[],
     signal: AbortSignal,
   ): Promise<Map<ChunkId, Uint8Array> | undefined> {
-    const { roster, health, remote, log } = this.#parts
-    if (peer === roster.self) return this.#ownProofs(nonce, ids)
+    const { store, roster, health, remote, log } = this.#parts
+    if (peer === roster.self) return proofsOf(store, nonce, ids)
     try {
       const proofs = await remote(peer).challenge(nonce, ids, { signal })
       return new Map(ids.flatMap((id, at) => (proofs[at] === undefined ? [] : [[id, proofs[at]] as const])))
@@ -303,12 +304,5 @@ export class ShardMaker {
       log.debug('shards were not proved', { peer, reason: asPeerStorError(thrown).message })
       return undefined
     }
-  }
-
-  async #ownProofs(nonce: Uint8Array, ids: readonly ChunkId[]): Promise<Map<ChunkId, Uint8Array>> {
-    const proofs = new Map<ChunkId, Uint8Array>()
-    for await (const { id, bytes } of this.#parts.store.chunks.get(ids))
-      if (hashHex(bytes) === id) proofs.set(id, keyed(nonce, bytes))
-    return proofs
   }
 }

@@ -9,12 +9,12 @@ import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { ChunkId, PeerId } from '../base/words.ts'
-import { hashHex, keyed } from '../codec/hash.ts'
 import type { Pin } from '../store/chunk-store.ts'
 import type { Health } from './health.ts'
 import type { Holds } from './holds.ts'
 import { pinsBeside } from './keep.ts'
 import type { PoolStore } from './pool.ts'
+import { proofsOf } from './proofs.ts'
 import type { RemoteStore } from './remote-store.ts'
 import type { Roster } from './roster.ts'
 import { mostPinsOfChunk } from './wire.ts'
@@ -73,13 +73,14 @@ export class Surplus {
   }
 
   async #giveUp(chunks: readonly SurplusChunk[], signal: AbortSignal): Promise<ChunkId[]> {
-    const { clock, random, store, onDropped } = this.#parts
+    const { clock, random, store, onDamage, onDropped } = this.#parts
     const candidates = chunks.flatMap((chunk) => this.#candidate(chunk))
     if (candidates.length === 0) return []
+    const mine = candidates.map(({ id }) => id)
     const nonce = random.bytes(32)
     const askedAt = clock.monotonicMs()
     const [own, answers] = await Promise.all([
-      this.#ownProofs(nonce, candidates, signal),
+      proofsOf(store, nonce, mine, { signal, onDamage }),
       this.#ask(nonce, candidates, signal),
     ])
     const proved = candidates.filter((candidate) => this.#isProved(candidate, own, answers))
@@ -99,20 +100,6 @@ export class Surplus {
     if (isMember(roster.self) || chunk.relied.some(isMember)) return [{ ...chunk, pins, witness: undefined }]
     const witness = roster.others().find(({ peer, role }) => role !== 'storage' && roster.isLive(peer))?.peer
     return witness === undefined ? [] : [{ ...chunk, pins, witness }]
-  }
-
-  async #ownProofs(
-    nonce: Uint8Array,
-    candidates: readonly Candidate[],
-    signal: AbortSignal,
-  ): Promise<Map<ChunkId, Uint8Array>> {
-    const { store, onDamage } = this.#parts
-    const proofs = new Map<ChunkId, Uint8Array>()
-    const ids = candidates.map(({ id }) => id)
-    for await (const { id, bytes } of store.chunks.get(ids, { signal }))
-      if (hashHex(bytes) === id) proofs.set(id, keyed(nonce, bytes))
-      else onDamage(id)
-    return proofs
   }
 
   /** Every peer concerned is asked once, for all chunks that concern it. */
